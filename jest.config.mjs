@@ -1,0 +1,11 @@
+export default {
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  // Two cores: acceptance tests start real brokers, which need one of them.
+  maxWorkers: 2,
+  testTimeout: 20_000,
+};

@@ -1,0 +1,58 @@
+import { compileRegex } from './regex.ts';
+import type { Labels } from './labels.ts';
+
+export type MatchOp = '=' | '!=' | '=~' | '!~';
+
+/** One label matcher of a selector, route, inhibition or silence. A label that is absent has the empty value. */
+export class Matcher {
+  readonly name: string;
+  readonly op: MatchOp;
+  readonly value: string;
+  readonly #test: (value: string) => boolean;
+
+  /** Throws `BAD_REQUEST` where the pattern of `=~` or `!~` is no RE2 expression. */
+  constructor(name: string, op: MatchOp, value: string) {
+    this.name = name;
+    this.op = op;
+    this.value = value;
+    this.#test = tester(op, value);
+  }
+
+  matches(value: string): boolean {
+    return this.#test(value);
+  }
+
+  matchesLabels(labels: Labels): boolean {
+    return this.#test(labels.get(this.name));
+  }
+
+  get matchesEmpty(): boolean {
+    return this.#test('');
+  }
+
+  toString(): string {
+    return `${this.name}${this.op}${JSON.stringify(this.value)}`;
+  }
+}
+
+function tester(op: MatchOp, value: string): (text: string) => boolean {
+  switch (op) {
+    case '=':
+      return (text) => text === value;
+    case '!=':
+      return (text) => text !== value;
+    case '=~': {
+      const regex = compileRegex(value);
+      return regex.matches;
+    }
+    case '!~': {
+      const regex = compileRegex(value);
+      return (text) => !regex.matches(text);
+    }
+  }
+}
+
+/** True when every matcher accepts the labels. */
+export function matchesAll(matchers: readonly Matcher[], labels: Labels): boolean {
+  return matchers.every((matcher) => matcher.matchesLabels(labels));
+}

@@ -1,0 +1,95 @@
+import { RE2JS } from 're2js';
+import { BelfryError, errorText } from './errors.ts';
+
+/**
+ * RE2 patterns as Prometheus, Alertmanager and Go templates mean them, in linear time whatever the input: patterns
+ * come from operators' files, the texts they run over from anywhere.
+ */
+export interface CompiledRegex {
+  readonly source: string;
+  /** The whole text must match. */
+  matches(text: string): boolean;
+  /** A part of the text may match (Go's `MatchString`). */
+  find(text: string): boolean;
+  /** Go's `ReplaceAllString`: `$1`, `${1}`, `$name`, `${name}`, `$$`. */
+  replaceAll(text: string, template: string): string;
+  /** When the whole text matches: the template expanded with its groups (Go's `Expand`); undefined when it does not. */
+  expandWhole(text: string, template: string): string | undefined;
+}
+
+const MAX_SOURCE_LENGTH = 32_768;
+
+/** Compiles a pattern. Throws `BAD_REQUEST` with RE2's own sentence where it is not one. */
+export function compileRegex(source: string): CompiledRegex {
+  if (source.length > MAX_SOURCE_LENGTH) throw new BelfryError('BAD_REQUEST', `regular expression longer than ${MAX_SOURCE_LENGTH} characters`);
+  let whole: RE2JS;
+  let part: RE2JS;
+  try {
+    part = RE2JS.compile(source);
+    // Prometheus anchors with ^(?s: … )$, so that a dot matches a line break too.
+    whole = RE2JS.compile(`^(?s:${source})$`);
+  } catch (error) {
+    throw new BelfryError('BAD_REQUEST', `invalid regular expression ${JSON.stringify(source)}: ${errorText(error)}`, { cause: error });
+  }
+  const fast = fastMatcher(source);
+  return {
+    source,
+    matches: fast ?? ((text) => whole.matchesExact(text)),
+    find: (text) => part.matcher(text).find(),
+    replaceAll: (text, template) => replaceAll(part, text, template),
+    expandWhole: (text, template) => {
+      const matcher = whole.matcher(text);
+      return matcher.find() ? expand(template, matcher, part.namedGroups()) : undefined;
+    },
+  };
+}
+
+type Matcher = ReturnType<RE2JS['matcher']>;
+
+function replaceAll(pattern: RE2JS, text: string, template: string): string {
+  const matcher = pattern.matcher(text);
+  const names = pattern.namedGroups();
+  let out = '';
+  let from = 0;
+  while (matcher.find()) {
+    out += text.slice(from, matcher.start()) + expand(template, matcher, names);
+    from = matcher.end();
+  }
+  return out + text.slice(from);
+}
+
+/** Go's `Regexp.Expand`: `$name` takes the longest run of letters, digits and `_`; an unknown name is empty. */
+function expand(template: string, matcher: Matcher, names: Readonly<Record<string, number>>): string {
+  return template.replaceAll(/\$(?:(\$)|(\w+)|\{(\w+)\})/g, (_, dollar?: string, bare?: string, braced?: string) => {
+    if (dollar !== undefined) return '$';
+    const name = bare ?? braced ?? '';
+    const index = /^\d+$/.test(name) ? Number(name) : names[name];
+    if (index === undefined || index > matcher.groupCount()) return '';
+    return matcher.group(index) ?? '';
+  });
+}
+
+/** Literals, sets of literals, `prefix.*`, `.*` and `.+` need no engine; undefined for anything else. */
+function fastMatcher(source: string): ((text: string) => boolean) | undefined {
+  if (source === '.*') return () => true;
+  if (source === '.+') return (text) => text !== '';
+  const literals = literalSet(source);
+  if (literals !== undefined) {
+    const [only] = literals;
+    if (literals.length === 1) return (text) => text === only;
+    const set = new Set(literals);
+    return (text) => set.has(text);
+  }
+  const tail = /^([^\\.+*?()|[\]{}^$]+)\.([*+])$/.exec(source);
+  if (tail === null) return undefined;
+  const prefix = tail[1] ?? '';
+  const least = prefix.length + (tail[2] === '+' ? 1 : 0);
+  return (text) => text.length >= least && text.startsWith(prefix);
+}
+
+/** The texts that `a|b|c` (or `(a|b)`) matches when it is nothing but literals; undefined otherwise. */
+export function literalSet(source: string): readonly string[] | undefined {
+  const inner = /^\(([^()]*)\)$/.exec(source)?.[1] ?? source;
+  if (/[\\.+*?()[\]{}^$]/.test(inner)) return undefined;
+  return inner.split('|');
+}
