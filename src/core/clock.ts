@@ -92,7 +92,8 @@ export class ManualClock implements Clock {
     for (;;) {
       let next: { id: number; at: number } | undefined;
       for (const [id, timer] of this.#timers) {
-        if (timer.at <= end && (next === undefined || timer.at < next.at || (timer.at === next.at && id < next.id))) next = { id, at: timer.at };
+        if (timer.at <= end && (next === undefined || timer.at < next.at || (timer.at === next.at && id < next.id)))
+          next = { id, at: timer.at };
       }
       if (next === undefined) break;
       const timer = this.#timers.get(next.id);

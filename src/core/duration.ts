@@ -1,6 +1,14 @@
 import { BelfryError } from './errors.ts';
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000 };
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+  y: 31_536_000_000,
+};
 const UNITS = ['y', 'w', 'd', 'h', 'm', 's', 'ms'];
 
 /**
@@ -11,7 +19,8 @@ export function parseDuration(text: string): number {
   if (text === '0') return 0;
   if (text === '') throw new BelfryError('BAD_REQUEST', 'empty duration string');
   const match = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/.exec(text);
-  if (match === null) throw new BelfryError('BAD_REQUEST', `not a valid duration string: ${JSON.stringify(text)} (such as 30s, 1h30m, 5ms)`);
+  if (match === null)
+    throw new BelfryError('BAD_REQUEST', `not a valid duration string: ${JSON.stringify(text)} (such as 30s, 1h30m, 5ms)`);
   let totalMs = 0;
   for (const [index, unit] of UNITS.entries()) totalMs += Number(match[index + 1] ?? 0) * (UNIT_MS[unit] ?? 0);
   // Go's time.Duration holds nanoseconds in 63 bits.

@@ -91,9 +91,9 @@ export class BelfryError extends Error {
 export function errorText(error: unknown): string {
   const seen = new Set<unknown>();
   const parts: string[] = [];
-  for (let at = error; at !== undefined && at !== null && !seen.has(at) && parts.length < 5; ) {
+  for (let at = error; at !== undefined && at !== null && !seen.has(at) && parts.length < 5;) {
     seen.add(at);
-    const text = at instanceof Error ? at.message || at.name : String(at);
+    const text = at instanceof Error ? at.message || at.name : typeof at === 'string' ? at : (JSON.stringify(at) ?? typeof at);
     if (parts.at(-1)?.includes(text) !== true) parts.push(text);
     at = at instanceof Error ? at.cause : undefined;
   }

@@ -43,7 +43,7 @@ function tester(op: MatchOp, value: string): (text: string) => boolean {
       return (text) => text !== value;
     case '=~': {
       const regex = compileRegex(value);
-      return regex.matches;
+      return (text) => regex.matches(text);
     }
     case '!~': {
       const regex = compileRegex(value);

@@ -21,7 +21,8 @@ const MAX_SOURCE_LENGTH = 32_768;
 
 /** Compiles a pattern. Throws `BAD_REQUEST` with RE2's own sentence where it is not one. */
 export function compileRegex(source: string): CompiledRegex {
-  if (source.length > MAX_SOURCE_LENGTH) throw new BelfryError('BAD_REQUEST', `regular expression longer than ${MAX_SOURCE_LENGTH} characters`);
+  if (source.length > MAX_SOURCE_LENGTH)
+    throw new BelfryError('BAD_REQUEST', `regular expression longer than ${MAX_SOURCE_LENGTH} characters`);
   let whole: RE2JS;
   let part: RE2JS;
   try {
@@ -34,7 +35,7 @@ export function compileRegex(source: string): CompiledRegex {
   const fast = fastMatcher(source);
   return {
     source,
-    matches: fast ?? ((text) => whole.matchesExact(text)),
+    matches: fast ?? ((text) => whole.test(text)),
     find: (text) => part.matcher(text).find(),
     replaceAll: (text, template) => replaceAll(part, text, template),
     expandWhole: (text, template) => {

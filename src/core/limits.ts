@@ -1,0 +1,21 @@
+/** Defaults of the limits that hold everywhere; each has a configuration key where operators may need another. */
+export const LIMITS = {
+  /** Bytes of one scraped page after decompression. */
+  scrapeBodyBytes: 64 * 1024 * 1024,
+  /** Series of one target. */
+  seriesPerTarget: 200_000,
+  /** UTF-8 bytes of one label value, and of one label name. */
+  labelValueBytes: 4096,
+  labelNameBytes: 512,
+  /** Labels of one series. */
+  labelsPerSeries: 64,
+  /** Samples one query may hold at once (Prometheus's `query.max-samples`). */
+  querySamples: 50_000_000,
+  queryTimeoutMs: 120_000,
+  /** Messages waiting for delivery, over all receivers. */
+  outboxMessages: 100_000,
+  /** Alerts listed one by one in a message; the rest is counted. */
+  alertsInMessage: 20,
+  /** Bytes of a body posted to an API. */
+  requestBodyBytes: 8 * 1024 * 1024,
+} as const;

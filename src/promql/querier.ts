@@ -1,0 +1,58 @@
+import type { Labels } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
+
+/**
+ * What the evaluator asks of a store. Everything is synchronous and in columns: the evaluator never sees how samples
+ * are kept. Times are milliseconds of Belfry time.
+ */
+export interface Querier {
+  /**
+   * The series that all matchers accept (an absent label has the empty value), in no particular order. The result is
+   * valid until control returns to the event loop. `minTs` and `maxTs` bound the times that will be read, so that a
+   * store need not look into history that is not asked for.
+   */
+  select(matchers: readonly Matcher[], minTs: number, maxTs: number): Selection;
+}
+
+/** A resolved set of series. Series are numbered 0 … n-1. */
+export interface Selection {
+  readonly n: number;
+  /** The labels of a series, `__name__` among them. */
+  labels(index: number): Labels;
+  /**
+   * The newest sample of every series in (ts - lookbackMs, ts]. A series without one, or whose newest one is a
+   * staleness marker, has `present[i]` 0. Fills all n entries of the three columns.
+   */
+  instant(ts: number, lookbackMs: number, out: InstantColumns): void;
+  /**
+   * The samples of one series in (fromTs, toTs], oldest first, staleness markers left out, written into the buffer
+   * from its start. Returns how many.
+   */
+  window(index: number, fromTs: number, toTs: number, into: PointBuffer): number;
+}
+
+/** Columns of at least n entries each. */
+export interface InstantColumns {
+  readonly values: Float64Array;
+  readonly timestamps: Float64Array;
+  readonly present: Uint8Array;
+}
+
+/** Two columns that grow by doubling and are reused from call to call. */
+export class PointBuffer {
+  timestamps = new Float64Array(256);
+  values = new Float64Array(256);
+
+  /** Makes room for at least that many points; what was written so far is kept. */
+  reserve(count: number): void {
+    if (count <= this.values.length) return;
+    let capacity = this.values.length;
+    while (capacity < count) capacity *= 2;
+    const timestamps = new Float64Array(capacity);
+    const values = new Float64Array(capacity);
+    timestamps.set(this.timestamps);
+    values.set(this.values);
+    this.timestamps = timestamps;
+    this.values = values;
+  }
+}
