@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+/** Paths of the PEM files of one cluster: its CA, and a client certificate which that CA has signed. */
+export interface TlsFiles {
+  readonly caPath: string;
+  readonly certPath: string;
+  readonly keyPath: string;
+}
+
+const run = promisify(execFile);
+
+/** Makes a CA in `dir`, and a client certificate (CN=`clientName`) signed by it. Needs openssl 3. */
+export async function makeCa(dir: string, clientName: string): Promise<TlsFiles> {
+  const caPath = path.join(dir, 'ca.pem');
+  await openssl(
+    ['-keyout', path.join(dir, 'ca.key'), '-out', caPath, '-subj', '/CN=Belfry testbed CA'],
+    ['basicConstraints=critical,CA:TRUE'],
+  );
+  return { caPath, ...(await makeCert(dir, { name: 'client', commonName: clientName })) };
+}
+
+/** Makes a certificate for 127.0.0.1 and localhost, signed by the CA of `makeCa` in the same folder. */
+export async function makeCert(
+  dir: string,
+  options: { name: string; commonName: string; days?: number },
+): Promise<{ certPath: string; keyPath: string }> {
+  const certPath = path.join(dir, `${options.name}.pem`);
+  const keyPath = path.join(dir, `${options.name}.key`);
+  await openssl(
+    [
+      '-CA',
+      path.join(dir, 'ca.pem'),
+      '-CAkey',
+      path.join(dir, 'ca.key'),
+      '-keyout',
+      keyPath,
+      '-out',
+      certPath,
+      '-subj',
+      `/CN=${options.commonName}`,
+    ],
+    ['subjectAltName=DNS:localhost,IP:127.0.0.1', 'basicConstraints=critical,CA:FALSE', 'extendedKeyUsage=serverAuth,clientAuth'],
+    options.days,
+  );
+  return { certPath, keyPath };
+}
+
+/** Writes the one file that Kafka's PEM key store takes: key and certificate. Returns its path. */
+export async function makeKeystore(dir: string, name: string): Promise<string> {
+  const { certPath, keyPath } = await makeCert(dir, { name, commonName: name });
+  const keystorePath = path.join(dir, `${name}.keystore.pem`);
+  await writeFile(keystorePath, (await readFile(keyPath, 'utf8')) + (await readFile(certPath, 'utf8')));
+  return keystorePath;
+}
+
+async function openssl(args: readonly string[], extensions: readonly string[], days = 3650): Promise<void> {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await run('openssl', [
+    'req',
+    '-x509',
+    ...key,
+    '-days',
+    String(days),
+    ...args,
+    ...extensions.flatMap((extension) => ['-addext', extension]),
+  ]);
+}
