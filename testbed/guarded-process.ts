@@ -45,8 +45,14 @@ export function spawnGuarded(options: GuardedProcessOptions): GuardedProcess {
   const argv = [
     ...(namespacePid === undefined ? [] : ['nsenter', '--preserve-credentials', '-U', '-m', '-t', String(namespacePid)]),
     ...(guarded ? ['setpriv', '--pdeathsig', 'KILL'] : []),
-    ...['sh', '-c', guarded ? PRELUDE : PRELUDE_WITHOUT_SETPRIV, 'sh', String(process.pid), String(delayMs / 1000)],
-    ...[command, ...args],
+    'sh',
+    '-c',
+    guarded ? PRELUDE : PRELUDE_WITHOUT_SETPRIV,
+    'sh',
+    String(process.pid),
+    String(delayMs / 1000),
+    command,
+    ...args,
   ];
   const log = openSync(logPath, 'a');
   let child: ChildProcess;

@@ -57,8 +57,15 @@ function loneNode(brokerPort: number, controllerPort: number): NodeSpec {
 
 function loneCluster(clusterId: string, controllerPort: number): ClusterSpec {
   return {
-    ...{ clusterId, security: 'plaintext', authorizer: false, brokerCount: 1, sessionTimeoutMs: 9000 },
-    ...{ voters: [{ id: 1, port: controllerPort }], brokerProps: {}, users: {}, scram: false },
+    clusterId,
+    security: 'plaintext',
+    authorizer: false,
+    voters: [{ id: 1, port: controllerPort }],
+    brokerCount: 1,
+    sessionTimeoutMs: 9000,
+    brokerProps: {},
+    users: {},
+    scram: false,
   };
 }
 
@@ -105,7 +112,13 @@ export async function classArchive(dist: KafkaDist): Promise<string | undefined>
 /** Flags for JVMs that start fast and stay small. */
 export function jvmFlags(heapMb: number): string[] {
   return [
-    ...[`-Xmx${heapMb}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto', '-Xlog:disable', '-Djava.awt.headless=true'],
-    ...['-Dorg.slf4j.simpleLogger.showDateTime=true', '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS'],
+    `-Xmx${heapMb}m`,
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    '-Xshare:auto',
+    '-Xlog:disable',
+    '-Djava.awt.headless=true',
+    '-Dorg.slf4j.simpleLogger.showDateTime=true',
+    '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS',
   ];
 }
