@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
-const LEAF_ROOMS = ['formats', 'templates', 'timeintervals', 'kafka'];
+const LEAF_ROOMS = ['formats', 'templates', 'timeintervals', 'kafka', 'telemetry'];
 const STAGES = ['collectors', 'store', 'promql', 'rules', 'routing', 'outbox', 'notifiers', 'autopilot', 'executor', 'http'];
 
 /** Which rooms a room may import, besides itself. Root files of src/ are rooms of their own. */

@@ -32,7 +32,10 @@ export interface PlacedDocument {
 export function positionOf(placed: PlacedDocument, path: ConfigPath, ofKey = false): Position {
   for (let length = path.length; length >= 0; length--) {
     const at = path.slice(0, length);
-    const node = ofKey || length < path.length || length === 0 ? (keyNode(placed.document, at) ?? valueNode(placed.document, at)) : valueNode(placed.document, at);
+    const node =
+      ofKey || length < path.length || length === 0
+        ? (keyNode(placed.document, at) ?? valueNode(placed.document, at))
+        : valueNode(placed.document, at);
     const offset = node?.range?.[0];
     if (offset !== undefined) {
       const { line, col } = placed.lines.linePos(offset);
@@ -55,14 +58,12 @@ function keyNode(document: Document, path: ConfigPath): Node | undefined {
   return isScalar(pair?.key) ? pair.key : undefined;
 }
 
-
-
-
 /** Every issue zod found, as problems with places; one for each unknown key. */
 export function problemsOf(placed: PlacedDocument, issues: readonly z.core.$ZodIssue[]): readonly ConfigProblem[] {
   return issues.flatMap((issue) => {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-    if (issue.code !== 'unrecognized_keys') return [{ file: placed.file, position: positionOf(placed, path), path, message: issueText(issue) }];
+    if (issue.code !== 'unrecognized_keys')
+      return [{ file: placed.file, position: positionOf(placed, path), path, message: issueText(issue) }];
     const known = issue.message.startsWith(KNOWN_KEYS) ? issue.message.slice(KNOWN_KEYS.length).split(' ') : [];
     return issue.keys.map((key) => ({
       file: placed.file,
@@ -74,7 +75,7 @@ export function problemsOf(placed: PlacedDocument, issues: readonly z.core.$ZodI
 }
 
 function issueText(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.input === undefined && / received undefined$/.test(issue.message)) return 'is required';
+  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.endsWith(' received undefined')) return 'is required';
   const text = issue.message.replace(/^Invalid input: /, '').replace(/^Invalid option: /, '');
   return text.charAt(0).toLowerCase() + text.slice(1);
 }

@@ -91,11 +91,20 @@ export class BelfryError extends Error {
 export function errorText(error: unknown): string {
   const seen = new Set<unknown>();
   const parts: string[] = [];
-  for (let at = error; at !== undefined && at !== null && !seen.has(at) && parts.length < 5;) {
+  for (let at = error; at !== undefined && at !== null && !seen.has(at) && parts.length < 5; at = isErrorLike(at) ? at.cause : undefined) {
     seen.add(at);
-    const text = at instanceof Error ? at.message || at.name : typeof at === 'string' ? at : (JSON.stringify(at) ?? typeof at);
+    const text = thrownText(at);
     if (parts.at(-1)?.includes(text) !== true) parts.push(text);
-    at = at instanceof Error ? at.cause : undefined;
   }
   return parts.join(': ').replaceAll(/\s*\n\s*/g, ' ');
+}
+
+/** By shape, not by class: errors of another realm (a worker's, a test sandbox's) are errors too. */
+function isErrorLike(value: unknown): value is { name: string; message: string; cause?: unknown } {
+  return typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string';
+}
+
+function thrownText(value: unknown): string {
+  if (isErrorLike(value)) return value.message || value.name;
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? typeof value);
 }

@@ -27,6 +27,11 @@ export interface Notification {
   readonly loud: boolean;
   /** When the state it tells was reached. */
   readonly at: number;
+  /**
+   * Rises with every message of the group to this destination: `groupKey` and `seq` are the idempotency key, the same
+   * again when an attempt is repeated, also after a crash. Absent in test messages.
+   */
+  readonly seq?: number;
 }
 
 /** What a receiver wants to remember between messages of one group: a Slack `ts`, a Message-ID, the last `seq` told. */

@@ -1,0 +1,86 @@
+import type { Secret } from '../core/secret.ts';
+import type { ReceiverOptions, SmtpOptions, SlackOptions } from '../notifiers/schema.ts';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The configuration as the process uses it: paths absolute, secrets read, defaults applied. Durations in milliseconds. */
+export interface BelfryConfig {
+  /** The file it was read from; undefined where Belfry runs without one. */
+  readonly file: string | undefined;
+  /** Sixteen hexadecimal digits of SHA-256 over every file that went into it. */
+  readonly hash: string;
+  /** Absolute paths of the rule files, globs expanded, sorted. */
+  readonly ruleFiles: readonly string[];
+  readonly evaluationIntervalMs: number;
+  readonly storage: { readonly path: string; readonly retentionMs: number; readonly retentionBytes: number | undefined };
+  readonly http: HttpConfig;
+  readonly host: { readonly collect: boolean; readonly cluster: string | undefined; readonly intervalMs: number };
+  readonly clusters: readonly ClusterConfig[];
+  readonly owners: readonly OwnerConfig[];
+  readonly defaultOwner: string | undefined;
+  readonly slack: SlackOptions | undefined;
+  readonly smtp: SmtpOptions | undefined;
+}
+
+export interface HttpConfig {
+  readonly listen: HostPort;
+  readonly externalUrl: string | undefined;
+  readonly insecure: boolean;
+  readonly tls: { readonly cert: string; readonly key: Secret } | undefined;
+}
+
+export interface ClusterConfig {
+  readonly name: string;
+  readonly brokers: readonly HostPort[];
+  readonly owner: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Every threshold that applies to this cluster, by name, and whether it is the cluster's own, the file's or the default. */
+  readonly thresholds: ReadonlyMap<string, { readonly value: number; readonly from: 'cluster' | 'file' | 'default' }>;
+  readonly addresses: ReadonlyMap<number, HostPort>;
+  readonly stopGraceMs: number;
+  readonly tls: TlsConfig | undefined;
+  readonly sasl: SaslConfig | undefined;
+  readonly exporters: readonly ExporterConfig[];
+  readonly consumerGroups: { readonly include: string | undefined; readonly exclude: string | undefined };
+  /** Only what the file sets; each collector has its own defaults. */
+  readonly liveness: Readonly<Record<string, number>>;
+  readonly cadence: Readonly<Record<string, number>>;
+}
+
+export interface TlsConfig {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: Secret | undefined;
+  readonly serverName: string | undefined;
+  readonly rejectUnauthorized: boolean;
+}
+
+export interface SaslConfig {
+  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+  readonly username: string;
+  readonly password: Secret;
+}
+
+export interface ExporterConfig {
+  readonly job: string;
+  readonly targets: readonly HostPort[];
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly path: string;
+  readonly scheme: 'http' | 'https';
+  readonly basicAuth: { readonly username: string; readonly password: Secret } | undefined;
+  readonly bearerToken: Secret | undefined;
+  readonly tls: TlsConfig | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly honorTimestamps: boolean;
+  readonly bodyBytesMax: number | undefined;
+  readonly seriesMax: number | undefined;
+}
+
+export interface OwnerConfig {
+  readonly name: string;
+  readonly receiver: ReceiverOptions;
+}

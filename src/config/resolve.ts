@@ -1,0 +1,177 @@
+import { nearestName } from '../core/nearest.ts';
+import { BelfryError } from '../core/errors.ts';
+import { compileRegex } from '../core/regex.ts';
+import type { Secret } from '../core/secret.ts';
+import type { BelfryConfig, ClusterConfig, ExporterConfig, HttpConfig, SaslConfig, TlsConfig } from './config.ts';
+import type { ConfigPath } from './problems.ts';
+import { resolveReceivers } from './receivers.ts';
+import { type ClusterFile, type ConfigFile, DEFAULT_THRESHOLDS } from './schema.ts';
+import type { FileSource } from './secrets.ts';
+
+export interface ResolveContext {
+  readonly source: FileSource;
+  readonly report: (path: ConfigPath, message: string, ofKey?: boolean) => void;
+}
+
+type Resolved = Omit<BelfryConfig, 'file' | 'hash' | 'ruleFiles'>;
+
+/** From the file's shape to the process's: names looked up, files and secrets read, cross-checks made. Problems are reported. */
+export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolved {
+  checkNames(file, context);
+  return {
+    evaluationIntervalMs: file.evaluation_interval,
+    storage: {
+      path: context.source.absolute(file.storage.path),
+      retentionMs: file.storage.retention,
+      retentionBytes: file.storage.retention_size,
+    },
+    http: resolveHttp(file, context),
+    host: { collect: file.host.collect, cluster: file.host.cluster, intervalMs: file.host.interval },
+    clusters: file.clusters.map((cluster, index) => resolveCluster(file, cluster, ['clusters', index], context)),
+    defaultOwner: file.default_owner,
+    ...resolveReceivers(file, context),
+  };
+}
+
+function checkNames(file: ConfigFile, { report }: ResolveContext): void {
+  const owners = Object.keys(file.owners);
+  const unknownOwner = (path: ConfigPath, owner: string): void => {
+    const near = nearestName(owner, owners);
+    report(path, `no such owner: ${owner}${near === undefined ? '' : `; did you mean ${near}?`}`);
+  };
+  const seen = new Map<string, number>();
+  for (const [index, cluster] of file.clusters.entries()) {
+    const first = seen.get(cluster.name);
+    if (first !== undefined) report(['clusters', index, 'name'], `clusters[${first}] has the same name`);
+    else seen.set(cluster.name, index);
+    if (cluster.owner !== undefined && !owners.includes(cluster.owner)) unknownOwner(['clusters', index, 'owner'], cluster.owner);
+    for (const label of ['cluster', 'owner', 'broker', 'instance', 'job', '__name__']) {
+      if (label in cluster.labels) report(['clusters', index, 'labels', label], `the label ${label} is Belfry's own`, true);
+    }
+  }
+  if (file.host.cluster !== undefined && !seen.has(file.host.cluster)) report(['host', 'cluster'], `no such cluster: ${file.host.cluster}`);
+  if (file.default_owner === undefined) {
+    if (owners.length > 0) report(['owners'], 'default_owner is required once there are owners: alerts that nobody owns go there', true);
+  } else if (!owners.includes(file.default_owner)) unknownOwner(['default_owner'], file.default_owner);
+}
+
+function resolveHttp(file: ConfigFile, { source, report }: ResolveContext): HttpConfig {
+  const { listen, tls } = file.http;
+  const loopback = ['localhost', '::1'].includes(listen.host) || listen.host.startsWith('127.');
+  if (!loopback && tls === undefined && !file.http.insecure) {
+    report(['http', 'listen'], `${listen.host} is reachable from other machines: give http.tls, or set http.insecure: true`);
+  }
+  const cert = source.text(tls?.cert_file, ['http', 'tls', 'cert_file']);
+  const key = source.secret({ key_file: tls?.key_file }, 'key', ['http', 'tls']);
+  return {
+    listen,
+    externalUrl: file.http.external_url?.replace(/\/$/, ''),
+    insecure: file.http.insecure,
+    tls: cert === undefined || key === undefined ? undefined : { cert, key },
+  };
+}
+
+function resolveCluster(file: ConfigFile, cluster: ClusterFile, path: ConfigPath, context: ResolveContext): ClusterConfig {
+  return {
+    name: cluster.name,
+    brokers: cluster.brokers,
+    owner: cluster.owner,
+    labels: cluster.labels,
+    thresholds: thresholdsOf(file.thresholds, cluster.thresholds),
+    addresses: new Map(Object.entries(cluster.addresses).map(([id, address]) => [Number(id), address])),
+    stopGraceMs: cluster.stop_grace,
+    tls: cluster.tls === undefined ? undefined : resolveTls(cluster.tls, [...path, 'tls'], context),
+    sasl: cluster.sasl === undefined ? undefined : resolveSasl(cluster.sasl, [...path, 'sasl'], context),
+    exporters: cluster.exporters.map((exporter, index) => resolveExporter(exporter, [...path, 'exporters', index], context)),
+    consumerGroups: {
+      include: groupPattern(cluster, 'include', path, context),
+      exclude: groupPattern(cluster, 'exclude', path, context),
+    },
+    liveness: onlySet(cluster.liveness),
+    cadence: onlySet(cluster.cadence),
+  };
+}
+
+function groupPattern(cluster: ClusterFile, key: 'include' | 'exclude', path: ConfigPath, { report }: ResolveContext): string | undefined {
+  const pattern = cluster.consumer_groups?.[key];
+  if (pattern === undefined) return undefined;
+  try {
+    compileRegex(pattern);
+  } catch (error) {
+    if (!(error instanceof BelfryError)) throw error;
+    report([...path, 'consumer_groups', key], error.message);
+  }
+  return pattern;
+}
+
+type Thresholds = Readonly<Record<string, number | undefined>>;
+
+function thresholdsOf(ofFile: Thresholds, ofCluster: Thresholds): ClusterConfig['thresholds'] {
+  const all = new Map<string, { value: number; from: 'cluster' | 'file' | 'default' }>();
+  for (const [name, value] of Object.entries(DEFAULT_THRESHOLDS)) {
+    const own = ofCluster[name];
+    const shared = ofFile[name];
+    if (own !== undefined) all.set(name, { value: own, from: 'cluster' });
+    else if (shared !== undefined) all.set(name, { value: shared, from: 'file' });
+    else all.set(name, { value, from: 'default' });
+  }
+  return all;
+}
+
+function resolveTls(tls: NonNullable<ClusterFile['tls']>, path: ConfigPath, { source, report }: ResolveContext): TlsConfig {
+  if ((tls.cert_file === undefined) !== (tls.key_file === undefined)) report(path, 'cert_file and key_file go together', true);
+  return {
+    ca: source.text(tls.ca_file, [...path, 'ca_file']),
+    cert: source.text(tls.cert_file, [...path, 'cert_file']),
+    key: source.secret({ key_file: tls.key_file }, 'key', path),
+    serverName: tls.server_name,
+    rejectUnauthorized: !tls.insecure_skip_verify,
+  };
+}
+
+const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
+
+function resolveSasl(sasl: NonNullable<ClusterFile['sasl']>, path: ConfigPath, { source }: ResolveContext): SaslConfig | undefined {
+  const password = source.secret(sasl, 'password', path, { required: true });
+  if (password === undefined) return undefined;
+  return { mechanism: MECHANISMS[sasl.mechanism], username: sasl.username, password };
+}
+
+function resolveExporter(exporter: ClusterFile['exporters'][number], path: ConfigPath, context: ResolveContext): ExporterConfig {
+  const { report, source } = context;
+  const timeoutMs = exporter.timeout ?? Math.min(10_000, exporter.interval);
+  if (timeoutMs > exporter.interval) report([...path, 'timeout'], 'longer than the interval');
+  if (exporter.tls !== undefined && exporter.scheme === 'http') report([...path, 'tls'], 'needs scheme: https', true);
+  const bearerToken = source.secret(exporter, 'bearer_token', path);
+  if (bearerToken !== undefined && exporter.basic_auth !== undefined)
+    report([...path, 'basic_auth'], 'cannot stand beside a bearer token', true);
+  return {
+    job: exporter.job,
+    targets: exporter.targets,
+    intervalMs: exporter.interval,
+    timeoutMs,
+    path: exporter.path,
+    scheme: exporter.scheme,
+    basicAuth: basicAuthOf(exporter, path, source),
+    bearerToken,
+    tls: exporter.tls === undefined ? undefined : resolveTls(exporter.tls, [...path, 'tls'], context),
+    labels: exporter.labels,
+    honorTimestamps: exporter.honor_timestamps,
+    bodyBytesMax: exporter.body_size_limit,
+    seriesMax: exporter.series_limit,
+  };
+}
+
+function basicAuthOf(
+  exporter: ClusterFile['exporters'][number],
+  path: ConfigPath,
+  source: FileSource,
+): { username: string; password: Secret } | undefined {
+  if (exporter.basic_auth === undefined) return undefined;
+  const password = source.secret(exporter.basic_auth, 'password', [...path, 'basic_auth'], { required: true });
+  return password === undefined ? undefined : { username: exporter.basic_auth.username, password };
+}
+
+function onlySet(values: Readonly<Record<string, number | undefined>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== undefined));
+}

@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { byteSize, duration, hostPort, notInThisVersion, secretFields, strict } from '../core/schema-parts.ts';
+import { emailSchema, ownerSchema, slackSchema } from '../notifiers/schema.ts';
+
+const name = z
+  .string()
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}$/, 'must be letters, digits, ".", "_" and "-", beginning with a letter or digit');
+const labelName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'must be a label name');
+const filePath = z.string().min(1);
+
+/** The numbers of the default rules; each is the series `belfry_threshold{name, cluster}`. */
+export const DEFAULT_THRESHOLDS = {
+  disk_free_ratio: 0.15,
+  disk_free_critical_ratio: 0.1,
+  disk_forecast_hours: 4,
+  disk_forecast_free_ratio: 0.25,
+  cpu_idle_ratio: 0.1,
+  request_handler_idle_ratio: 0.2,
+  consumer_lag_seconds: 600,
+  quorum_voter_lag_seconds: 10,
+  certificate_days: 30,
+  certificate_critical_days: 7,
+} as const;
+
+const thresholdNames = Object.keys(DEFAULT_THRESHOLDS);
+const thresholdsSchema = strict(Object.fromEntries(thresholdNames.map((key) => [key, z.number().optional()])));
+
+const tlsSchema = strict({
+  ca_file: filePath.optional(),
+  cert_file: filePath.optional(),
+  key_file: filePath.optional(),
+  server_name: z.string().min(1).optional(),
+  insecure_skip_verify: z.boolean().default(false),
+});
+
+const saslSchema = strict({
+  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'expected plain, scram-sha-256 or scram-sha-512' }),
+  username: z.string().min(1),
+  ...secretFields('password'),
+});
+
+const exporterSchema = strict({
+  job: name,
+  targets: z.array(hostPort()).min(1),
+  interval: duration({ minMs: 1000 }).default(15_000),
+  timeout: duration({ minMs: 100 }).optional(),
+  path: z.string().startsWith('/').default('/metrics'),
+  scheme: z.enum(['http', 'https']).default('http'),
+  basic_auth: strict({ username: z.string().min(1), ...secretFields('password') }).optional(),
+  ...secretFields('bearer_token'),
+  tls: tlsSchema.optional(),
+  labels: z.record(labelName, z.string()).default({}),
+  honor_timestamps: z.boolean().default(true),
+  body_size_limit: byteSize().optional(),
+  series_limit: z.number().int().positive().optional(),
+});
+
+/** Durations of operations §1, by cluster. */
+const livenessSchema = strict({
+  ping_interval: duration({ minMs: 100 }).optional(),
+  ping_timeout: duration({ minMs: 100 }).optional(),
+  unreachable_after: duration().optional(),
+  not_answering_after: duration().optional(),
+  unknown_after: duration().optional(),
+  recovered_after: duration().optional(),
+  retire_after: duration().optional(),
+  isolation_hold: duration().optional(),
+});
+
+/** Cadences of operations §3, by cluster. */
+const cadenceSchema = strict({
+  metadata: duration({ minMs: 500 }).optional(),
+  log_dirs: duration({ minMs: 1000 }).optional(),
+  configs: duration({ minMs: 1000 }).optional(),
+  consumer_groups: duration({ minMs: 1000 }).optional(),
+});
+
+const clusterSchema = strict({
+  name,
+  brokers: z.array(hostPort(9092)).min(1),
+  owner: name.optional(),
+  labels: z.record(labelName, z.string()).default({}),
+  thresholds: thresholdsSchema.default({}),
+  addresses: z.record(z.string().regex(/^\d+$/, 'must be a broker id'), hostPort()).default({}),
+  stop_grace: duration().default(300_000),
+  tls: tlsSchema.optional(),
+  sasl: saslSchema.optional(),
+  exporters: z.array(exporterSchema).default([]),
+  consumer_groups: strict({ include: z.string().optional(), exclude: z.string().optional() }).optional(),
+  liveness: livenessSchema.default({}),
+  cadence: cadenceSchema.default({}),
+});
+
+/** `belfry.yaml`, whole. Durations come out in milliseconds, sizes in bytes, addresses as host and port. */
+export const configFileSchema = strict({
+  rules: z.array(filePath).min(1).optional(),
+  evaluation_interval: duration({ minMs: 100 }).default(5000),
+  storage: strict({
+    path: filePath.default('data'),
+    retention: duration({ minMs: 60_000 }).default(15 * 86_400_000),
+    retention_size: byteSize().optional(),
+  }).prefault({}),
+  http: strict({
+    listen: hostPort().default({ host: '127.0.0.1', port: 9559 }),
+    external_url: z.url().optional(),
+    insecure: z.boolean().default(false),
+    tls: strict({ cert_file: filePath, key_file: filePath }).optional(),
+  }).prefault({}),
+  host: strict({
+    collect: z.boolean().default(true),
+    cluster: name.optional(),
+    interval: duration({ minMs: 1000 }).default(15_000),
+  }).prefault({}),
+  thresholds: thresholdsSchema.default({}),
+  clusters: z.array(clusterSchema).default([]),
+  owners: z.record(name, ownerSchema).default({}),
+  default_owner: name.optional(),
+  slack: slackSchema.optional(),
+  email: emailSchema.optional(),
+  watch: notInThisVersion(),
+  peers: notInThisVersion(),
+  heartbeat: notInThisVersion(),
+  autopilot: notInThisVersion(),
+  maintenance: notInThisVersion(),
+  route: notInThisVersion(),
+  receivers: notInThisVersion(),
+  inhibit_rules: notInThisVersion(),
+  time_intervals: notInThisVersion(),
+  templates: notInThisVersion(),
+});
+
+export type ConfigFile = z.output<typeof configFileSchema>;
+export type ClusterFile = ConfigFile['clusters'][number];

@@ -1,0 +1,127 @@
+import type { Labels } from '../core/labels.ts';
+
+/** What the HTTP room reads of the others; `app.ts` plugs the rooms in. Times are milliseconds of Belfry time. */
+export interface HttpPorts {
+  readonly health: HealthPort;
+  readonly metrics: MetricsPort;
+  readonly query: QueryPort;
+  readonly rules: RulesPort;
+  readonly operations: OperationsPort;
+}
+
+export interface HealthPort {
+  /** What keeps Belfry from doing its work now; empty when it is ready. */
+  notReady(): readonly string[];
+}
+
+export interface MetricsPort {
+  /** Belfry's own metrics as an exposition page. */
+  own(): Promise<{ readonly text: string; readonly contentType: string }>;
+  /** The newest sample of every collected series of kafka_exporter's families. */
+  kafka(): readonly KafkaFamily[];
+}
+
+export interface KafkaFamily {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'gauge' | 'counter';
+  readonly samples: readonly { readonly labels: Labels; readonly value: number }[];
+}
+
+/** A result as the Prometheus API names it. */
+export type QueryResult =
+  | { readonly type: 'scalar'; readonly ts: number; readonly value: number }
+  | { readonly type: 'string'; readonly ts: number; readonly text: string }
+  | { readonly type: 'vector'; readonly ts: number; readonly samples: readonly { readonly labels: Labels; readonly value: number }[] }
+  | {
+      readonly type: 'matrix';
+      readonly series: readonly { readonly labels: Labels; readonly points: readonly (readonly [number, number])[] }[];
+    };
+
+export interface QueryAnswer {
+  readonly result: QueryResult;
+  readonly warnings: readonly string[];
+  readonly infos: readonly string[];
+}
+
+export interface QueryPort {
+  /** Evaluates an expression at a time. Throws `PROMQL_…` errors. */
+  instant(expression: string, ts: number, options: { readonly timeoutMs?: number; readonly lookbackMs?: number }): QueryAnswer;
+  now(): number;
+}
+
+export interface RulesPort {
+  groups(): readonly RuleGroupView[];
+}
+
+export interface RuleGroupView {
+  readonly name: string;
+  readonly file: string;
+  readonly intervalMs: number;
+  readonly limit: number;
+  readonly evaluationTimeMs: number;
+  readonly lastEvaluation: number;
+  readonly rules: readonly RuleView[];
+}
+
+export interface RuleView {
+  readonly kind: 'alerting' | 'recording';
+  readonly name: string;
+  readonly query: string;
+  readonly durationMs: number;
+  readonly keepFiringForMs: number;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly health: 'ok' | 'err' | 'unknown';
+  readonly lastError: string;
+  readonly evaluationTimeMs: number;
+  readonly lastEvaluation: number;
+  readonly state: 'firing' | 'pending' | 'inactive' | 'unknown';
+  readonly alerts: readonly AlertView[];
+}
+
+export interface AlertView {
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly state: 'firing' | 'pending' | 'inactive';
+  readonly activeAt: number;
+  readonly keepFiringSince: number | undefined;
+  readonly value: number;
+}
+
+export interface OperationsPort {
+  /** Loads the configuration again; the problems where it was refused, the old one then running on. */
+  reload(): Promise<readonly string[]>;
+  /** Sends a test message to every channel of an owner; one outcome a channel. Throws `NOT_FOUND`. */
+  sendTest(owner: string): Promise<readonly { readonly integration: string; readonly outcome: string; readonly ok: boolean }[]>;
+  /** Forgets a broker that will not come back. Throws `NOT_FOUND`, and `BAD_REQUEST` for one that is alive. */
+  forgetBroker(cluster: string, brokerId: number): void;
+  incidents(): readonly IncidentView[];
+  status(): StatusView;
+}
+
+export interface IncidentView {
+  readonly id: string;
+  readonly owner: string;
+  readonly cluster: string;
+  readonly broker: string;
+  readonly severity: string;
+  readonly openedAt: number;
+  readonly closedAt: number | undefined;
+  readonly firing: number;
+  readonly events: readonly { readonly seq: number; readonly at: number; readonly kind: string; readonly text: string }[];
+}
+
+export interface StatusView {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly configFile: string | undefined;
+  readonly configHash: string;
+  readonly clusters: readonly {
+    readonly name: string;
+    readonly owner: string | undefined;
+    readonly brokersUp: number;
+    readonly brokersExpected: number;
+  }[];
+  readonly outbox: { readonly waiting: number; readonly oldestMs: number };
+}

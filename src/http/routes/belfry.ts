@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { BelfryError } from '../../core/errors.ts';
+import type { RouteContext } from '../server.ts';
+
+const brokerParameters = z.object({ cluster: z.string().min(1), id: z.coerce.number().int().min(0) });
+const ownerParameters = z.object({ owner: z.string().min(1) });
+
+/** Belfry's own API, `/api/belfry/v1`: it changes by addition only. */
+export function belfryRoutes({ server, access, ports }: RouteContext): void {
+  server.get('/api/belfry/v1/status', async (request) => {
+    access.require('read', request.headers);
+    return ports.operations.status();
+  });
+
+  server.get('/api/belfry/v1/incidents', async (request) => {
+    access.require('read', request.headers);
+    return { incidents: ports.operations.incidents() };
+  });
+
+  server.post('/api/belfry/v1/owners/:owner/test', async (request) => {
+    access.require('operate', request.headers);
+    const { owner } = parsed(ownerParameters, request.params);
+    return { deliveries: await ports.operations.sendTest(owner) };
+  });
+
+  server.delete('/api/belfry/v1/clusters/:cluster/brokers/:id', async (request, reply) => {
+    access.require('operate', request.headers);
+    const { cluster, id } = parsed(brokerParameters, request.params);
+    ports.operations.forgetBroker(cluster, id);
+    return reply.status(204).send();
+  });
+}
+
+function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new BelfryError('BAD_REQUEST', result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '));
+}

@@ -1,0 +1,57 @@
+import { formatFloat } from '../../core/number-format.ts';
+import type { KafkaFamily } from '../ports.ts';
+import type { RouteContext } from '../server.ts';
+
+/** Health, reload, and the two exposition pages. */
+export function lifecycleRoutes({ server, access, ports }: RouteContext): void {
+  server.get('/-/healthy', async (_, reply) => reply.type('text/plain; charset=utf-8').send('Belfry is healthy.\n'));
+
+  server.get('/-/ready', async (_, reply) => {
+    const missing = ports.health.notReady();
+    reply.type('text/plain; charset=utf-8');
+    if (missing.length === 0) return reply.send('Belfry is ready.\n');
+    return reply.status(503).send(`Belfry is not ready: ${missing.join('; ')}\n`);
+  });
+
+  server.route({
+    method: ['POST', 'PUT'],
+    url: '/-/reload',
+    handler: async (request, reply) => {
+      access.require('operate', request.headers);
+      const problems = await ports.operations.reload();
+      reply.type('text/plain; charset=utf-8');
+      if (problems.length === 0) return reply.send('reloaded\n');
+      return reply.status(400).send(`the configuration was not loaded, the old one runs on:\n${problems.join('\n')}\n`);
+    },
+  });
+
+  server.get('/metrics', async (request, reply) => {
+    access.require('read', request.headers);
+    const page = await ports.metrics.own();
+    return reply.type(page.contentType).send(page.text);
+  });
+
+  server.get('/metrics/kafka', async (request, reply) => {
+    access.require('read', request.headers);
+    return reply.type('text/plain; version=0.0.4; charset=utf-8').send(kafkaPage(ports.metrics.kafka()));
+  });
+}
+
+/** Exposition text, format 0.0.4. */
+function kafkaPage(families: readonly KafkaFamily[]): string {
+  const lines: string[] = [];
+  for (const { name, help, type, samples } of families) {
+    if (samples.length === 0) continue;
+    lines.push(`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`, `# TYPE ${name} ${type}`);
+    for (const { labels, value } of samples) {
+      const inner: string[] = [];
+      for (const [label, text] of labels) if (label !== '__name__') inner.push(`${label}="${escapeLabel(text)}"`);
+      lines.push(`${name}${inner.length === 0 ? '' : `{${inner.join(',')}}`} ${formatFloat(value)}`);
+    }
+  }
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

@@ -1,0 +1,112 @@
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../core/clock.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Logger } from '../core/log.ts';
+import type { Meter } from '../core/meter.ts';
+import { Access } from './auth.ts';
+import type { HttpPorts } from './ports.ts';
+import { belfryRoutes } from './routes/belfry.ts';
+import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { prometheusRoutes } from './routes/prometheus.ts';
+
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export interface HttpServerOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly externalUrl: string | undefined;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly token: string;
+  readonly ports: HttpPorts;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+}
+
+export interface HttpServer {
+  /** Where it listens: `http://127.0.0.1:9559`. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** What every route gets. */
+export interface RouteContext {
+  readonly server: FastifyInstance;
+  readonly access: Access;
+  readonly ports: HttpPorts;
+}
+
+/** Listens; rejects where the address is taken. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const server = buildServer(options);
+  await server.listen({ host: options.listen.host, port: options.listen.port });
+  const port = server.addresses().find((address) => typeof address === 'object')?.port ?? options.listen.port;
+  const host = options.listen.host.includes(':') ? `[${options.listen.host}]` : options.listen.host;
+  return { url: `${options.tls === undefined ? 'http' : 'https'}://${host}:${port}`, close: () => server.close() };
+}
+
+/** The server without a socket; tests ask it through `inject`. */
+export function buildServer(options: HttpServerOptions): FastifyInstance {
+  const server = fastify({
+    bodyLimit: LIMITS.requestBodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    https: options.tls ?? null,
+  }) as unknown as FastifyInstance;
+  const externalHost = options.externalUrl === undefined ? undefined : new URL(options.externalUrl).hostname;
+  const access = new Access({ listenHost: options.listen.host, externalHost, token: options.token });
+  const requests = options.meter.histogram(
+    'belfry_http_request_duration_seconds',
+    'Time to answer a request.',
+    [0.001, 0.01, 0.1, 1, 10],
+    ['route', 'status'],
+  );
+
+  server.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
+    done(null, new URLSearchParams(String(body))),
+  );
+  server.addHook('onRequest', async (request) => access.checkOrigin(request.headers));
+  server.addHook('onSend', async (_, reply, payload) => {
+    reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store').header('referrer-policy', 'no-referrer');
+    return payload;
+  });
+  server.addHook('onResponse', async (request, reply) => {
+    requests.observe(reply.elapsedTime / 1000, { route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) });
+  });
+  server.setErrorHandler((error, request, reply) => answerError(error, request, reply, options.log));
+  server.setNotFoundHandler((request, reply) =>
+    answerError(new BelfryError('NOT_FOUND', `no such page: ${request.url}`), request, reply, options.log),
+  );
+
+  const context: RouteContext = { server, access, ports: options.ports };
+  lifecycleRoutes(context);
+  prometheusRoutes(context);
+  belfryRoutes(context);
+  return server;
+}
+
+/** Prometheus's envelope below /api, one line of text elsewhere. */
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
+  const status = error instanceof BelfryError ? error.status : statusOf(error);
+  const text = status >= 500 && !(error instanceof BelfryError) ? 'internal error' : errorText(error);
+  if (status >= 500) log.error('http_request_failed', { route: request.routeOptions.url ?? 'none', error });
+  reply.status(status);
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
+  if (!request.url.startsWith('/api/')) return reply.type('text/plain; charset=utf-8').send(`${text}\n`);
+  return reply.send({ status: 'error', errorType: errorType(status), error: text });
+}
+
+function statusOf(error: unknown): number {
+  const status = error !== null && typeof error === 'object' && 'statusCode' in error ? error.statusCode : undefined;
+  return typeof status === 'number' && status >= 400 ? status : 500;
+}
+
+/** The words of Prometheus's API (web/api/v1). */
+function errorType(status: number): string {
+  if (status === 404) return 'not_found';
+  if (status === 422) return 'execution';
+  if (status === 503) return 'timeout';
+  if (status === 401) return 'unauthorized';
+  if (status === 403) return 'forbidden';
+  return status < 500 ? 'bad_data' : 'internal';
+}
