@@ -66,17 +66,12 @@ export class ClusterAdmin implements AsyncDisposable {
   static async connect(ports: readonly number[], security: ConnectionSecurity, connectTimeoutMs = 2000): Promise<ClusterAdmin> {
     const errors: unknown[] = [];
     for (const port of ports) {
-      const connection = new Connection('belfry-testbed', {
-        connectTimeout: connectTimeoutMs,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        ...security,
-      });
       try {
-        await connection.connect('127.0.0.1', port);
-        return new ClusterAdmin(connection);
+        return new ClusterAdmin(
+          await openConnection(port, security, { connectTimeout: connectTimeoutMs, requestTimeout: REQUEST_TIMEOUT_MS }),
+        );
       } catch (error) {
         errors.push(error);
-        await closeQuietly(connection);
       }
     }
     throw new AggregateError(errors, `testbed: no broker answers on ${ports.join(', ')}`);
@@ -195,6 +190,20 @@ async function withErrorsAsData<T>(answer: Promise<T>): Promise<T> {
     return await answer;
   } catch (error) {
     if (error instanceof Error && 'response' in error && error.response !== undefined) return error.response as T;
+    throw error;
+  }
+}
+
+/** Opens one connection to a broker of this machine. */
+export async function openConnection(port: number, security: ConnectionSecurity, options: ConnectionOptions): Promise<Connection> {
+  const connection = new Connection('belfry-testbed', { ...options, ...security });
+  // Its broker may be killed at any time. Every request in flight fails with that error; without a listener it would end the process too.
+  connection.on('error', () => undefined);
+  try {
+    await connection.connect('127.0.0.1', port);
+    return connection;
+  } catch (error) {
+    await closeQuietly(connection);
     throw error;
   }
 }

@@ -14,7 +14,7 @@ export interface ClusterOptions {
   controllerCount?: number;
   /** Default `plaintext`. */
   security?: Security;
-  /** Kafka's StandardAuthorizer; `admin` is the super user, all others start with nothing. Needs a security that authenticates. */
+  /** Kafka's StandardAuthorizer; `admin` is the super user; `belfry`, `alice` and others start with nothing. Needs a security that authenticates. */
   authorizer?: boolean;
   /** Users beside `admin`, `belfry` and `alice`: name → password. SASL only. */
   users?: Readonly<Record<string, string>>;
@@ -63,7 +63,7 @@ export async function planCluster(options: ClusterOptions, dir: string, version:
   }
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const sasl = security === 'sasl_plaintext' || security === 'sasl_ssl';
-  const tls = security === 'tls' || security === 'sasl_ssl' ? await makeCa(dir, 'belfry-testbed-client') : undefined;
+  const tls = security === 'tls' || security === 'sasl_ssl' ? await makeCa(dir, { client: 'belfry', admin: ADMIN }) : undefined;
   const keystore = tls === undefined ? undefined : await makeKeystore(dir, BROKER_CERT_NAME);
   const spec: ClusterSpec = {
     clusterId: kafkaUuid(),

@@ -196,11 +196,12 @@ export class Cluster implements AsyncDisposable {
     await this.#node(id).removeData();
   }
 
-  /** Connection options for a user of this cluster: what to hand to a Kafka client. Default user `admin`. */
+  /** Connection options for a user of this cluster: what to hand to a Kafka client. With `tls` alone any other user is `CN=belfry`. */
   async clientSecurity(user: string = ADMIN, mechanism: SaslMechanism = 'PLAIN'): Promise<ConnectionSecurity> {
     const security: ConnectionSecurity = {};
     if (this.tls !== undefined) {
-      const [ca, cert, key] = await Promise.all([this.tls.caPath, this.tls.certPath, this.tls.keyPath].map((file) => readFile(file)));
+      const { certPath, keyPath } = user === ADMIN ? this.tls.admin : this.tls;
+      const [ca, cert, key] = await Promise.all([this.tls.caPath, certPath, keyPath].map((file) => readFile(file)));
       security.tls = { ca, ...(this.security === 'tls' ? { cert, key } : {}) };
     }
     if (this.security.startsWith('sasl')) {
@@ -209,6 +210,12 @@ export class Cluster implements AsyncDisposable {
       security.sasl = { mechanism, username: account.username, password: account.password };
     }
     return security;
+  }
+
+  /** A connection to a live broker as one of the users; close it. */
+  async connectAs(user: string, mechanism: SaslMechanism = 'PLAIN'): Promise<ClusterAdmin> {
+    const ports = this.runningBrokerIds.map((id) => this.port(id));
+    return await ClusterAdmin.connect(ports, await this.clientSecurity(user, mechanism));
   }
 
   /** Runs `work` on a connection to a live broker (or to the broker `from`), as `admin`. */
@@ -277,11 +284,11 @@ export class Cluster implements AsyncDisposable {
     await Promise.all(this.runningBrokerIds.map((from) => this.waitUntil((view) => !view.topics.has(name), { from })));
   }
 
-  /** Writes `count` records of `bytes` each (default 100). */
+  /** Writes `count` records of `bytes` each (default 100); waits for partitions that have just been made. */
   async produce(topic: string, count: number, bytes = 100): Promise<void> {
     const writer = new RecordWriter(this.#writerPorts());
     try {
-      await writer.write(topic, count, bytes);
+      await writer.writeAll(topic, count, bytes);
     } finally {
       await writer.close();
     }
@@ -332,8 +339,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Kills every process, gives the ports back and removes all files. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#loads].map((load) => load.stop()));
-    await Promise.all([...this.#nodes.values()].map((node) => node.dispose()));
+    await Promise.all([...[...this.#loads].map((load) => load.stop()), ...[...this.#nodes.values()].map((node) => node.dispose())]);
     await Promise.all(this.#parts.ports.map((port) => port.release()));
     await removeTempDir(this.dir);
   }

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { Connection, produceV9 } from '@platformatic/kafka';
+import { produceV9 } from '@platformatic/kafka';
+import type { Connection } from '@platformatic/kafka';
+import { openConnection } from './admin.ts';
 import type { ClusterView, ConnectionSecurity } from './admin.ts';
 
 export interface LoadOptions {
@@ -26,6 +28,16 @@ export interface WriterPorts {
 
 const TICK_MS = 100;
 const PRODUCE_TIMEOUT_MS = 5000;
+/** One tick's records go to this many partitions. */
+const SPREAD = 4;
+const BATCH_BYTES = 500_000;
+
+/** A new leader has been named but has not taken over yet. */
+function isSettling(error: unknown): boolean {
+  const names = ['NOT_LEADER_OR_FOLLOWER', 'UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'];
+  const causes: unknown[] = error instanceof AggregateError ? error.errors : [error];
+  return causes.every((cause) => cause instanceof Error && 'apiId' in cause && names.includes(String(cause.apiId)));
+}
 
 /** Writes records straight to the leaders. A partition without a leader is left out, so that a load survives a dead broker. */
 export class RecordWriter {
@@ -38,16 +50,31 @@ export class RecordWriter {
     this.#ports = ports;
   }
 
-  /** Writes `count` records of `bytes` each, in batches over the partitions that have a leader; acknowledged by the leader. */
-  async write(topic: string, count: number, bytes: number): Promise<void> {
-    this.#leaders ??= await this.#lookUp(topic);
-    if (this.#leaders.length === 0) throw new Error(`testbed: no partition of ${topic} has a leader`);
-    const batch = Math.max(1, Math.min(count, Math.floor(500_000 / Math.max(1, bytes))));
-    for (let written = 0; written < count; written += batch) {
-      const target = this.#leaders[this.#next % this.#leaders.length];
-      this.#next += 1;
-      if (target !== undefined) await this.#send(topic, target, Math.min(batch, count - written), bytes);
+  /** Writes all of `count` records; leaders that are only just taking over are waited for, up to 10 s. */
+  async writeAll(topic: string, count: number, bytes: number): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    for (let written = 0; written < count;) {
+      try {
+        written += await this.write(topic, count - written, bytes);
+      } catch (error) {
+        if (!isSettling(error) || performance.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      }
     }
+  }
+
+  /** Writes one batch of at most `count` records to the next partition that has a leader. Returns how many it wrote. */
+  async write(topic: string, count: number, bytes: number): Promise<number> {
+    this.#leaders ??= await this.#lookUp(topic);
+    const target = this.#leaders[this.#next % Math.max(1, this.#leaders.length)];
+    if (target === undefined) {
+      this.#leaders = undefined;
+      throw new Error(`testbed: no partition of ${topic} has a leader`);
+    }
+    this.#next += 1;
+    const batch = Math.max(1, Math.min(count, Math.floor(BATCH_BYTES / Math.max(1, bytes))));
+    await this.#send(topic, target, batch, bytes);
+    return batch;
   }
 
   async #lookUp(topic: string): Promise<{ partition: number; leader: number }[]> {
@@ -72,19 +99,12 @@ export class RecordWriter {
   #connection(brokerId: number): Promise<Connection> {
     let connection = this.#connections.get(brokerId);
     if (connection === undefined) {
-      connection = this.#connect(this.#ports.portOf(brokerId));
+      connection = openConnection(this.#ports.portOf(brokerId), this.#ports.security, {
+        connectTimeout: 2000,
+        requestTimeout: PRODUCE_TIMEOUT_MS,
+      });
       this.#connections.set(brokerId, connection);
     }
-    return connection;
-  }
-
-  async #connect(port: number): Promise<Connection> {
-    const connection = new Connection('belfry-testbed-load', {
-      connectTimeout: 2000,
-      requestTimeout: PRODUCE_TIMEOUT_MS,
-      ...this.#ports.security,
-    });
-    await connection.connect('127.0.0.1', port);
     return connection;
   }
 
@@ -109,18 +129,22 @@ export function startLoad(ports: WriterPorts, options: LoadOptions): Load {
   let stopped = false;
   let skipped = 0;
   let wake: () => void = () => undefined;
+  const missing = (): number =>
+    Math.floor((((performance.now() - begin) / 1000) * bytesPerSecond) / recordBytes) - totals.records - skipped;
   const run = (async (): Promise<void> => {
     while (!stopped) {
-      const due = Math.floor(((performance.now() - begin) / 1000) * (bytesPerSecond / recordBytes)) - totals.records - skipped;
-      if (due > 0) {
-        try {
-          await writer.write(topic, due, recordBytes);
-          totals.records += due;
-          totals.bytes += due * recordBytes;
-        } catch {
-          totals.failures += 1;
-          skipped += due;
+      // What failed is not sent again: a load that catches up after an outage would be a spike of its own.
+      const due = missing();
+      try {
+        for (let left = due; left > 0 && !stopped;) {
+          const written = await writer.write(topic, Math.max(1, Math.min(left, Math.ceil(due / SPREAD))), recordBytes);
+          totals.records += written;
+          totals.bytes += written * recordBytes;
+          left -= written;
         }
+      } catch {
+        totals.failures += 1;
+        skipped += Math.max(0, missing());
       }
       await new Promise<void>((resolve) => {
         wake = resolve;

@@ -118,7 +118,7 @@ function authorizerProperties(): Record<string, string> {
   // ANONYMOUS speaks only on the controllers' plaintext listener: every other listener authenticates (cluster.ts refuses the rest).
   return {
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-    'super.users': `User:${ADMIN};User:CN=${BROKER_CERT_NAME};User:ANONYMOUS`,
+    'super.users': `User:${ADMIN};User:CN=${ADMIN};User:CN=${BROKER_CERT_NAME};User:ANONYMOUS`,
     'allow.everyone.if.no.acl.found': 'false',
   };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { reservePort } from './free-port.ts';
 import { spawnGuarded } from './guarded-process.ts';
@@ -98,7 +98,7 @@ export async function classArchive(dist: KafkaDist): Promise<string | undefined>
       args: [...jvm, 'kafka.Kafka', path.join(dir, 'server.properties')],
       logPath: path.join(dir, 'log'),
     });
-    await new Promise((resolve) => setTimeout(resolve, 8000));
+    await waitForStart(path.join(dir, 'log'), () => broker.running);
     broker.kill('SIGTERM');
     await broker.exited;
     if (!existsSync(partial)) return undefined;
@@ -106,6 +106,14 @@ export async function classArchive(dist: KafkaDist): Promise<string | undefined>
     return archive;
   } finally {
     await Promise.all([removeTempDir(dir), brokerPort.release(), controllerPort.release()]);
+  }
+}
+
+async function waitForStart(logPath: string, running: () => boolean): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (running() && performance.now() < deadline) {
+    if ((await readFile(logPath, 'utf8')).includes('Kafka Server started')) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
 

@@ -3,30 +3,37 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-/** Paths of the PEM files of one cluster: its CA, and a client certificate which that CA has signed. */
-export interface TlsFiles {
-  readonly caPath: string;
+/** Paths of the PEM files of one certificate. */
+export interface CertFiles {
   readonly certPath: string;
   readonly keyPath: string;
 }
 
+/** Paths of the PEM files of one cluster: its CA, and a client certificate (an ordinary user's) which that CA has signed. */
+export interface TlsFiles extends CertFiles {
+  readonly caPath: string;
+  /** The super user's certificate. */
+  readonly admin: CertFiles;
+}
+
 const run = promisify(execFile);
 
-/** Makes a CA in `dir`, and a client certificate (CN=`clientName`) signed by it. Needs openssl 3. */
-export async function makeCa(dir: string, clientName: string): Promise<TlsFiles> {
+/** Makes a CA in `dir`, and certificates signed by it for an ordinary user and the super user (their names become the CN). Needs openssl 3. */
+export async function makeCa(dir: string, names: { client: string; admin: string }): Promise<TlsFiles> {
   const caPath = path.join(dir, 'ca.pem');
   await openssl(
     ['-keyout', path.join(dir, 'ca.key'), '-out', caPath, '-subj', '/CN=Belfry testbed CA'],
     ['basicConstraints=critical,CA:TRUE'],
   );
-  return { caPath, ...(await makeCert(dir, { name: 'client', commonName: clientName })) };
+  const [client, admin] = await Promise.all([
+    makeCert(dir, { name: 'client', commonName: names.client }),
+    makeCert(dir, { name: 'admin', commonName: names.admin }),
+  ]);
+  return { caPath, ...client, admin };
 }
 
 /** Makes a certificate for 127.0.0.1 and localhost, signed by the CA of `makeCa` in the same folder. */
-export async function makeCert(
-  dir: string,
-  options: { name: string; commonName: string; days?: number },
-): Promise<{ certPath: string; keyPath: string }> {
+export async function makeCert(dir: string, options: { name: string; commonName: string; days?: number }): Promise<CertFiles> {
   const certPath = path.join(dir, `${options.name}.pem`);
   const keyPath = path.join(dir, `${options.name}.key`);
   await openssl(
