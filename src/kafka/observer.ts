@@ -51,8 +51,10 @@ export interface BrokerConnection {
   /** Only partitions this broker leads answer without an error. `at` is -1 for the end, -2 for the start of the log. */
   listOffsets(at: -1 | -2, partitions: ReadonlyMap<string, readonly number[]>, timeoutMs: number): Promise<OffsetColumns>;
   describeConfigs(resources: readonly ConfigResource[], timeoutMs: number): Promise<readonly ConfigDescription[]>;
-  listGroups(timeoutMs: number): Promise<readonly { readonly groupId: string; readonly state: string; readonly type: string }[]>;
-  describeGroups(groupIds: readonly string[], timeoutMs: number): Promise<readonly GroupDescription[]>;
+  /** The groups this broker coordinates. */
+  listGroups(timeoutMs: number): Promise<readonly ListedGroup[]>;
+  /** Groups of one type, as `listGroups` told it. */
+  describeGroups(groupIds: readonly string[], type: 'classic' | 'consumer', timeoutMs: number): Promise<readonly GroupDescription[]>;
   /** Committed offsets of whole groups; only groups this broker coordinates answer without an error. */
   offsetFetch(groupIds: readonly string[], timeoutMs: number): Promise<readonly GroupOffsets[]>;
   /** Ends it; `ended` resolves with kind `local`. */
@@ -150,6 +152,14 @@ export interface ConfigDescription {
   readonly name: string;
   readonly errorCode: number;
   readonly values: ReadonlyMap<string, string>;
+}
+
+export interface ListedGroup {
+  readonly groupId: string;
+  /** `Stable`, `Empty`, `Dead` … */
+  readonly state: string;
+  /** `classic`, `consumer` (KIP-848), `share`, `streams`. */
+  readonly type: string;
 }
 
 export interface GroupDescription {
