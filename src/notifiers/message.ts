@@ -1,0 +1,210 @@
+import { severityOf } from '../core/alert.ts';
+import { humanDuration } from '../core/duration.ts';
+import { LIMITS } from '../core/limits.ts';
+import { headlineOf, subjectOf } from './headline.ts';
+import { factsOf, summaryOf } from './message-facts.ts';
+import { counted, cut, oneLine, webAddress } from './plain-text.ts';
+import { TimeText } from './time-text.ts';
+import type { MessageFacts, MessageState } from './message-facts.ts';
+import type { Alert } from '../core/alert.ts';
+import type { Notification } from '../core/notification.ts';
+
+export interface MessageOptions {
+  /** IANA zone of the times; UTC where undefined. */
+  readonly timezone: string | undefined;
+  /** Where Belfry's own pages are, for links. */
+  readonly externalUrl: string | undefined;
+  /** Where runbooks given as a relative path are found. */
+  readonly runbookBaseUrl: string | undefined;
+  /** A sentence: who else acts. Belfry's default is an auto-pilot that watches. */
+  readonly autopilot: string;
+}
+
+export const DEFAULT_MESSAGE_OPTIONS: MessageOptions = {
+  timezone: undefined,
+  externalUrl: undefined,
+  runbookBaseUrl: undefined,
+  autopilot: 'Auto-pilot observes only.',
+};
+
+export interface MessageField {
+  readonly name: string;
+  readonly value: string;
+  /** Milliseconds, where the value is a time: a medium that knows its reader's zone shows it there. */
+  readonly at?: number;
+}
+
+export interface MessageLine {
+  readonly state: MessageState;
+  readonly text: string;
+  readonly at: number;
+}
+
+export interface MessageEvent {
+  readonly seq: number;
+  readonly at: number;
+  readonly text: string;
+}
+
+/** Where to read more: `url` where it can be a link, else only the text. */
+export interface MessageLink {
+  readonly text: string;
+  readonly url: string | undefined;
+}
+
+/**
+ * What is told, before any medium's form: every text is one clean line, every list is bounded. Texts come from rules
+ * and labels, so a medium must still escape them.
+ */
+export interface Message {
+  readonly state: MessageState;
+  /** The cluster, or empty. */
+  readonly where: string;
+  /** Line 1 at full length: `STATE cluster: effect; cause; since`. */
+  readonly headline: string;
+  /** Line 1 in at most 150 characters: what a locked phone shows. */
+  readonly title: string;
+  /** What it is about without its state: a receiver keeps the first one for the life of the incident. */
+  readonly subject: string;
+  /** Line 2: what the reader does. */
+  readonly you: string;
+  readonly autopilot: string;
+  readonly runbook: MessageLink | undefined;
+  /** Effects on clients, the most severe first; a single sentence saying so where none is known. */
+  readonly effects: readonly string[];
+  /** What happened, in sentences. */
+  readonly descriptions: readonly string[];
+  readonly fields: readonly MessageField[];
+  readonly alerts: readonly MessageLine[];
+  readonly alertsLeft: number;
+  readonly events: readonly MessageEvent[];
+  /** Where to see all of it; undefined where Belfry does not know its own address. */
+  readonly open: string | undefined;
+  /** Why this reader gets it, and how to find it again. */
+  readonly footer: string;
+}
+
+const MAX_EFFECTS = 5;
+const MAX_DESCRIPTIONS = 3;
+const MAX_DESCRIPTION = 900;
+
+/** The message of a notification. Pure: the same notification gives the same message. */
+export function buildMessage(notification: Notification, options: MessageOptions): Message {
+  const facts = factsOf(notification, new TimeText(options.timezone));
+  const headline = headlineOf(facts);
+  return {
+    state: facts.state,
+    where: facts.where,
+    headline: headline.full,
+    title: headline.title,
+    subject: subjectOf(facts),
+    you: youOf(facts),
+    autopilot: facts.state === 'TEST' || facts.state === 'RESOLVED' ? '' : oneLine(options.autopilot),
+    runbook: runbookOf(facts, options),
+    effects: effectsOf(facts),
+    descriptions: descriptionsOf(facts),
+    fields: fieldsOf(facts, notification),
+    alerts: facts.told.slice(0, LIMITS.alertsInMessage).map((alert) => lineOf(alert)),
+    alertsLeft: Math.max(0, facts.told.length - LIMITS.alertsInMessage),
+    events: notification.events.map(({ seq, at, text }) => ({ seq, at, text: cut(oneLine(text), 500) })),
+    open: options.externalUrl === undefined ? undefined : webAddress(options.externalUrl),
+    footer: footerOf(notification),
+  };
+}
+
+function lineOf(alert: Alert): MessageLine {
+  const state = alert.status === 'resolved' ? 'RESOLVED' : (severityOf(alert.labels).toUpperCase() as MessageState);
+  return { state, text: summaryOf(alert), at: alert.startsAt };
+}
+
+function youOf(facts: MessageFacts): string {
+  if (facts.state === 'TEST') return 'Nothing to do: this shows that messages reach you here.';
+  if (facts.state === 'RESOLVED') {
+    if (facts.risks.length > 0) return 'Check the data named below.';
+    return facts.doubt === undefined ? 'Nothing more to do.' : 'Check that it is well: Belfry did not see it recover.';
+  }
+  for (const { annotations } of facts.told) {
+    const text = oneLine(annotations.get('belfry_do'));
+    if (text !== '') return cut(asSentence(text), 400);
+  }
+  return facts.told.some((alert) => runbookText(alert) !== '')
+    ? 'Follow the runbook.'
+    : 'Decide what to do: this rule names no step and no runbook.';
+}
+
+function runbookText(alert: Alert): string {
+  return oneLine(alert.annotations.get('runbook_url')) || oneLine(alert.annotations.get('runbook'));
+}
+
+function runbookOf(facts: MessageFacts, options: MessageOptions): MessageLink | undefined {
+  const text = facts.told.map((alert) => runbookText(alert)).find((found) => found !== '');
+  if (text === undefined) return undefined;
+  const direct = webAddress(text);
+  if (direct !== undefined) return { text: 'Runbook', url: direct };
+  if (options.runbookBaseUrl !== undefined && /^[\w-][\w./-]*$/.test(text) && !text.includes('..')) {
+    const base = options.runbookBaseUrl.replace(/\/*$/, '/');
+    return { text: 'Runbook', url: webAddress(base + text) };
+  }
+  return { text: cut(text, 200), url: undefined };
+}
+
+/** Only what a rule measured is stated; unknown says unknown. */
+function effectsOf(facts: MessageFacts): readonly string[] {
+  if (facts.state === 'TEST') return [];
+  if (facts.effects.length === 0)
+    return facts.state === 'RESOLVED' || facts.where === '' ? [] : ['Unknown: the rule that fired does not measure it.'];
+  const past = facts.state === 'RESOLVED' ? 'Was: ' : '';
+  const told = facts.effects.slice(0, MAX_EFFECTS).map((text) => past + cut(past === '' ? asSentence(text) : `${text}.`, 300));
+  const left = facts.effects.length - told.length;
+  return left > 0 ? [...told, `And ${counted(left, 'more effect')}.`] : told;
+}
+
+function descriptionsOf(facts: MessageFacts): readonly string[] {
+  const texts = new Set<string>();
+  for (const { annotations } of facts.told) {
+    const text = oneLine(annotations.get('description'));
+    if (text !== '' && text !== oneLine(annotations.get('summary'))) texts.add(cut(text, MAX_DESCRIPTION));
+    if (texts.size === MAX_DESCRIPTIONS) break;
+  }
+  const told = [...texts];
+  if (facts.doubt !== undefined) told.unshift(asSentence(facts.doubt));
+  for (const risk of facts.risks.slice(0, MAX_EFFECTS)) told.unshift(`Risk of data loss: ${cut(risk, 300)}.`);
+  return told;
+}
+
+function fieldsOf(facts: MessageFacts, notification: Notification): readonly MessageField[] {
+  const { incident } = notification;
+  const fields: MessageField[] = [];
+  if (facts.where !== '') fields.push({ name: 'Cluster', value: facts.where });
+  if (incident.broker !== '') fields.push({ name: 'Broker', value: cut(oneLine(incident.broker), 60) });
+  fields.push({ name: 'Since', value: facts.time.full(facts.startedAt), at: facts.startedAt });
+  if (facts.state === 'RESOLVED') fields.push({ name: 'Lasted', value: humanDuration(facts.endedAt - facts.startedAt) });
+  else fields.push({ name: 'So far', value: humanDuration(facts.at - facts.startedAt) });
+  const firing = notification.alerts.filter(({ status }) => status === 'firing').length;
+  const resolved = notification.alerts.length - firing;
+  const counts = [firing > 0 ? `${firing} firing` : '', resolved > 0 ? `${resolved} resolved` : ''].filter((text) => text !== '');
+  if (counts.length > 0) fields.push({ name: 'Alerts', value: counts.join(', ') });
+  if (incident.owner !== '') fields.push({ name: 'Owner', value: cut(oneLine(incident.owner), 60) });
+  return fields;
+}
+
+function footerOf({ incident, receiver, alerts }: Notification): string {
+  const rules = new Set<string>();
+  for (const { labels } of alerts) {
+    const name = oneLine(labels.get('alertname'));
+    if (name !== '') rules.add(cut(name, 60));
+    if (rules.size === 4) break;
+  }
+  const of = incident.cluster === '' ? '' : ` of ${cut(oneLine(incident.cluster), 60)}`;
+  const why = receiver.startsWith('owner/') ? `You get this as ${cut(oneLine(receiver.slice(6)), 60)}, owner${of}.` : '';
+  const others = why === '' ? `You get this as receiver ${cut(oneLine(receiver), 100)}.` : why;
+  const named =
+    rules.size === 0 ? '' : ` ${rules.size === 1 ? 'Rule' : 'Rules'} ${[...rules].slice(0, 3).join(', ')}${rules.size > 3 ? ' …' : ''}.`;
+  return `${others}${named} Incident ${cut(oneLine(incident.id), 40)}.`;
+}
+
+/** With a capital letter and a full stop. */
+function asSentence(text: string): string {
+  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(first) ? first : `${first}.`;
+}

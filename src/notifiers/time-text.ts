@@ -1,0 +1,42 @@
+/** Writes times for people, in one zone, always with its name. */
+export class TimeText {
+  readonly #format: Intl.DateTimeFormat;
+
+  /** An IANA name such as `Europe/Berlin`; UTC where undefined. */
+  constructor(timeZone: string | undefined) {
+    this.#format = new Intl.DateTimeFormat('en-US', {
+      timeZone: timeZone ?? 'UTC',
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'short',
+      day: 'numeric',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      timeZoneName: 'short',
+    });
+  }
+
+  /** `14:02:07 UTC`, with the date before it where that is not the day of `reference`: `20 Nov 14:02:07 UTC`. */
+  at(timeMs: number, reference: number): string {
+    const time = this.#parts(timeMs);
+    const clock = `${time.hour}:${time.minute}:${time.second} ${time.timeZoneName}`;
+    const other = this.#parts(reference);
+    if (time.year === other.year && time.month === other.month && time.day === other.day) return clock;
+    return time.year === other.year ? `${time.day} ${time.month} ${clock}` : `${time.day} ${time.month} ${time.year} ${clock}`;
+  }
+
+  /** `22 Nov 2026 14:02:07 UTC`. */
+  full(timeMs: number): string {
+    const time = this.#parts(timeMs);
+    return `${time.day} ${time.month} ${time.year} ${time.hour}:${time.minute}:${time.second} ${time.timeZoneName}`;
+  }
+
+  #parts(timeMs: number): Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | 'timeZoneName', string> {
+    const parts = { year: '', month: '', day: '', hour: '', minute: '', second: '', timeZoneName: '' };
+    // A time that no calendar has (a broken restore) must not cost the message.
+    const valid = Math.abs(timeMs) <= 8.64e15 ? timeMs : 0;
+    for (const { type, value } of this.#format.formatToParts(valid)) if (type in parts) parts[type as keyof typeof parts] = value;
+    return parts;
+  }
+}
