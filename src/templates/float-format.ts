@@ -1,0 +1,63 @@
+/** Go's `strconv.FormatFloat` in the forms that `fmt` uses. `precision` undefined means the shortest exact digits. */
+export function formatFloatVerb(value: number, verb: 'e' | 'f' | 'g', precision: number | undefined): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  const magnitude = Math.abs(value);
+  switch (verb) {
+    case 'e':
+      return sign + scientific(parts(magnitude, precision));
+    case 'f':
+      return sign + (precision === undefined ? plain(parts(magnitude, undefined)) : fixed(magnitude, precision));
+    case 'g':
+      return sign + general(magnitude, precision);
+  }
+}
+
+interface Decimal {
+  /** Significant digits, the first before the point. */
+  readonly digits: string;
+  readonly exponent: number;
+}
+
+/** JavaScript's own digits are exact up to 100 after the point. */
+function parts(magnitude: number, precision: number | undefined): Decimal {
+  const text = precision === undefined ? magnitude.toExponential() : magnitude.toExponential(Math.min(100, precision));
+  const [mantissa = '0', exponent = '0'] = text.split('e');
+  return { digits: mantissa.replace('.', '') + '0'.repeat(Math.max(0, (precision ?? 0) - 100)), exponent: Number(exponent) };
+}
+
+function scientific({ digits, exponent }: Decimal): string {
+  const fraction = digits.length > 1 ? `.${digits.slice(1)}` : '';
+  return `${digits[0] ?? '0'}${fraction}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
+}
+
+function plain({ digits, exponent }: Decimal): string {
+  if (exponent < 0) return `0.${'0'.repeat(-exponent - 1)}${digits}`;
+  const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0');
+  const fraction = digits.slice(exponent + 1);
+  return fraction === '' ? whole : `${whole}.${fraction}`;
+}
+
+/** `toFixed` gives up its digits from 1e21 on, where a double has no fraction any more. */
+function fixed(magnitude: number, precision: number): string {
+  const extra = '0'.repeat(Math.max(0, precision - 100));
+  if (magnitude < 1e21) return magnitude.toFixed(Math.min(100, precision)) + extra;
+  return precision === 0 ? String(BigInt(magnitude)) : `${BigInt(magnitude)}.${'0'.repeat(precision)}`;
+}
+
+/**
+ * `%g`: an exponent where it is below -4 or not below the precision; the shortest form decides as with precision 6.
+ * Zeros at the end of the fraction are left out.
+ */
+function general(magnitude: number, precision: number | undefined): string {
+  const wanted = precision === 0 ? 1 : precision;
+  const decimal = parts(magnitude, wanted === undefined ? undefined : wanted - 1);
+  const digits = decimal.digits.replace(/0+$/, '') || '0';
+  let limit = wanted ?? 6;
+  if (wanted !== undefined && limit > digits.length && digits.length > decimal.exponent) limit = digits.length;
+  if (wanted === undefined) limit = 6;
+  // Go keeps integers of up to 21 digits plain only in `%#v`, which templates have no use for.
+  if (decimal.exponent < -4 || decimal.exponent >= limit) return scientific({ digits, exponent: decimal.exponent });
+  return plain({ digits, exponent: decimal.exponent });
+}
