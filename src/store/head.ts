@@ -1,0 +1,203 @@
+import { BelfryError } from '../core/errors.ts';
+import type { Labels } from '../core/labels.ts';
+import type { SampleWriter, TargetWriter } from '../core/sample.ts';
+import { InvertedIndex } from './inverted-index.ts';
+import { Lane, SideStore } from './lane.ts';
+import { Places } from './places.ts';
+import { RowRing } from './row-ring.ts';
+import { SelectionCache } from './selection-cache.ts';
+import { SeriesTable, type SeriesId } from './series-table.ts';
+import { MAX_LANE_COLUMNS, Target } from './target.ts';
+
+export interface StoreLimits {
+  /** Series of one target. */
+  readonly seriesPerTarget: number;
+  /** Series within the retention, over all targets. */
+  readonly series: number;
+  /** Rows kept raw, and sealed together. */
+  readonly rows: number;
+  /** Bytes of one target's raw rows: a wide target keeps fewer rows. */
+  readonly ringBytesPerTarget: number;
+  /** Bytes of sealed blocks held in memory. */
+  readonly sealedBytes: number;
+  /** Bytes of blocks read back from the file and decoded. */
+  readonly cacheBytes: number;
+}
+
+const MIN_ROWS = 16;
+
+/** What the head asks of the part that keeps blocks. */
+export interface Sealer {
+  /** Encodes the rows that no block has yet; afterwards the ring may overwrite them. */
+  seal(lane: Lane): void;
+  nextLaneId(): number;
+}
+
+/**
+ * The samples in memory: every series, its place, and the rings. Synchronous, no I/O of its own. The numbers it
+ * counts are read by the metrics.
+ */
+export class Head implements SampleWriter {
+  readonly series = new SeriesTable();
+  readonly index = new InvertedIndex(this.series);
+  readonly selections = new SelectionCache(this.index, this.series);
+  readonly places = new Places();
+  readonly targets = new Map<string, Target>();
+  readonly limits: StoreLimits;
+  /** By lane id; holes are lanes that have gone. */
+  readonly lanes: (Lane | undefined)[] = [];
+  /** Born since the last flush; the flush empties them. */
+  newSeries: SeriesId[] = [];
+  newPlaces: { id: SeriesId; lane: number }[] = [];
+  samplesAppended = 0;
+  outOfOrder = 0;
+  duplicateSeries = 0;
+  readonly #sealer: Sealer;
+  readonly #bornTs: number[] = [];
+
+  constructor(limits: StoreLimits, sealer: Sealer) {
+    this.limits = limits;
+    this.#sealer = sealer;
+  }
+
+  target(id: string): TargetWriter {
+    return this.openTarget(id);
+  }
+
+  openTarget(id: string): Target {
+    let target = this.targets.get(id);
+    if (target === undefined) this.targets.set(id, (target = new Target(id, this)));
+    return target;
+  }
+
+  removeTarget(id: string): void {
+    const target = this.targets.get(id);
+    if (target === undefined) return;
+    this.targets.delete(id);
+    for (const lane of target.lanes) this.#park(lane);
+    if (target.side !== null) this.#park(target.side);
+    target.lanes.length = 0;
+    target.side = null;
+    target.close();
+  }
+
+  lane(id: number): Lane | undefined {
+    return id < 0 ? undefined : this.lanes[id];
+  }
+
+  /** The id of a series, which is born with its first sample at `ts` if it is new. Throws `STORE_LIMIT`. */
+  seriesId(labels: Labels, ts: number): SeriesId {
+    const known = this.series.find(labels);
+    if (known >= 0) return known;
+    this.reserveSeries(1);
+    const id = this.series.add(labels);
+    this.admit(id, ts);
+    this.newSeries.push(id);
+    return id;
+  }
+
+  /** Puts a series that the table has into the index. */
+  admit(id: SeriesId, bornTs: number): void {
+    this.index.add(id);
+    this.#bornTs[id] = bornTs;
+    this.selections.born(id);
+  }
+
+  bornTs(id: SeriesId): number {
+    return this.#bornTs[id] ?? -Infinity;
+  }
+
+  /** Throws `STORE_LIMIT` where there is no room for that many more series. */
+  reserveSeries(count: number): void {
+    if (this.series.size + count <= this.limits.series) return;
+    throw new BelfryError('STORE_LIMIT', `${count} more series would exceed the limit of ${this.limits.series} series`);
+  }
+
+  /** Gives a series its place in a lane of a target that writes it. */
+  place(id: SeriesId, lane: Lane, col: number): void {
+    const known = this.places.has(id, lane.id);
+    const current = this.lane(this.places.lane(id));
+    // The lane that is read fastest stays with the target that was first, as long as that one still writes.
+    if (current !== undefined && current !== lane && this.places.col(id) >= 0) this.places.addOther(id, lane.id);
+    else this.places.set(id, lane.id, col);
+    if (!known) this.newPlaces.push({ id, lane: lane.id });
+  }
+
+  /** Seals before a ring would overwrite a row that no block has, or when the lane's turn has come. */
+  makeRoom(lane: Lane): void {
+    const ring = lane.ring!;
+    if (ring.next - ring.unsealed >= ring.rows || ring.next >= lane.sealAt) this.seal(lane);
+  }
+
+  seal(lane: Lane): void {
+    this.#sealer.seal(lane);
+    if (lane.ring !== null) {
+      lane.sealAt = lane.ring.next + lane.ring.rows;
+      this.#dropDeadColumns(lane, lane.ring);
+    }
+  }
+
+  /** A new ring of a target. Its first block is sealed early by a share that depends on its number, so that seals are spread. */
+  newRowLane(target: Target, width: number, columnsOfTarget: number): Lane {
+    const affordable = Math.floor(this.limits.ringBytesPerTarget / 8 / Math.max(1, columnsOfTarget));
+    const rows = Math.max(Math.min(MIN_ROWS, this.limits.rows), Math.min(this.limits.rows, affordable));
+    const lane = new Lane(this.#sealer.nextLaneId(), target.id, new RowRing(rows, Math.min(width, MAX_LANE_COLUMNS)), null);
+    this.adoptLane(lane);
+    target.lanes.push(lane);
+    return lane;
+  }
+
+  /** Registers a lane and spreads its first seal. */
+  adoptLane(lane: Lane): void {
+    this.lanes[lane.id] = lane;
+    const rows = lane.ring?.rows ?? 0;
+    lane.sealAt = Math.ceil(rows / 2) + ((lane.id * 37) % Math.max(1, Math.floor(rows / 2)));
+  }
+
+  sideOf(target: Target): Lane {
+    if (target.side !== null) return target.side;
+    const lane = new Lane(this.#sealer.nextLaneId(), target.id, null, new SideStore());
+    this.lanes[lane.id] = lane;
+    target.side = lane;
+    return lane;
+  }
+
+  /** Seals what a lane still has raw and gives its memory back; its history stays. */
+  #park(lane: Lane): void {
+    const lastTs = lane.ring === null ? Math.max(...lane.side!.series.map((points) => points.lastTs), -Infinity) : lane.ring.lastTs;
+    this.#sealer.seal(lane);
+    const ids = lane.ring === null ? lane.side!.series.map(({ id }) => id) : lane.ring.ids.subarray(0, lane.ring.cols);
+    lane.ring = null;
+    lane.side = null;
+    for (const id of ids) this.#unplace(id, lane, lastTs);
+  }
+
+  /** The series has no column in that lane any more; another lane where it has one becomes its place. */
+  #unplace(id: SeriesId, lane: Lane, lastTs: number): void {
+    if (this.places.lane(id) !== lane.id) return;
+    this.places.retire(id, lane.id, lastTs);
+    for (const other of this.places.others(id) ?? []) {
+      const found = this.lane(other);
+      const col = found?.ring ? found.ring.ids.subarray(0, found.ring.cols).indexOf(id) : (found?.side?.columnOf(id) ?? -1);
+      if (col < 0) continue;
+      this.places.set(id, other, col);
+      return;
+    }
+  }
+
+  /** Columns of series that have been gone for a whole ring are given back once they are a quarter of it. */
+  #dropDeadColumns(lane: Lane, ring: RowRing): void {
+    const dead: number[] = [];
+    const kept: number[] = [];
+    for (let col = 0; col < ring.cols; col++) (ring.source[col]! < 0 && ring.isDead(col) ? dead : kept).push(col);
+    if (dead.length === 0 || dead.length * 4 < ring.cols) return;
+    const gone = dead.map((col) => ring.ids[col]!);
+    const oldestTs = ring.firstTs;
+    ring.keepColumns(kept);
+    lane.keyframeDue = true;
+    for (let col = 0; col < ring.cols; col++) {
+      if (this.places.lane(ring.ids[col]!) === lane.id) this.places.set(ring.ids[col]!, lane.id, col);
+    }
+    for (const id of gone) this.#unplace(id, lane, oldestTs);
+  }
+}

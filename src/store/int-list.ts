@@ -1,0 +1,32 @@
+/** Whole numbers below 2^31 in a typed array that grows by doubling. */
+export class Int32List {
+  values: Int32Array;
+  length = 0;
+
+  constructor(capacity = 4) {
+    this.values = new Int32Array(capacity);
+  }
+
+  push(value: number): void {
+    if (this.length === this.values.length) this.reserve(this.length + 1);
+    this.values[this.length++] = value;
+  }
+
+  reserve(capacity: number): void {
+    if (capacity <= this.values.length) return;
+    const grown = new Int32Array(Math.max(capacity, this.values.length * 2));
+    grown.set(this.values.subarray(0, this.length));
+    this.values = grown;
+  }
+
+  /** Sets an entry, growing to it; entries in between are `fill`. */
+  put(index: number, value: number, fill: number): void {
+    this.reserve(index + 1);
+    while (this.length <= index) this.values[this.length++] = fill;
+    this.values[index] = value;
+  }
+
+  toArray(): Int32Array {
+    return this.values.slice(0, this.length);
+  }
+}

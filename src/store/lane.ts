@@ -1,0 +1,67 @@
+import type { SealedBlock } from './sealed-block.ts';
+import type { RowRing } from './row-ring.ts';
+import type { SeriesId } from './series-table.ts';
+import { SideSeries } from './side-points.ts';
+
+/**
+ * A run of one target's samples: up to 1,024 columns that share their timestamps (`ring`), or series with timestamps
+ * of their own (`side`). Its number stays the same across restarts, and its sealed blocks carry it.
+ */
+export class Lane {
+  readonly id: number;
+  readonly target: string;
+  ring: RowRing | null;
+  side: SideStore | null;
+  /** The newest sealed blocks, oldest first, in memory. */
+  sealed: SealedBlock[] = [];
+  /** The times of the oldest and the newest sample in blocks that are only in the file. */
+  storedMinTs = Infinity;
+  storedMaxTs = -Infinity;
+  /** The ring's row number at which the next block is sealed. */
+  sealAt = 0;
+  /** Log rows that hold rows of this lane which no stored block has. */
+  logRows: number[] = [];
+  /** The next log record must stand by itself. */
+  keyframeDue = true;
+
+  constructor(id: number, target: string, ring: RowRing | null, side: SideStore | null) {
+    this.id = id;
+    this.target = target;
+    this.ring = ring;
+    this.side = side;
+  }
+
+  /** True when nothing of it is left anywhere. */
+  get isEmpty(): boolean {
+    return this.ring === null && this.side === null && this.sealed.length === 0 && this.storedMaxTs === -Infinity;
+  }
+}
+
+/** The series of a target whose samples carry their own timestamps. */
+export class SideStore {
+  readonly series: SideSeries[] = [];
+  readonly #byId = new Map<SeriesId, number>();
+
+  /** The column of a series, -1 where it has none. */
+  columnOf(id: SeriesId): number {
+    return this.#byId.get(id) ?? -1;
+  }
+
+  add(id: SeriesId): number {
+    const col = this.series.push(new SideSeries(id)) - 1;
+    this.#byId.set(id, col);
+    return col;
+  }
+
+  get unsealedPoints(): number {
+    let points = 0;
+    for (const series of this.series) points += series.next - series.unsealed;
+    return points;
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const series of this.series) bytes += 16 * series.v.length;
+    return bytes;
+  }
+}

@@ -1,0 +1,57 @@
+import type { Labels } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
+
+/** The read side of the store, as queries use it. Times are milliseconds of Belfry time. */
+export interface SeriesSelection {
+  /** Series are numbered 0 … n-1. */
+  readonly n: number;
+  /** Dense ids of the series, ascending; the first `n` entries count. Equal ids are the same series as long as the process lives. */
+  readonly ids: Int32Array;
+  /** Moves whenever the matchers' set of series has changed since an earlier selection by the same matchers. */
+  readonly version: number;
+  labels(index: number): Labels;
+  /** The newest sample of every series in (ts - lookbackMs, ts]; `present` is 0 where there is none or it is a staleness marker. */
+  instant(ts: number, lookbackMs: number, out: InstantOut): void;
+  /** The samples of one series in (fromTs, toTs], oldest first, staleness markers left out. Returns how many. */
+  window(index: number, fromTs: number, toTs: number, into: PointOut): number;
+}
+
+/** Columns of at least n entries each. */
+export interface InstantOut {
+  readonly values: Float64Array;
+  readonly timestamps: Float64Array;
+  readonly present: Uint8Array;
+}
+
+/** Two columns that grow when asked to; what was written so far is kept. */
+export interface PointOut {
+  timestamps: Float64Array;
+  values: Float64Array;
+  reserve(count: number): void;
+}
+
+/** Which series and how much of them a query of names is about; unset bounds are open. */
+export interface SeriesFilter {
+  /** A series counts when one of the matcher sets accepts it; no set at all accepts every series. */
+  readonly matcherSets?: readonly (readonly Matcher[])[];
+  readonly minTs?: number;
+  readonly maxTs?: number;
+  /** At most that many results. */
+  readonly limit?: number;
+}
+
+export interface StoreStats {
+  /** Series with samples within the retention, and those of them with a place in memory. */
+  readonly series: number;
+  readonly liveSeries: number;
+  readonly targets: number;
+  /** Samples appended since the start. */
+  readonly samplesAppended: number;
+  /** Bytes of raw rings, of sealed blocks held in memory, and of the file with its log. */
+  readonly ringBytes: number;
+  readonly sealedBytes: number;
+  readonly fileBytes: number;
+  readonly sealedBlocks: number;
+  readonly minTs: number | undefined;
+  readonly maxTs: number | undefined;
+}

@@ -1,0 +1,120 @@
+import { METRIC_NAME } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
+import type { InvertedIndex } from './inverted-index.ts';
+import { Int32List } from './int-list.ts';
+import type { SeriesId, SeriesTable } from './series-table.ts';
+
+const MAX_SETS = 2000;
+const MAX_CACHED_IDS = 8_000_000;
+
+/** The series that a set of matchers accepts, kept right as series are born and expire. */
+export class ResolvedSet {
+  readonly matchers: readonly Matcher[];
+  /** Symbol of the metric name the matchers ask for, -1 where they name none, or one that no series had yet. */
+  readonly metric: string | undefined;
+  ids: Int32List;
+  version = 0;
+  /** Those with a place in memory now; see `SelectionCache.live`. */
+  live = new Int32Array(0);
+  liveVersion = -1;
+  livePlaces = -1;
+  /** The newest sample of the others, -Infinity where there are none. */
+  restMaxTs = -Infinity;
+  evicted = false;
+
+  constructor(matchers: readonly Matcher[], ids: Int32Array) {
+    this.matchers = matchers;
+    this.metric = matchers.find(({ name, op }) => name === METRIC_NAME && op === '=')?.value;
+    this.ids = new Int32List(Math.max(4, ids.length));
+    for (const id of ids) this.ids.push(id);
+  }
+}
+
+/** Resolved sets by the text of their matchers; the one used longest ago goes first. New series look only at sets of their metric. */
+export class SelectionCache {
+  readonly #index: InvertedIndex;
+  readonly #table: SeriesTable;
+  readonly #byText = new Map<string, ResolvedSet>();
+  readonly #byMatchers = new WeakMap<readonly Matcher[], ResolvedSet>();
+  readonly #byMetric = new Map<string | undefined, Set<ResolvedSet>>();
+  #cachedIds = 0;
+
+  constructor(index: InvertedIndex, table: SeriesTable) {
+    this.#index = index;
+    this.#table = table;
+  }
+
+  get(matchers: readonly Matcher[]): ResolvedSet {
+    const known = this.#byMatchers.get(matchers);
+    if (known !== undefined && !known.evicted) return known;
+    const text = matchers
+      .map((matcher) => matcher.toString())
+      .toSorted()
+      .join(',');
+    let set = this.#byText.get(text);
+    if (set === undefined) set = this.#add(text, new ResolvedSet(matchers.slice(), this.#index.resolve(matchers)));
+    else {
+      this.#byText.delete(text);
+      this.#byText.set(text, set);
+    }
+    this.#byMatchers.set(matchers, set);
+    return set;
+  }
+
+  /** A series was born. Ids ascend, so it goes to the end of every set that wants it. */
+  born(id: SeriesId): void {
+    if (this.#byText.size === 0) return;
+    const metricSymbol = this.#table.valueOf(id, this.#table.symbols.find(METRIC_NAME));
+    this.#offer(this.#byMetric.get(this.#table.symbols.text(metricSymbol)), id);
+    this.#offer(this.#byMetric.get(undefined), id);
+  }
+
+  /** Series have expired: they leave every set. */
+  expired(ids: ReadonlySet<SeriesId>): void {
+    for (const set of this.#byText.values()) {
+      const kept = set.ids.toArray().filter((id) => !ids.has(id));
+      if (kept.length === set.ids.length) continue;
+      this.#cachedIds -= set.ids.length - kept.length;
+      set.ids = new Int32List(Math.max(4, kept.length));
+      for (const id of kept) set.ids.push(id);
+      set.version++;
+    }
+  }
+
+  #offer(sets: ReadonlySet<ResolvedSet> | undefined, id: SeriesId): void {
+    if (sets === undefined) return;
+    const { symbols } = this.#table;
+    for (const set of sets) {
+      const wanted = set.matchers.every((matcher) => {
+        const value = this.#table.valueOf(id, symbols.find(matcher.name));
+        return matcher.matches(value < 0 ? '' : symbols.text(value));
+      });
+      if (!wanted) continue;
+      set.ids.push(id);
+      set.version++;
+      this.#cachedIds++;
+    }
+  }
+
+  #add(text: string, set: ResolvedSet): ResolvedSet {
+    this.#byText.set(text, set);
+    let bucket = this.#byMetric.get(set.metric);
+    if (bucket === undefined) this.#byMetric.set(set.metric, (bucket = new Set()));
+    bucket.add(set);
+    this.#cachedIds += set.ids.length;
+    for (const [oldText, old] of this.#byText) {
+      if (old === set || (this.#byText.size <= MAX_SETS && this.#cachedIds <= MAX_CACHED_IDS)) break;
+      this.#evict(oldText, old);
+    }
+    return set;
+  }
+
+  #evict(text: string, set: ResolvedSet): void {
+    this.#byText.delete(text);
+    set.evicted = true;
+    this.#cachedIds -= set.ids.length;
+    const bucket = this.#byMetric.get(set.metric);
+    bucket?.delete(set);
+    if (bucket?.size === 0) this.#byMetric.delete(set.metric);
+  }
+}

@@ -1,0 +1,182 @@
+import { Labels } from '../core/labels.ts';
+import { Int32List } from './int-list.ts';
+import { SymbolTable } from './symbols.ts';
+
+/** The dense number of a series; given once, never reused while its file lives. Stays below 2^30. */
+export type SeriesId = number;
+
+/** Labels objects kept for quick answers; the cache is emptied whole when it is full. */
+const MAX_CACHED_LABELS = 16_384;
+
+/**
+ * Every series there is: its labels as pairs of symbols in one pool, found by an open-addressing hash over them.
+ * A series without labels in the pool (offset -1) is a hole: it has expired.
+ */
+export class SeriesTable {
+  readonly symbols = new SymbolTable();
+  /** Per series its first pair in the pool, -1 for holes; and how many pairs it has. */
+  readonly #offsets = new Int32List(1024);
+  readonly #counts = new Int32List(1024);
+  readonly #pool = new Int32List(16_384);
+  #slots = new Int32Array(2048).fill(-1);
+  #live = 0;
+  #used = 0;
+  #deadPairs = 0;
+  #labels = new Map<SeriesId, Labels>();
+
+  /** How many series there are, holes not counted. */
+  get size(): number {
+    return this.#live;
+  }
+
+  /** One more than the highest id. */
+  get end(): number {
+    return this.#offsets.length;
+  }
+
+  exists(id: SeriesId): boolean {
+    return id < this.#offsets.length && this.#offsets.values[id]! >= 0;
+  }
+
+  /** The id of these labels, -1 where there is none. */
+  find(labels: Labels): SeriesId {
+    const symbols = this.#known(labels);
+    return symbols === undefined ? -1 : this.#slots[this.#slotOf(symbols)]!;
+  }
+
+  /** Adds labels that `find` did not know, under the next id. */
+  add(labels: Labels): SeriesId {
+    const symbols = labels.pairs.map((text) => this.symbols.intern(text));
+    const id = this.#offsets.length;
+    this.#put(id, symbols);
+    return id;
+  }
+
+  /** Puts a series back under the id it had. Ids must ascend. */
+  restore(id: SeriesId, symbols: readonly number[]): void {
+    while (this.#offsets.length < id) {
+      this.#offsets.push(-1);
+      this.#counts.push(0);
+    }
+    this.#put(id, symbols);
+  }
+
+  /** Name, value, name, value … as symbols. */
+  pairs(id: SeriesId): Int32Array {
+    const offset = this.#offsets.values[id]!;
+    return offset < 0 ? new Int32Array(0) : this.#pool.values.subarray(offset, offset + 2 * this.#counts.values[id]!);
+  }
+
+  /** The symbol of a label's value, -1 where the series has no such label. */
+  valueOf(id: SeriesId, name: number): number {
+    const offset = this.#offsets.values[id]!;
+    if (offset < 0) return -1;
+    const end = offset + 2 * this.#counts.values[id]!;
+    const pool = this.#pool.values;
+    for (let i = offset; i < end; i += 2) if (pool[i] === name) return pool[i + 1]!;
+    return -1;
+  }
+
+  labels(id: SeriesId): Labels {
+    const cached = this.#labels.get(id);
+    if (cached !== undefined) return cached;
+    const texts: string[] = [];
+    for (const symbol of this.pairs(id)) texts.push(this.symbols.text(symbol));
+    const labels = Labels.fromSortedPairs(texts);
+    if (this.#labels.size >= MAX_CACHED_LABELS) this.#labels = new Map();
+    this.#labels.set(id, labels);
+    return labels;
+  }
+
+  /** Removes series for good. Returns the symbols that nothing uses any more. */
+  remove(ids: readonly SeriesId[]): readonly number[] {
+    const unused: number[] = [];
+    for (const id of ids) {
+      if (!this.exists(id)) continue;
+      for (const symbol of this.pairs(id)) if (this.symbols.release(symbol)) unused.push(symbol);
+      this.#deadPairs += 2 * this.#counts.values[id]!;
+      this.#offsets.values[id] = -1;
+      this.#labels.delete(id);
+      this.#live--;
+    }
+    this.#compact();
+    this.#rehash(this.#slots.length);
+    return unused;
+  }
+
+  /** Bytes of the typed arrays. */
+  get bytes(): number {
+    return 4 * (this.#offsets.values.length + this.#counts.values.length + this.#pool.values.length + this.#slots.length);
+  }
+
+  #put(id: SeriesId, symbols: readonly number[]): void {
+    this.#offsets.push(this.#pool.length);
+    this.#counts.push(symbols.length / 2);
+    for (const symbol of symbols) {
+      this.#pool.push(symbol);
+      this.symbols.retain(symbol);
+    }
+    this.#live++;
+    if (2 * (this.#used + 1) > this.#slots.length) this.#rehash(this.#slots.length * 2);
+    else this.#insert(id);
+  }
+
+  #known(labels: Labels): readonly number[] | undefined {
+    const symbols: number[] = [];
+    for (const text of labels.pairs) {
+      const symbol = this.symbols.find(text);
+      if (symbol < 0) return undefined;
+      symbols.push(symbol);
+    }
+    return symbols;
+  }
+
+  /** The slot that holds the series with these pairs, or the empty one where it would go. */
+  #slotOf(symbols: ArrayLike<number>): number {
+    const mask = this.#slots.length - 1;
+    for (let slot = hashOf(symbols) & mask; ; slot = (slot + 1) & mask) {
+      const id = this.#slots[slot]!;
+      if (id < 0 || this.#same(id, symbols)) return slot;
+    }
+  }
+
+  #same(id: SeriesId, symbols: ArrayLike<number>): boolean {
+    if (2 * this.#counts.values[id]! !== symbols.length) return false;
+    const offset = this.#offsets.values[id]!;
+    for (let i = 0; i < symbols.length; i++) if (this.#pool.values[offset + i] !== symbols[i]) return false;
+    return true;
+  }
+
+  #insert(id: SeriesId): void {
+    this.#slots[this.#slotOf(this.pairs(id))] = id;
+    this.#used++;
+  }
+
+  #rehash(size: number): void {
+    this.#slots = new Int32Array(size).fill(-1);
+    this.#used = 0;
+    for (let id = 0; id < this.#offsets.length; id++) if (this.#offsets.values[id]! >= 0) this.#insert(id);
+  }
+
+  /** Gives back the pool space of removed series once it is more than half of the pool. */
+  #compact(): void {
+    if (2 * this.#deadPairs <= this.#pool.length) return;
+    const old = this.#pool.toArray();
+    this.#pool.length = 0;
+    this.#deadPairs = 0;
+    for (let id = 0; id < this.#offsets.length; id++) {
+      const offset = this.#offsets.values[id]!;
+      if (offset < 0) continue;
+      this.#offsets.values[id] = this.#pool.length;
+      for (let i = 0; i < 2 * this.#counts.values[id]!; i++) this.#pool.push(old[offset + i]!);
+    }
+  }
+}
+
+/** FNV-1a over 32-bit words, finished so that the low bits depend on all of them. */
+function hashOf(symbols: ArrayLike<number>): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let i = 0; i < symbols.length; i++) hash = Math.imul(hash ^ symbols[i]!, 0x01000193);
+  hash ^= hash >>> 15;
+  return Math.imul(hash, 0x2c1b3c6d) ^ (hash >>> 12);
+}

@@ -1,0 +1,112 @@
+import { BelfryError } from '../core/errors.ts';
+import { ABSENT_HIGH, HIGH_WORD, NAN_HIGH, STALE_HIGH } from './sample-codes.ts';
+import type { SeriesId } from './series-table.ts';
+
+/** Points of one series kept raw; with as many unsealed the store is sealed. */
+export const SIDE_POINTS = 120;
+const FIRST_CAPACITY = 8;
+
+/** The newest points of a series whose samples carry their own timestamps. Point p lies in slot p % capacity. */
+export class SideSeries {
+  readonly id: SeriesId;
+  next = 0;
+  unsealed = 0;
+  unlogged = 0;
+  ts = new Float64Array(FIRST_CAPACITY);
+  v = new Float64Array(FIRST_CAPACITY);
+  words = new Uint32Array(this.v.buffer);
+
+  constructor(id: SeriesId) {
+    this.id = id;
+  }
+
+  get count(): number {
+    return Math.min(this.next, this.v.length);
+  }
+
+  get first(): number {
+    return this.next - this.count;
+  }
+
+  get lastTs(): number {
+    return this.next === 0 ? -Infinity : this.ts[(this.next - 1) % this.v.length]!;
+  }
+
+  get firstTs(): number {
+    return this.next === 0 ? Infinity : this.ts[this.first % this.v.length]!;
+  }
+
+  get full(): boolean {
+    return this.next - this.unsealed >= SIDE_POINTS;
+  }
+
+  /** Appends a sample; the same one again is ignored. Returns whether it was taken. Throws `STORE_OUT_OF_ORDER`. */
+  append(ts: number, value: number): boolean {
+    if (ts <= this.lastTs) {
+      const last = this.v[(this.next - 1) % this.v.length]!;
+      if (ts === this.lastTs && !this.#isStale(this.next - 1) && Object.is(last, value)) return false;
+      throw new BelfryError('STORE_OUT_OF_ORDER', `sample at ${ts} is not after the newest one at ${this.lastTs}`);
+    }
+    const slot = this.#slot();
+    if (value === value) this.v[slot] = value;
+    else this.#mark(slot, NAN_HIGH);
+    this.ts[slot] = ts;
+    this.next++;
+    return true;
+  }
+
+  /** Ends the series at `ts`, unless it has ended already or has a newer sample. */
+  markStale(ts: number): boolean {
+    if (this.next === 0 || ts <= this.lastTs || this.#isStale(this.next - 1)) return false;
+    const slot = this.#slot();
+    this.#mark(slot, STALE_HIGH);
+    this.ts[slot] = ts;
+    this.next++;
+    return true;
+  }
+
+  /** The newest point at or before `ts`, or one less than the oldest here. */
+  pointAt(ts: number): number {
+    let point = this.next - 1;
+    while (point >= this.first && this.ts[point % this.v.length]! > ts) point--;
+    return point;
+  }
+
+  /** Stale, or absent (which a point never is). */
+  isEmpty(slot: number): boolean {
+    if (this.v[slot] === this.v[slot]) return false;
+    const high = this.words[2 * slot + HIGH_WORD];
+    return high === STALE_HIGH || high === ABSENT_HIGH;
+  }
+
+  #isStale(point: number): boolean {
+    return this.isEmpty(point % this.v.length);
+  }
+
+  #mark(slot: number, high: number): void {
+    this.words[2 * slot] = 0;
+    this.words[2 * slot + HIGH_WORD] = high;
+  }
+
+  /** The slot of the next point; while it is short the ring grows instead of losing a point. */
+  #slot(): number {
+    if (this.next >= this.v.length && this.v.length < SIDE_POINTS) this.#grow();
+    return this.next % this.v.length;
+  }
+
+  #grow(): void {
+    const capacity = Math.min(SIDE_POINTS, this.v.length * 2);
+    const ts = new Float64Array(capacity);
+    const words = new Uint32Array(2 * capacity);
+    for (let point = this.first; point < this.next; point++) {
+      const from = point % this.v.length;
+      const to = point % capacity;
+      ts[to] = this.ts[from]!;
+      words[2 * to] = this.words[2 * from]!;
+      words[2 * to + 1] = this.words[2 * from + 1]!;
+    }
+    this.ts = ts;
+    this.words = words;
+    this.v = new Float64Array(words.buffer);
+  }
+}

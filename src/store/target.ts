@@ -1,0 +1,185 @@
+import { BelfryError } from '../core/errors.ts';
+import type { Labels } from '../core/labels.ts';
+import type { Layout, TargetWriter } from '../core/sample.ts';
+import type { Head } from './head.ts';
+import type { Lane } from './lane.ts';
+import { NO_COLUMN } from './places.ts';
+import { NO_SOURCE } from './row-ring.ts';
+import type { SeriesId } from './series-table.ts';
+
+/** How far a changed layout is searched for a series of the layout before, by identity. */
+const LOOK_AHEAD = 32;
+/** Columns of one ring; a wider target has several. */
+export const MAX_LANE_COLUMNS = 1024;
+
+/** One target's rings, and the writer that fills them. */
+export class Target implements TargetWriter {
+  readonly id: string;
+  readonly lanes: Lane[] = [];
+  side: Lane | null = null;
+  lastTs = -Infinity;
+  readonly #head: Head;
+  #layout: Layout | undefined;
+  #ids: Int32Array = new Int32Array(0);
+  #columns = 0;
+  #closed = false;
+
+  constructor(id: string, head: Head) {
+    this.id = id;
+    this.#head = head;
+  }
+
+  append(ts: number, layout: Layout, values: Float64Array, absent?: Uint8Array): void {
+    this.#admit(ts);
+    if (ts <= this.lastTs) this.#refuseOrder(ts);
+    if (values.length < layout.series.length) throw new BelfryError('INTERNAL', 'a row has fewer values than its layout has series');
+    if (layout !== this.#layout) this.#reconcile(layout, ts);
+    for (const lane of this.lanes) {
+      this.#head.makeRoom(lane);
+      lane.ring!.append(ts, values, absent);
+    }
+    this.lastTs = ts;
+    this.#head.samplesAppended += this.#columns;
+  }
+
+  appendAt(ts: number, series: Labels, value: number): void {
+    this.#admit(ts);
+    const store = this.#head.sideOf(this);
+    const id = this.#head.seriesId(series, ts);
+    let col = store.side!.columnOf(id);
+    if (col < 0) {
+      if (store.side!.series.length >= this.#head.limits.seriesPerTarget) this.#refuseCount(store.side!.series.length + 1);
+      col = store.side!.add(id);
+      this.#head.place(id, store, col);
+    }
+    const points = store.side!.series[col]!;
+    if (points.full) this.#head.seal(store);
+    if (points.append(ts, value)) this.#head.samplesAppended++;
+  }
+
+  markStale(ts: number): void {
+    this.#admit(ts);
+    if (this.side !== null) {
+      for (const points of this.side.side!.series) {
+        if (points.full) this.#head.seal(this.side);
+        points.markStale(ts);
+      }
+    }
+    if (!this.lanes.some(({ ring }) => ring!.lastRowHasSamples)) return;
+    if (ts <= this.lastTs) this.#refuseOrder(ts);
+    for (const lane of this.lanes) {
+      this.#head.makeRoom(lane);
+      lane.ring!.appendNothing(ts);
+    }
+    this.lastTs = ts;
+  }
+
+  /** Nothing can be written through this writer any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #admit(ts: number): void {
+    if (this.#closed) throw new BelfryError('NOT_FOUND', `target ${this.id} has been removed`);
+    if (!Number.isSafeInteger(ts)) throw new BelfryError('BAD_REQUEST', `timestamp ${ts} is no whole number of milliseconds`);
+  }
+
+  /** Points the columns at the new layout's values; series it has and the rings have not get columns. All or nothing. */
+  #reconcile(layout: Layout, ts: number): void {
+    const { series } = layout;
+    if (series.length > this.#head.limits.seriesPerTarget) this.#refuseCount(series.length);
+    const ids = this.#resolve(layout);
+    let unknown = 0;
+    for (const id of ids) if (id < 0) unknown++;
+    if (unknown > 0) {
+      this.#head.reserveSeries(unknown);
+      for (let i = 0; i < ids.length; i++) if (ids[i]! < 0) ids[i] = this.#head.seriesId(series[i]!, ts);
+    }
+    for (const { ring } of this.lanes) ring!.source.fill(NO_SOURCE);
+    const homeless: number[] = [];
+    this.#columns = 0;
+    for (let i = 0; i < ids.length; i++) if (!this.#feed(ids[i]!, i)) homeless.push(i);
+    if (homeless.length > 0) this.#settle(homeless, ids);
+    this.#layout = layout;
+    this.#ids = ids;
+  }
+
+  /** Points the series' column at the i-th value; false where this target has no column for it. */
+  #feed(id: SeriesId, i: number): boolean {
+    const lane = this.#laneWith(id);
+    if (lane === undefined) return false;
+    const ring = lane.ring!;
+    const col = this.#head.places.lane(id) === lane.id ? this.#head.places.col(id) : ring.ids.subarray(0, ring.cols).indexOf(id);
+    if (col === NO_COLUMN) return false;
+    if (ring.source[col] !== NO_SOURCE) this.#head.duplicateSeries++;
+    else {
+      ring.source[col] = i;
+      this.#columns++;
+    }
+    return true;
+  }
+
+  #laneWith(id: SeriesId): Lane | undefined {
+    const lane = this.#head.lane(this.#head.places.lane(id));
+    if (lane?.target === this.id && lane.ring !== null) return lane;
+    for (const other of this.#head.places.others(id) ?? []) {
+      const found = this.#head.lane(other);
+      if (found?.target === this.id && found.ring !== null) return found;
+    }
+    return undefined;
+  }
+
+  /** Gives columns to series that have none here: first in rings with room, then in new ones. */
+  #settle(homeless: readonly number[], ids: Int32Array): void {
+    let at = 0;
+    for (const lane of this.lanes) {
+      for (let room = MAX_LANE_COLUMNS - lane.ring!.cols; room > 0 && at < homeless.length; room--)
+        at = this.#home(homeless, at, ids, lane);
+    }
+    const left = homeless.length - at;
+    const width = Math.ceil(left / Math.max(1, Math.ceil(left / MAX_LANE_COLUMNS)));
+    while (at < homeless.length) {
+      const lane = this.#head.newRowLane(this, width, ids.length);
+      for (let room = width; room > 0 && at < homeless.length; room--) at = this.#home(homeless, at, ids, lane);
+    }
+  }
+
+  #home(homeless: readonly number[], at: number, ids: Int32Array, lane: Lane): number {
+    const i = homeless[at]!;
+    // A series twice in one layout: the first sample counts.
+    if (this.#feed(ids[i]!, i)) return at + 1;
+    const col = lane.ring!.addColumn(ids[i]!, i);
+    lane.keyframeDue = true;
+    this.#head.place(ids[i]!, lane, col);
+    this.#columns++;
+    return at + 1;
+  }
+
+  /** The ids of a layout's series, -1 for new ones. Most series of a changed layout are the same objects as before. */
+  #resolve(layout: Layout): Int32Array {
+    const before = this.#layout?.series ?? [];
+    const ids = new Int32Array(layout.series.length);
+    let at = 0;
+    for (let i = 0; i < ids.length; i++) {
+      const labels = layout.series[i]!;
+      let same = at;
+      const end = Math.min(before.length, at + LOOK_AHEAD);
+      while (same < end && before[same] !== labels) same++;
+      if (same < end) {
+        ids[i] = this.#ids[same]!;
+        at = same + 1;
+      } else ids[i] = this.#head.series.find(labels);
+    }
+    return ids;
+  }
+
+  #refuseOrder(ts: number): never {
+    this.#head.outOfOrder++;
+    throw new BelfryError('STORE_OUT_OF_ORDER', `target ${this.id}: row at ${ts} is not after the one at ${this.lastTs}`);
+  }
+
+  #refuseCount(count: number): never {
+    const limit = this.#head.limits.seriesPerTarget;
+    throw new BelfryError('STORE_LIMIT', `target ${this.id} has ${count} series, more than the limit of ${limit}`);
+  }
+}
