@@ -10,16 +10,17 @@ const MAX_FULL = 600;
  * Line 1: `STATE cluster: effect on clients; cause with its time`. The title is the same in at most 150 characters: it
  * gives up the second effect and cause before it is cut.
  */
-export function headlineOf(facts: MessageFacts): { full: string; title: string } {
+export function headlineOf(facts: MessageFacts): { full: string; line: string; title: string } {
   const prefix = facts.where === '' ? `${facts.state}:` : `${facts.state} ${facts.where}:`;
   if (facts.state === 'TEST') {
-    const text = `${prefix} this is a trial of Belfry's messages, nothing is wrong`;
-    return { full: text, title: text };
+    const line = "this is a trial of Belfry's messages, nothing is wrong";
+    return { full: `${prefix} ${line}`, line, title: `${prefix} ${line}` };
   }
   const versions = [2, 1].map((count) => `${prefix} ${facts.state === 'RESOLVED' ? endOf(facts, count) : presentOf(facts, count)}`);
   const [full = prefix, short = prefix] = versions;
   const title = versions.find((text) => text.length <= MAX_TITLE) ?? cutMiddle(facts, prefix) ?? cut(short, MAX_TITLE);
-  return { full: cut(full, MAX_FULL), title };
+  const whole = cut(full, MAX_FULL);
+  return { full: whole, line: whole.slice(prefix.length + 1), title };
 }
 
 /** The part that names the trouble and stays the same while its numbers change: the first cause, else the first summary. */

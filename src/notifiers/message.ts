@@ -62,6 +62,8 @@ export interface Message {
   readonly where: string;
   /** Line 1 at full length: `STATE cluster: effect; cause; since`. */
   readonly headline: string;
+  /** The same without state and cluster, for a medium that shows these apart. */
+  readonly line: string;
   /** Line 1 in at most 150 characters: what a locked phone shows. */
   readonly title: string;
   /** What it is about without its state: a receiver keeps the first one for the life of the incident. */
@@ -96,6 +98,7 @@ export function buildMessage(notification: Notification, options: MessageOptions
     state: facts.state,
     where: facts.where,
     headline: headline.full,
+    line: headline.line,
     title: headline.title,
     subject: subjectOf(facts),
     you: youOf(facts),
