@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that an older Node says what it needs instead of stopping at a syntax it does not know.
+import { existsSync } from 'node:fs';
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 24 || (major === 24 && minor < 6)) {
+  process.stderr.write(`belfry needs Node.js 24.6 or newer; this is ${process.versions.node} (in a checkout, npm run brings its own)\n`);
+  process.exitCode = 1;
+} else {
+  // An installed package has dist/; a checkout runs its sources.
+  const built = new URL('../dist/main.js', import.meta.url);
+  await import(existsSync(built) ? built.href : new URL('../src/main.ts', import.meta.url).href);
+}

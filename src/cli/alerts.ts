@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { delay } from '../core/clock.ts';
+import { humanDuration } from '../core/duration.ts';
+import { BelfryClient, type ClientOptions, withClientOptions } from './client.ts';
+import type { CliContext } from './context.ts';
+import { printable, table } from './table.ts';
+
+const REFRESH_MS = 1000;
+const CLEAR_SCREEN = '\u001b[2J\u001b[H';
+
+const alertSchema = z.object({
+  labels: z.record(z.string(), z.string()),
+  annotations: z.record(z.string(), z.string()),
+  state: z.string(),
+  activeAt: z.string(),
+  value: z.string(),
+});
+const answerSchema = z.object({ data: z.object({ alerts: z.array(alertSchema) }) });
+type Alert = z.output<typeof alertSchema>;
+
+/** `belfry alerts`: what is pending and firing now. */
+export function alertsCommand(program: Command, context: CliContext): void {
+  withClientOptions(program.command('alerts'))
+    .description('list the alerts that are firing or pending')
+    .option('--cluster <name>', 'only those of one cluster')
+    .option('--watch', 'stay, and show changes as they come')
+    .option('--json', 'as JSON; with --watch one line a change')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  belfry alerts\n  belfry alerts --cluster orders-dal --watch\n\nExit status: 0, also when alerts fire.',
+    )
+    .action(async (options: ClientOptions & { cluster?: string; watch?: boolean; json?: boolean }) => {
+      const client = new BelfryClient(options, context);
+      const read = async (): Promise<readonly Alert[]> => {
+        const { data } = answerSchema.parse(await client.request('GET', '/api/v1/alerts'));
+        return sorted(data.alerts.filter(({ labels }) => options.cluster === undefined || labels['cluster'] === options.cluster));
+      };
+      const show = (alerts: readonly Alert[]): void => {
+        const text =
+          options.json === true
+            ? `${JSON.stringify({ alerts }, null, options.watch === true ? 0 : 2)}\n`
+            : render(alerts, context.clock.wall());
+        context.out.write(options.watch === true && context.out.isTerminal && options.json !== true ? CLEAR_SCREEN + text : text);
+      };
+      if (options.watch !== true) {
+        show(await read());
+        return;
+      }
+      await watch(context, read, show);
+    });
+}
+
+async function watch(context: CliContext, read: () => Promise<readonly Alert[]>, show: (alerts: readonly Alert[]) => void): Promise<void> {
+  let shown = '';
+  while (!context.signal.aborted) {
+    const alerts = await read();
+    const state = JSON.stringify(alerts.map(({ labels, state, annotations }) => [labels, state, annotations]));
+    // A terminal shows ages, which go on; a pipe gets changes only.
+    if (context.out.isTerminal || state !== shown) show(alerts);
+    shown = state;
+    await delay(context.clock, REFRESH_MS, context.signal).catch((error: unknown) => {
+      if (!context.signal.aborted) throw error;
+    });
+  }
+}
+
+function render(alerts: readonly Alert[], now: number): string {
+  if (alerts.length === 0) return 'No alerts.\n';
+  const rows = alerts.map(({ labels, annotations, state, activeAt }) =>
+    [
+      state === 'firing' ? (labels['severity'] ?? 'firing').toUpperCase() : state,
+      labels['cluster'] ?? '-',
+      labels['alertname'] ?? '',
+      humanDuration(now - Date.parse(activeAt)),
+      annotations['summary'] ?? annotations['description'] ?? '',
+    ].map(printable),
+  );
+  return table([['STATE', 'CLUSTER', 'ALERT', 'FOR', 'SUMMARY'], ...rows]);
+}
+
+const ORDER = ['critical', 'page', 'warning', 'info'];
+
+function sorted(alerts: readonly Alert[]): readonly Alert[] {
+  const rank = ({ state, labels }: Alert): number => {
+    const place = ORDER.indexOf(labels['severity'] ?? '');
+    return (state === 'firing' ? 0 : ORDER.length + 1) + (place < 0 ? ORDER.length : place);
+  };
+  return alerts.toSorted((a, b) => rank(a) - rank(b) || a.activeAt.localeCompare(b.activeAt));
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { BelfryError, errorText } from '../core/errors.ts';
+import type { CliContext } from './context.ts';
+
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export interface ClientOptions {
+  readonly url?: string;
+  readonly data?: string;
+}
+
+/** Adds the options of every command that talks to the running process. */
+export function withClientOptions(command: Command): Command {
+  return command
+    .option('--url <address>', 'where Belfry listens (BELFRY_URL)', undefined)
+    .option('--data <folder>', 'its data folder, where the token is (or BELFRY_TOKEN)', undefined);
+}
+
+/** Talks to the running Belfry over HTTP. */
+export class BelfryClient {
+  readonly #url: string;
+  readonly #token: string | undefined;
+  readonly #signal: AbortSignal;
+
+  constructor(options: ClientOptions, context: CliContext) {
+    this.#url = (options.url ?? context.environment.url ?? 'http://127.0.0.1:9559').replace(/\/$/, '');
+    this.#token = context.environment.token ?? tokenIn(join(context.workingFolder, options.data ?? 'data'));
+    this.#signal = context.signal;
+  }
+
+  /** The answer's JSON; undefined where it has no body. Throws what the server said, in one sentence. */
+  async request(method: 'GET' | 'POST' | 'DELETE', path: string, form?: Readonly<Record<string, string>>): Promise<unknown> {
+    let response: Response;
+    try {
+      response = await fetch(this.#url + path, {
+        method,
+        headers: this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` },
+        signal: AbortSignal.any([this.#signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+        redirect: 'error',
+        ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
+      });
+    } catch (error) {
+      throw new BelfryError(
+        'NOT_READY',
+        `no answer from Belfry at ${this.#url} (${errorText(error)}); is it running? Say where with --url or BELFRY_URL`,
+        { cause: error },
+      );
+    }
+    const text = await response.text();
+    if (!response.ok) throw new BelfryError('BAD_REQUEST', sentenceOf(text, response.status));
+    return text === '' ? undefined : (JSON.parse(text) as unknown);
+  }
+}
+
+function tokenIn(folder: string): string | undefined {
+  try {
+    return readFileSync(join(folder, 'token'), 'utf8').trim();
+  } catch {
+    // Reading needs no token on loopback; where one is needed the server says so.
+    return undefined;
+  }
+}
+
+function sentenceOf(text: string, status: number): string {
+  try {
+    const body = JSON.parse(text) as unknown;
+    if (typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string') return body.error;
+  } catch {
+    // Not JSON: the text itself is the sentence.
+  }
+  return text.trim() === '' ? `HTTP status ${status}` : text.trim();
+}

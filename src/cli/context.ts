@@ -1,0 +1,24 @@
+import type { Clock } from '../core/clock.ts';
+import type { Environment } from '../config/env.ts';
+
+/** What a command gets from the process; tests give their own. */
+export interface CliContext {
+  readonly environment: Environment;
+  readonly clock: Clock;
+  readonly workingFolder: string;
+  /** The folder of the installation: default rules, version. */
+  readonly installation: string;
+  readonly version: string;
+  readonly out: Output;
+  readonly err: Output;
+  /** Aborted by SIGINT and SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Calls `reload` at each SIGHUP. */
+  onHangup(reload: () => void): void;
+  setExitCode(code: number): void;
+}
+
+export interface Output {
+  readonly isTerminal: boolean;
+  write(text: string): void;
+}

@@ -1,0 +1,31 @@
+import { Command } from 'commander';
+import { agentCommand } from './agent.ts';
+import { alertsCommand } from './alerts.ts';
+import { brokerCommand } from './broker.ts';
+import { checkCommand } from './check.ts';
+import type { CliContext } from './context.ts';
+import { queryCommand } from './query.ts';
+import { sendTestCommand } from './send-test.ts';
+import { startCommand } from './start.ts';
+
+/** Every command. Parsing rejects with commander's own error for a wrong command line. */
+export function buildProgram(context: CliContext): Command {
+  const program = new Command('belfry')
+    .description('Watches self-served Kafka clusters and tells the owner of each when something is wrong.')
+    .version(context.version)
+    .showHelpAfterError('(belfry COMMAND --help tells more)')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => context.out.write(text), writeErr: (text) => context.err.write(text) })
+    .addHelpText(
+      'after',
+      '\nStart here:\n  belfry start --brokers localhost:9092    watch one cluster, without a configuration\n  belfry check belfry.yaml                 every mistake of a configuration, with its place\n  belfry alerts --watch                    what is wrong now',
+    );
+  startCommand(program, context);
+  checkCommand(program, context);
+  queryCommand(program, context);
+  alertsCommand(program, context);
+  sendTestCommand(program, context);
+  brokerCommand(program, context);
+  agentCommand(program, context);
+  return program;
+}

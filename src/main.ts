@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { CommanderError } from 'commander';
+import { buildProgram } from './cli/program.ts';
+import type { CliContext, Output } from './cli/context.ts';
+import { readEnvironment } from './config/env.ts';
+import { SystemClock } from './core/clock.ts';
+import { BelfryError, errorText } from './core/errors.ts';
+
+/** After this long a second signal, or a stop that hangs, ends the process anyway. */
+const FORCED_EXIT_MS = 10_000;
+
+const installation = new URL('..', import.meta.url).pathname;
+const clock = new SystemClock();
+const stopping = new AbortController();
+
+function stopOn(signal: NodeJS.Signals): void {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) process.exit(130);
+    stopping.abort(new BelfryError('STOPPING', `stopped by ${signal}`));
+    clock.timer(FORCED_EXIT_MS, () => process.exit(1), { unref: true });
+  });
+}
+
+/** An error nobody handled: said with its cause, and the end. Half alive is worse than restarted. */
+function fatal(error: unknown): void {
+  process.stderr.write(`belfry: internal error: ${errorText(error)}\n${error instanceof Error ? (error.stack ?? '') : ''}\n`);
+  process.exit(70);
+}
+
+function output(stream: NodeJS.WriteStream): Output {
+  // A reader that went away (head, a closed terminal) is no error of ours.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return { isTerminal: stream.isTTY, write: (text) => void stream.write(text) };
+}
+
+const context: CliContext = {
+  environment: readEnvironment(),
+  clock,
+  workingFolder: process.cwd(),
+  installation,
+  version: (JSON.parse(readFileSync(`${installation}package.json`, 'utf8')) as { version: string }).version,
+  out: output(process.stdout),
+  err: output(process.stderr),
+  signal: stopping.signal,
+  onHangup: (reload) => void process.on('SIGHUP', reload),
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+};
+
+stopOn('SIGINT');
+stopOn('SIGTERM');
+process.on('uncaughtException', fatal);
+process.on('unhandledRejection', fatal);
+
+try {
+  await buildProgram(context).parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (!stopping.signal.aborted) {
+    process.stderr.write(`belfry: ${errorText(error)}\n`);
+    process.exitCode = 1;
+  }
+}

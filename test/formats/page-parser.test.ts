@@ -1,0 +1,150 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { PageParser, parsePage } from '../../src/formats/page-parser.ts';
+import type { ExpositionFormat } from '../../src/formats/exposition.ts';
+
+function read(text: string, format: ExpositionFormat = 'text') {
+  const page = parsePage(Buffer.from(text), format);
+  return {
+    samples: page.layout.series.map((series, i) => [series.toString(), page.values[i]]),
+    timestamped: page.timestamped.map(({ labels, value, ts }) => [labels.toString(), value, ts]),
+    duplicates: page.duplicates,
+  };
+}
+
+describe('a page in text format', () => {
+  it.each([
+    ['a name and a value', 'up 1\n', [['up', 1]]],
+    ['no line end at the end', 'up 1', [['up', 1]]],
+    ['labels, spaces and a trailing comma', 'a { b = "c" , d="e", } 2\n', [['a{b="c", d="e"}', 2]]],
+    ['escapes in a value', String.raw`a{b="\\ \" \n \t"} 1`, [[String.raw`a{b="\\ \" \n \\t"}`, 1]]],
+    ['an empty label value, which is no label', 'a{b=""} 1\n', [['a', 1]]],
+    ['comments and blank lines', '# HELP a x\n# TYPE a gauge\n\n  \n# anything\na 1\n', [['a', 1]]],
+    [
+      'special values',
+      'a NaN\nb +Inf\nc -Inf\nd 1e3\ne 0x10p2\nf .5\n',
+      [
+        ['a', Number.NaN],
+        ['b', Infinity],
+        ['c', -Infinity],
+        ['d', 1000],
+        ['e', 64],
+        ['f', 0.5],
+      ],
+    ],
+    ['names in quotes', '{"my.metric", "a b"="c"} 1\n', [['{"my.metric", "a b"="c"}', 1]]],
+    ['UTF-8 values', 'a{b="ü€😀"} 1\n', [['a{b="ü€😀"}', 1]]],
+    ['tabs between parts', 'a\t{b="c"}\t1\n', [['a{b="c"}', 1]]],
+  ] as const)('may have %s', (_, text, samples) => {
+    expect(read(text).samples).toEqual(samples);
+  });
+
+  it('keeps samples with their own timestamp apart, in milliseconds', () => {
+    expect(read('a 1 1395066363000\nb 2\n')).toEqual({ samples: [['b', 2]], timestamped: [['a', 1, 1395066363000]], duplicates: 0 });
+  });
+
+  it('takes the first of a series that stands twice, and counts the other', () => {
+    expect(read('a{b="c"} 1\na{b="c"} 2\n')).toEqual({ samples: [['a{b="c"}', 1]], timestamped: [], duplicates: 1 });
+  });
+
+  it.each([
+    ['no value', 'up\n', 'line 1: expected a value'],
+    ['a value that is no number', 'ok 1\nup one\n', 'line 2: expected a value, found "one"'],
+    ['a label without quotes', 'a{b=c} 1\n', 'line 1: expected a quoted label value'],
+    ['a text that does not end', 'a{b="c} 1\n', 'line 1: a quoted text does not end'],
+    ['a label twice', 'a{b="c",b="d"} 1\n', 'line 1: label "b" twice'],
+    ['a timestamp with a fraction', 'a 1 1.5\n', 'line 1: expected a timestamp, found "1.5"'],
+    ['something after the timestamp', 'a 1 1 1\n', 'line 1: unexpected "1" at the end'],
+    ['an HTML page', '<html>\n', 'line 1: expected a metric name'],
+    ['a carriage return', 'a 1\r\n', 'line 1: expected a value'],
+    ['an exemplar', 'a 1 # {b="c"} 1\n', 'line 1: unexpected'],
+  ])('is refused for %s', (_, text, message) => {
+    expect(() => read(text)).toThrow(message);
+  });
+
+  it('is refused where it is not UTF-8', () => {
+    expect(() => parsePage(Buffer.from([97, 123, 98, 61, 34, 0xff, 34, 125, 32, 49]), 'text')).toThrow('line 1: not UTF-8');
+  });
+
+  it.each([
+    ['more series than allowed', 'a 1\nb 1\nc 1\n', 'SCRAPE_TOO_MANY_SERIES'],
+    ['a label value that is too long', `a{b="${'x'.repeat(11)}"} 1\n`, 'SCRAPE_LABEL_TOO_LONG'],
+    ['a name that is too long', `${'x'.repeat(31)} 1\n`, 'SCRAPE_LABEL_TOO_LONG'],
+  ])('is refused for %s', (_, text, code) => {
+    const limits = { seriesMax: 2, labelValueBytes: 10, labelNameBytes: 30, labelsPerSeries: 3 };
+    expect(() => parsePage(Buffer.from(text), 'text', limits)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe('a page in OpenMetrics', () => {
+  it('counts timestamps in seconds, skips exemplars, and ends with # EOF', () => {
+    const text = '# TYPE a counter\na_total{b="c"} 5 # {trace="x"} 0.5 1.2\nb 1 1395066363.5\n# EOF\n';
+    expect(read(text, 'openmetrics')).toEqual({ samples: [['a_total{b="c"}', 5]], timestamped: [['b', 1, 1395066363500]], duplicates: 0 });
+  });
+
+  it.each([
+    ['cut off', 'a 1\n', 'does not end with # EOF'],
+    ['going on after its end', 'a 1\n# EOF\nb 1\n', 'line 3: something after # EOF'],
+  ])('is refused when %s', (_, text, message) => {
+    expect(() => read(text, 'openmetrics')).toThrow(message);
+  });
+});
+
+describe('the next page of a target', () => {
+  const page = (a: string, b: string): Buffer => Buffer.from(`# HELP a x\na{l="1"} ${a}\nb ${b}\n`);
+
+  it('keeps the layout object while only values change', () => {
+    const parser = new PageParser();
+    const first = parser.parse(page('1', '2'), 'text').layout;
+    const second = parser.parse(page('17', '0.25'), 'text');
+    expect(second.layout).toBe(first);
+    expect([...second.values]).toEqual([17, 0.25]);
+  });
+
+  it.each([
+    ['a new series', '# HELP a x\na{l="1"} 1\nb 2\nc 3\n', 3],
+    ['a series gone', '# HELP a x\na{l="1"} 1\n', 1],
+    ['another label', '# HELP a x\na{l="2"} 1\nb 2\n', 2],
+    ['another comment', '# HELP a y\na{l="1"} 1\nb 2\n', 2],
+    ['a timestamp', '# HELP a x\na{l="1"} 1\nb 2 1000\n', 1],
+  ])('has a new layout with %s', (_, text, count) => {
+    const parser = new PageParser();
+    const first = parser.parse(page('1', '2'), 'text').layout;
+    const second = parser.parse(Buffer.from(text), 'text');
+    expect(second.layout).not.toBe(first);
+    expect(second.layout.series).toHaveLength(count);
+  });
+
+  it('gives the same values as parsing each page afresh, whatever the numbers', () => {
+    const parser = new PageParser();
+    const number = fc.oneof(
+      fc.double().map((value) => (Number.isNaN(value) ? 'NaN' : Number.isFinite(value) ? String(value) : value > 0 ? '+Inf' : '-Inf')),
+      fc.integer().map(String),
+      fc.tuple(fc.integer(), fc.integer({ min: 0, max: 999 })).map(([whole, part]) => `${whole}.${part}`),
+      fc.constantFrom('0', '-0', '1e-5', '1E+22', '123456789012345', '0.000000000000001', 'nan', 'Inf', '+1'),
+    );
+    fc.assert(
+      fc.property(number, number, (a, b) => {
+        const again = parser.parse(page(a, b), 'text');
+        const fresh = parsePage(page(a, b), 'text');
+        expect([...again.values]).toEqual([...fresh.values]);
+        expect([...fresh.values]).toEqual([a, b].map((text) => Number(text.replace(/^\+?(-?)inf$/i, '$1Infinity'))));
+      }),
+    );
+  });
+
+  it('never hangs or fails otherwise than with a named error on mutated pages', () => {
+    const parser = new PageParser();
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 60 }), fc.uint8Array({ maxLength: 4 }), fc.boolean(), (at, bytes, openMetrics) => {
+        const base = page('1', '2');
+        const mutated = Buffer.concat([base.subarray(0, at % base.length), bytes, base.subarray((at % base.length) + bytes.length)]);
+        try {
+          parser.parse(mutated, openMetrics ? 'openmetrics' : 'text');
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'BelfryError', message: expect.stringMatching(/^(line \d+: |the page does not end)/) });
+        }
+      }),
+    );
+  });
+});
