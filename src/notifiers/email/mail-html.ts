@@ -20,18 +20,26 @@ const STYLE = `:root{color-scheme:light dark;supported-color-schemes:light dark}
 .link{color:#8ab4f8!important}}
 @media (max-width:620px){.card{width:100%!important}.pad{padding-left:16px!important;padding-right:16px!important}}`;
 
+/** Light look by class; the style sheet above changes the same classes on dark pages. */
+const INK = { class: 'ink', style: 'color:#101828;overflow-wrap:anywhere' };
+const SOFT = { class: 'soft', style: 'color:#475467;overflow-wrap:anywhere' };
+const LINE = 'border-top:1px solid #e4e7ec;padding:7px 0';
+const LINK = { class: 'link', style: 'color:#175cd3' };
+
 /**
  * The message as HTML: one column of 600 px, tables and inline styles only, no image, nothing loaded from anywhere.
  * Links lead to pages; none acts when it is opened.
  */
 export function mailHtml(message: Message, timezone: string | undefined): string {
   const time = new TimeText(timezone);
+  const title = el(
+    'h1',
+    { ...INK, style: `${INK.style};margin:0;font-size:20px;line-height:28px;font-weight:600` },
+    html(sentence(message.line)),
+  );
   const rows = [
     barRow(message),
-    row(
-      `<h1 class="ink" style="margin:0;font-size:20px;line-height:28px;font-weight:600;color:#101828">${html(sentence(message.line))}</h1>`,
-      20,
-    ),
+    row(title, 20),
     row(youBox(message)),
     listRow('What it means for your clients', message.effects),
     listRow('What happened', message.descriptions),
@@ -40,88 +48,103 @@ export function mailHtml(message: Message, timezone: string | undefined): string
     storyRow(message, time),
     footerRow(message),
   ];
+  const card = `width:600px;max-width:600px;background:#ffffff;border-radius:8px;overflow:hidden;${FONT}`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">
 <title>${html(message.title)}</title><style>${STYLE}</style></head>
 <body class="page" style="margin:0;padding:0;background:#f2f4f7">
 <div style="display:none;max-height:0;overflow:hidden;mso-hide:all">${html(message.line)}</div>
-<table role="presentation" class="page" width="100%" cellpadding="0" cellspacing="0" border="0" style="background:#f2f4f7"><tr><td align="center" style="padding:16px 8px">
-<table role="presentation" class="card" width="600" cellpadding="0" cellspacing="0" border="0" style="width:600px;max-width:600px;background:#ffffff;border-radius:8px;overflow:hidden;${FONT}">
-${rows.join('\n')}
-</table>
-</td></tr></table>
+${table(
+  { class: 'page', style: 'background:#f2f4f7' },
+  `<tr><td align="center" style="padding:16px 8px">
+${table({ class: 'card', style: card, width: '600' }, rows.join('\n'))}
+</td></tr>`,
+)}
 </body></html>
 `;
 }
 
 function barRow({ state, where }: Message): string {
-  const cluster = where === '' ? '' : `<span style="font-weight:400">&nbsp; ${html(where)}</span>`;
-  return `<tr><td class="pad" bgcolor="${COLOURS[state]}" style="background:${COLOURS[state]};color:#ffffff;padding:14px 24px;font-size:16px;line-height:22px;font-weight:700;letter-spacing:.3px;overflow-wrap:anywhere">${state}${cluster}</td></tr>`;
+  const cluster = where === '' ? '' : el('span', { style: 'font-weight:400' }, `&nbsp; ${html(where)}`);
+  const colour = COLOURS[state];
+  const style = `background:${colour};color:#ffffff;padding:14px 24px;font-size:16px;line-height:22px;font-weight:700;overflow-wrap:anywhere`;
+  return el('tr', {}, el('td', { class: 'pad', bgcolor: colour, style }, state + cluster));
 }
 
 function youBox({ you, autopilot, runbook, state }: Message): string {
-  const link =
-    runbook === undefined
-      ? ''
-      : runbook.url === undefined
-        ? `<div class="soft" style="color:#475467;padding-top:6px">Runbook: ${html(runbook.text)}</div>`
-        : `<div style="padding-top:12px"><a href="${html(runbook.url)}" style="display:inline-block;background:${COLOURS[state]};color:#ffffff;text-decoration:none;font-weight:600;padding:9px 16px;border-radius:6px">Open the runbook</a></div>`;
-  const pilot = autopilot === '' ? '' : `<div class="soft" style="color:#475467;padding-top:4px">${html(autopilot)}</div>`;
-  return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"><tr><td class="box" style="background:#f2f4f7;border-radius:6px;padding:14px 16px;font-size:15px;line-height:22px;overflow-wrap:anywhere"><div class="ink" style="color:#101828"><b>You:</b> ${html(you)}</div>${pilot}${link}</td></tr></table>`;
+  const parts = [el('div', INK, `<b>You:</b> ${html(you)}`)];
+  if (autopilot !== '') parts.push(el('div', { ...SOFT, style: `${SOFT.style};padding-top:4px` }, html(autopilot)));
+  if (runbook?.url !== undefined) {
+    const button = `display:inline-block;background:${COLOURS[state]};color:#ffffff;text-decoration:none;font-weight:600`;
+    const link = el('a', { href: html(runbook.url), style: `${button};padding:9px 16px;border-radius:6px` }, 'Open the runbook');
+    parts.push(el('div', { style: 'padding-top:12px' }, link));
+  } else if (runbook !== undefined)
+    parts.push(el('div', { ...SOFT, style: `${SOFT.style};padding-top:6px` }, `Runbook: ${html(runbook.text)}`));
+  const style = 'background:#f2f4f7;border-radius:6px;padding:14px 16px;font-size:15px;line-height:22px';
+  return table({}, el('tr', {}, el('td', { class: 'box', style }, parts.join(''))));
 }
 
 function factsTable({ fields }: Message): string {
-  const cells = fields.map(
-    ({ name, value }) =>
-      `<tr><td class="soft line" valign="top" style="border-top:1px solid #e4e7ec;padding:7px 12px 7px 0;color:#475467;white-space:nowrap">${html(name)}</td><td class="ink line" style="border-top:1px solid #e4e7ec;padding:7px 0;color:#101828;width:100%;overflow-wrap:anywhere">${html(value)}</td></tr>`,
-  );
-  return `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="font-size:14px;line-height:20px">${cells.join('')}</table>`;
+  const cells = fields.map(({ name, value }) => {
+    const key = { class: 'soft line', valign: 'top', style: `${SOFT.style};${LINE};padding-right:16px;white-space:nowrap` };
+    return el('tr', {}, el('td', key, html(name)) + el('td', { class: 'ink line', style: `${INK.style};${LINE};width:100%` }, html(value)));
+  });
+  return table({ style: 'font-size:14px;line-height:20px' }, cells.join('\n'));
 }
 
 function alertsRow({ alerts, alertsLeft, open }: Message, time: TimeText): string {
   if (alerts.length < 2) return '';
-  const lines = alerts.map(
-    ({ state, text, at }) =>
-      `<tr><td class="line" style="border-top:1px solid #e4e7ec;padding:7px 0"><div class="ink" style="color:#101828;overflow-wrap:anywhere"><b style="display:inline-block;font-size:11px;line-height:16px;color:#ffffff;background:${COLOURS[state]};border-radius:3px;padding:0 5px">${state}</b> ${html(text)}</div><div class="soft" style="color:#667085;font-size:12px;line-height:18px">since ${html(time.full(at))}</div></td></tr>`,
-  );
-  const more =
-    open === undefined ? `+ ${alertsLeft} more` : `<a class="link" href="${html(open)}" style="color:#175cd3">+ ${alertsLeft} more</a>`;
-  if (alertsLeft > 0)
-    lines.push(`<tr><td class="soft line" style="border-top:1px solid #e4e7ec;padding:7px 0;color:#475467">${more}</td></tr>`);
-  return row(
-    `${heading('Alerts')}<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="font-size:14px;line-height:20px;margin-top:6px">${lines.join('')}</table>`,
-  );
+  const lines = alerts.map(({ state, text, at }) => {
+    const mark = `font-size:11px;line-height:16px;color:#ffffff;background:${COLOURS[state]};border-radius:3px;padding:0 5px`;
+    const what = el('div', INK, `${el('b', { style: `display:inline-block;${mark}` }, state)} ${html(text)}`);
+    const since = el('div', { ...SOFT, style: `${SOFT.style};font-size:12px;line-height:18px` }, `since ${html(time.full(at))}`);
+    return el('tr', {}, el('td', { class: 'line', style: LINE }, what + since));
+  });
+  if (alertsLeft > 0) {
+    const more = open === undefined ? `+ ${alertsLeft} more` : el('a', { ...LINK, href: html(open) }, `+ ${alertsLeft} more`);
+    lines.push(el('tr', {}, el('td', { class: 'soft line', style: `${SOFT.style};${LINE}` }, more)));
+  }
+  return row(heading('Alerts') + table({ style: 'font-size:14px;line-height:20px;margin-top:6px' }, lines.join('\n')));
 }
 
 function storyRow({ events }: Message, time: TimeText): string {
   if (events.length < 2) return '';
-  const lines = events
-    .slice(-MAIL_EVENTS)
-    .map(
-      ({ at, text }) =>
-        `<div class="ink" style="color:#101828;padding-top:5px;overflow-wrap:anywhere"><span class="soft" style="color:#667085">${html(time.full(at))}</span><br>${html(text)}</div>`,
-    );
-  return row(`${heading('So far')}<div style="font-size:14px;line-height:20px">${lines.join('')}</div>`);
+  const lines = events.slice(-MAIL_EVENTS).map(({ at, text }) => {
+    return el('div', { ...INK, style: `${INK.style};padding-top:5px` }, `${el('span', SOFT, html(time.full(at)))}<br>${html(text)}`);
+  });
+  return row(heading('So far') + el('div', { style: 'font-size:14px;line-height:20px' }, lines.join('\n')));
 }
 
 function footerRow({ footer, open }: Message): string {
-  const link = open === undefined ? '' : ` <a class="link" href="${html(open)}" style="color:#175cd3">Open Belfry</a>`;
-  return `<tr><td class="soft pad" style="padding:8px 24px 22px;color:#667085;font-size:12px;line-height:18px;overflow-wrap:anywhere">${html(footer)}${link}</td></tr>`;
+  const link = open === undefined ? '' : ` ${el('a', { ...LINK, href: html(open) }, 'Open Belfry')}`;
+  const style = `${SOFT.style};padding:8px 24px 22px;font-size:12px;line-height:18px`;
+  return el('tr', {}, el('td', { class: 'soft pad', style }, html(footer) + link));
 }
 
 function listRow(title: string, texts: readonly string[]): string {
   if (texts.length === 0) return '';
-  const lines = texts.map((text) => `<div class="ink" style="color:#101828;padding-top:4px;overflow-wrap:anywhere">${html(text)}</div>`);
-  return row(`${heading(title)}<div style="font-size:15px;line-height:22px">${lines.join('')}</div>`);
+  const lines = texts.map((text) => el('div', { ...INK, style: `${INK.style};padding-top:4px` }, html(text)));
+  return row(heading(title) + el('div', { style: 'font-size:15px;line-height:22px' }, lines.join('\n')));
 }
 
 function heading(title: string): string {
-  return `<h2 class="soft" style="margin:0;font-size:13px;line-height:18px;font-weight:600;color:#475467">${html(title)}</h2>`;
+  return el('h2', { ...SOFT, style: 'margin:0;font-size:13px;line-height:18px;font-weight:600;color:#475467' }, html(title));
 }
 
 function row(content: string, top = 0): string {
-  return `<tr><td class="pad" style="padding:${top}px 24px 16px;overflow-wrap:anywhere">${content}</td></tr>`;
+  return el('tr', {}, el('td', { class: 'pad', style: `padding:${top}px 24px 16px;overflow-wrap:anywhere` }, content));
+}
+
+function table(attributes: Readonly<Record<string, string>>, rows: string): string {
+  const plain = { role: 'presentation', width: '100%', cellpadding: '0', cellspacing: '0', border: '0' };
+  return el('table', { ...plain, ...attributes }, rows);
+}
+
+/** An element; attribute values and content are HTML already. */
+function el(tag: string, attributes: Readonly<Record<string, string>>, content: string): string {
+  const written = Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`);
+  return `<${tag}${written.join('')}>${content}</${tag}>`;
 }
 
 function sentence(text: string): string {
