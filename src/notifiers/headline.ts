@@ -43,7 +43,7 @@ function presentOf(facts: MessageFacts, count: number): string {
 
 /** How long, the cause, and any risk of data loss. */
 function endOf(facts: MessageFacts, count: number): string {
-  const parts = [`after ${humanDuration(facts.endedAt - facts.startedAt)}`];
+  const parts = [`over after ${humanDuration(facts.endedAt - facts.startedAt)}`];
   if (facts.doubt !== undefined) parts.push(facts.doubt);
   if (facts.risks.length > 0) parts.push(`risk of data loss: ${some(facts.risks, count)}`);
   const causes = causeText(facts, count);

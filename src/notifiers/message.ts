@@ -2,8 +2,8 @@ import { severityOf } from '../core/alert.ts';
 import { humanDuration } from '../core/duration.ts';
 import { LIMITS } from '../core/limits.ts';
 import { headlineOf, subjectOf } from './headline.ts';
-import { factsOf, summaryOf } from './message-facts.ts';
-import { counted, cut, oneLine, webAddress } from './plain-text.ts';
+import { factsOf, isNoEffect, summaryOf } from './message-facts.ts';
+import { clause, counted, cut, oneLine, webAddress } from './plain-text.ts';
 import { TimeText } from './time-text.ts';
 import type { MessageFacts, MessageState } from './message-facts.ts';
 import type { Alert } from '../core/alert.ts';
@@ -72,7 +72,9 @@ export interface Message {
   readonly you: string;
   readonly autopilot: string;
   readonly runbook: MessageLink | undefined;
-  /** Effects on clients, the most severe first; a single sentence saying so where none is known. */
+  /** The state it tells was reached then. */
+  readonly at: number;
+  /** Effects on clients, the most severe first; once it is over, those there were. A sentence saying so where none is known. */
   readonly effects: readonly string[];
   /** What happened, in sentences. */
   readonly descriptions: readonly string[];
@@ -104,6 +106,7 @@ export function buildMessage(notification: Notification, options: MessageOptions
     you: youOf(facts),
     autopilot: facts.state === 'TEST' || facts.state === 'RESOLVED' ? '' : oneLine(options.autopilot),
     runbook: runbookOf(facts, options),
+    at: facts.at,
     effects: effectsOf(facts),
     descriptions: descriptionsOf(facts),
     fields: fieldsOf(facts, notification),
@@ -126,8 +129,8 @@ function youOf(facts: MessageFacts): string {
     if (facts.risks.length > 0) return 'Check the data named below.';
     return facts.doubt === undefined ? 'Nothing more to do.' : 'Check that it is well: Belfry did not see it recover.';
   }
-  for (const { annotations } of facts.told) {
-    const text = oneLine(annotations.get('belfry_do'));
+  for (const alert of byImpact(facts)) {
+    const text = oneLine(alert.annotations.get('belfry_do'));
     if (text !== '') return cut(asSentence(text), 400);
   }
   return facts.told.some((alert) => runbookText(alert) !== '')
@@ -135,12 +138,23 @@ function youOf(facts: MessageFacts): string {
     : 'Decide what to do: this rule names no step and no runbook.';
 }
 
+/** What to do follows from what clients feel: an alert with an effect on them first, then all in the order they came. */
+function byImpact({ told }: MessageFacts): readonly Alert[] {
+  const felt = told.find(({ annotations }) => {
+    const effect = clause(annotations.get('belfry_effect'));
+    return effect !== '' && !isNoEffect(effect);
+  });
+  return felt === undefined ? told : [felt, ...told];
+}
+
 function runbookText(alert: Alert): string {
   return oneLine(alert.annotations.get('runbook_url')) || oneLine(alert.annotations.get('runbook'));
 }
 
 function runbookOf(facts: MessageFacts, options: MessageOptions): MessageLink | undefined {
-  const text = facts.told.map((alert) => runbookText(alert)).find((found) => found !== '');
+  const text = byImpact(facts)
+    .map((alert) => runbookText(alert))
+    .find((found) => found !== '');
   if (text === undefined) return undefined;
   const direct = webAddress(text);
   if (direct !== undefined) return { text: 'Runbook', url: direct };
@@ -156,8 +170,7 @@ function effectsOf(facts: MessageFacts): readonly string[] {
   if (facts.state === 'TEST') return [];
   if (facts.effects.length === 0)
     return facts.state === 'RESOLVED' || facts.where === '' ? [] : ['Unknown: the rule that fired does not measure it.'];
-  const past = facts.state === 'RESOLVED' ? 'Was: ' : '';
-  const told = facts.effects.slice(0, MAX_EFFECTS).map((text) => past + cut(past === '' ? asSentence(text) : `${text}.`, 300));
+  const told = facts.effects.slice(0, MAX_EFFECTS).map((text) => cut(asSentence(text), 300));
   const left = facts.effects.length - told.length;
   return left > 0 ? [...told, `And ${counted(left, 'more effect')}.`] : told;
 }
@@ -182,7 +195,7 @@ function fieldsOf(facts: MessageFacts, notification: Notification): readonly Mes
   if (incident.broker !== '') fields.push({ name: 'Broker', value: cut(oneLine(incident.broker), 60) });
   fields.push({ name: 'Since', value: facts.time.full(facts.startedAt), at: facts.startedAt });
   if (facts.state === 'RESOLVED') fields.push({ name: 'Lasted', value: humanDuration(facts.endedAt - facts.startedAt) });
-  else fields.push({ name: 'So far', value: humanDuration(facts.at - facts.startedAt) });
+  else if (facts.at - facts.startedAt >= 60_000) fields.push({ name: 'So far', value: humanDuration(facts.at - facts.startedAt) });
   const firing = notification.alerts.filter(({ status }) => status === 'firing').length;
   const resolved = notification.alerts.length - firing;
   const counts = [firing > 0 ? `${firing} firing` : '', resolved > 0 ? `${resolved} resolved` : ''].filter((text) => text !== '');
@@ -198,12 +211,12 @@ function footerOf({ incident, receiver, alerts }: Notification): string {
     if (name !== '') rules.add(cut(name, 60));
     if (rules.size === 4) break;
   }
+  const owner = receiver.startsWith('owner/') ? cut(oneLine(receiver.slice(6)), 60) : '';
   const of = incident.cluster === '' ? '' : ` of ${cut(oneLine(incident.cluster), 60)}`;
-  const why = receiver.startsWith('owner/') ? `You get this as ${cut(oneLine(receiver.slice(6)), 60)}, owner${of}.` : '';
-  const others = why === '' ? `You get this as receiver ${cut(oneLine(receiver), 100)}.` : why;
+  const why = owner === '' ? `You get this as receiver ${cut(oneLine(receiver), 100)}.` : `You get this as ${owner}, named as owner${of}.`;
   const named =
     rules.size === 0 ? '' : ` ${rules.size === 1 ? 'Rule' : 'Rules'} ${[...rules].slice(0, 3).join(', ')}${rules.size > 3 ? ' …' : ''}.`;
-  return `${others}${named} Incident ${cut(oneLine(incident.id), 40)}.`;
+  return `${why}${named} Incident ${cut(oneLine(incident.id), 40)}.`;
 }
 
 /** With a capital letter and a full stop. */
