@@ -1,4 +1,5 @@
 import type { Labels } from '../core/labels.ts';
+import type { WrittenFamily } from '../formats/write-exposition.ts';
 
 /** What the HTTP room reads of the others; `app.ts` plugs the rooms in. Times are milliseconds of Belfry time. */
 export interface HttpPorts {
@@ -18,14 +19,7 @@ export interface MetricsPort {
   /** Belfry's own metrics as an exposition page. */
   own(): Promise<{ readonly text: string; readonly contentType: string }>;
   /** The newest sample of every collected series of kafka_exporter's families. */
-  kafka(): readonly KafkaFamily[];
-}
-
-export interface KafkaFamily {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'gauge' | 'counter';
-  readonly samples: readonly { readonly labels: Labels; readonly value: number }[];
+  kafka(): readonly WrittenFamily[];
 }
 
 /** A result as the Prometheus API names it. */

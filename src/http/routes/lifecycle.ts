@@ -1,5 +1,4 @@
-import { formatFloat } from '../../core/number-format.ts';
-import type { KafkaFamily } from '../ports.ts';
+import { EXPOSITION_CONTENT_TYPE, writeExposition } from '../../formats/write-exposition.ts';
 import type { RouteContext } from '../server.ts';
 
 /** Health, reload, and the two exposition pages. */
@@ -33,25 +32,6 @@ export function lifecycleRoutes({ server, access, ports }: RouteContext): void {
 
   server.get('/metrics/kafka', async (request, reply) => {
     access.require('read', request.headers);
-    return reply.type('text/plain; version=0.0.4; charset=utf-8').send(kafkaPage(ports.metrics.kafka()));
+    return reply.type(EXPOSITION_CONTENT_TYPE).send(writeExposition(ports.metrics.kafka()));
   });
-}
-
-/** Exposition text, format 0.0.4. */
-function kafkaPage(families: readonly KafkaFamily[]): string {
-  const lines: string[] = [];
-  for (const { name, help, type, samples } of families) {
-    if (samples.length === 0) continue;
-    lines.push(`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`, `# TYPE ${name} ${type}`);
-    for (const { labels, value } of samples) {
-      const inner: string[] = [];
-      for (const [label, text] of labels) if (label !== '__name__') inner.push(`${label}="${escapeLabel(text)}"`);
-      lines.push(`${name}${inner.length === 0 ? '' : `{${inner.join(',')}}`} ${formatFloat(value)}`);
-    }
-  }
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
-}
-
-function escapeLabel(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -1,0 +1,101 @@
+import type { Clock, Timer } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Meter } from '../core/meter.ts';
+
+export interface ScheduledJob {
+  /** Names the job in logs and decides where in the interval it runs, so that targets are spread. */
+  readonly id: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Must return soon after the signal is aborted. `ts` is the tick it belongs to. A rejection is logged. */
+  run(ts: number, signal: AbortSignal): Promise<void>;
+}
+
+interface Running {
+  readonly job: ScheduledJob;
+  timer: Timer | undefined;
+  inFlight: Promise<void> | undefined;
+  abort: AbortController | undefined;
+}
+
+/**
+ * Runs jobs on aligned ticks: at every time t with t mod interval = hash(id) mod interval. A tick that comes while the
+ * last run is in flight is skipped and counted; there is never a backlog.
+ */
+export class Scheduler {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #skipped: { add(by: number): void };
+  readonly #jobs = new Map<string, Running>();
+
+  constructor(options: { clock: Clock; log: Logger; meter: Meter }) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#skipped = options.meter.counter(
+      'belfry_collect_ticks_skipped_total',
+      'Collections left out because the last one was still running.',
+    );
+  }
+
+  /** Starts a job; one with the same id is replaced. Its first run is at once where `now` is set. */
+  add(job: ScheduledJob, options: { now?: boolean } = {}): void {
+    void this.remove(job.id);
+    const running: Running = { job, timer: undefined, inFlight: undefined, abort: undefined };
+    this.#jobs.set(job.id, running);
+    if (options.now === true) this.#run(running, this.#clock.now());
+    this.#arm(running);
+  }
+
+  /** Ends a job: aborts the run in flight and waits for it. */
+  async remove(id: string): Promise<void> {
+    const running = this.#jobs.get(id);
+    if (running === undefined) return;
+    this.#jobs.delete(id);
+    running.timer?.cancel();
+    running.abort?.abort();
+    await running.inFlight;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#jobs.keys()].map((id) => this.remove(id)));
+  }
+
+  #arm(running: Running): void {
+    const { id, intervalMs } = running.job;
+    const now = this.#clock.now();
+    const ts = nextTick(now, intervalMs, hashText(id) % intervalMs);
+    running.timer = this.#clock.timer(ts - now, () => {
+      if (this.#jobs.get(id) !== running) return;
+      if (running.inFlight === undefined) this.#run(running, ts);
+      else this.#skipped.add(1);
+      this.#arm(running);
+    });
+  }
+
+  #run(running: Running, ts: number): void {
+    const { job } = running;
+    const abort = new AbortController();
+    const deadline = this.#clock.timer(job.timeoutMs, () => abort.abort(new Error(`not done within ${job.timeoutMs} ms`)));
+    running.abort = abort;
+    running.inFlight = job
+      .run(ts, abort.signal)
+      .catch((error: unknown) => this.#log.error('collection_failed', { job: job.id, error: errorText(error) }))
+      .finally(() => {
+        deadline.cancel();
+        running.inFlight = undefined;
+      });
+  }
+}
+
+/** The first time after `now` that is `offset` past a multiple of the interval. */
+export function nextTick(now: number, intervalMs: number, offset: number): number {
+  return Math.floor((now - offset) / intervalMs + 1) * intervalMs + offset;
+}
+
+/** FNV-1a, 32 bits, over UTF-16 units: even enough to spread targets. */
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return hash;
+}

@@ -1,0 +1,155 @@
+import type { Clock } from '../../core/clock.ts';
+import { BelfryError, errorText } from '../../core/errors.ts';
+import { Labels, METRIC_NAME } from '../../core/labels.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { Layout, SampleWriter, TargetWriter } from '../../core/sample.ts';
+import { formatOf } from '../../formats/exposition.ts';
+import { PAGE_LIMITS, type PageLayout, PageParser, type ParsedPage } from '../../formats/page-parser.ts';
+import type { ScheduledJob } from '../scheduler.ts';
+import { PageFetcher, type PageSource } from './fetch-page.ts';
+
+export interface ScrapeTargetOptions {
+  readonly job: string;
+  readonly source: Omit<PageSource, 'bodyBytesMax'>;
+  /** Put on every series: `cluster` and whatever the configuration says. They win over the page's. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly honorTimestamps: boolean;
+  readonly bodyBytesMax?: number | undefined;
+  readonly seriesMax?: number | undefined;
+  readonly writer: SampleWriter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+}
+
+/** A sample's own timestamp may be this far from now; beyond it something is wrong with a clock. */
+const TIMESTAMP_AHEAD_MAX_MS = 10 * 60_000;
+const TIMESTAMP_BEHIND_MAX_MS = 60 * 60_000;
+
+/** One exporter: fetched, parsed and written as a row at each tick. */
+export class ScrapeTarget implements ScheduledJob {
+  readonly id: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly #options: ScrapeTargetOptions;
+  readonly #fetcher: PageFetcher;
+  readonly #parser: PageParser;
+  readonly #writer: TargetWriter;
+  readonly #targetLabels: Labels;
+  readonly #meta: readonly Labels[];
+  readonly #failures: { add(by: number, labels: Readonly<Record<string, string>>): void };
+  readonly #dropped: { add(by: number, labels: Readonly<Record<string, string>>): void };
+  #layouts: { readonly page: PageLayout; readonly row: Layout } | undefined;
+  #values: Float64Array = new Float64Array(0);
+  #healthy: boolean | undefined;
+
+  constructor(options: ScrapeTargetOptions) {
+    const { source } = options;
+    const instance = `${source.host.includes(':') ? `[${source.host}]` : source.host}:${source.port}`;
+    this.#options = options;
+    this.id = `scrape/${options.labels['cluster'] ?? ''}/${options.job}/${instance}${source.path === '/metrics' ? '' : source.path}`;
+    this.intervalMs = options.intervalMs;
+    this.timeoutMs = options.timeoutMs;
+    this.#fetcher = new PageFetcher({ ...source, bodyBytesMax: options.bodyBytesMax ?? LIMITS.scrapeBodyBytes });
+    this.#parser = new PageParser({ ...PAGE_LIMITS, seriesMax: options.seriesMax ?? LIMITS.seriesPerTarget });
+    this.#writer = options.writer.target(this.id);
+    this.#targetLabels = Labels.of({ instance, ...options.labels, job: options.job });
+    this.#meta = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped'].map((name) => this.#targetLabels.with(METRIC_NAME, name));
+    this.#failures = options.meter.counter('belfry_scrape_failures_total', 'Scrapes that gave nothing, by error code.', ['job', 'code']);
+    this.#dropped = options.meter.counter('belfry_scrape_samples_dropped_total', 'Samples of good pages that were left out.', [
+      'job',
+      'reason',
+    ]);
+  }
+
+  async run(ts: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const startedAt = clock.elapsed();
+    let page: ParsedPage | undefined;
+    try {
+      const { body, contentType } = await this.#fetcher.fetch(signal);
+      page = this.#parser.parse(body, formatOf(contentType));
+      this.#becomes(true, undefined);
+    } catch (error) {
+      this.#failures.add(1, { job: this.#options.job, code: error instanceof BelfryError ? error.code : 'INTERNAL' });
+      this.#becomes(false, error);
+    }
+    // A target that is being taken away writes nothing more.
+    if (signal.aborted && page === undefined && signal.reason instanceof DOMException) return;
+    this.#write(ts, page, (clock.elapsed() - startedAt) / 1000);
+  }
+
+  /** Lets go of the connection and ends the target's series. */
+  close(ts: number): void {
+    this.#fetcher.close();
+    this.#writer.markStale(ts);
+    this.#options.writer.removeTarget(this.id);
+  }
+
+  #write(ts: number, page: ParsedPage | undefined, durationSeconds: number): void {
+    const layout = this.#rowLayout(page?.layout ?? NO_SERIES);
+    const count = layout.series.length - this.#meta.length;
+    if (this.#values.length !== layout.series.length) this.#values = new Float64Array(layout.series.length);
+    if (page !== undefined) this.#values.set(page.values.subarray(0, count));
+    const timestamped = page?.timestamped ?? [];
+    this.#values[count] = page === undefined ? 0 : 1;
+    this.#values[count + 1] = durationSeconds;
+    this.#values[count + 2] = count + timestamped.length;
+    this.#writer.append(ts, layout, this.#values);
+    this.#writeTimestamped(ts, timestamped);
+    if (page !== undefined && page.duplicates > 0) this.#dropped.add(page.duplicates, { job: this.#options.job, reason: 'duplicate' });
+  }
+
+  #writeTimestamped(now: number, samples: ParsedPage['timestamped']): void {
+    const { honorTimestamps, job } = this.#options;
+    for (const { labels, value, ts } of samples) {
+      const at = honorTimestamps ? ts : now;
+      if (at > now + TIMESTAMP_AHEAD_MAX_MS || at < now - TIMESTAMP_BEHIND_MAX_MS) {
+        this.#dropped.add(1, { job, reason: 'timestamp' });
+        continue;
+      }
+      try {
+        this.#writer.appendAt(at, this.#seriesLabels(labels), value);
+      } catch (error) {
+        if (!(error instanceof BelfryError)) throw error;
+        this.#dropped.add(1, { job, reason: error.code === 'STORE_OUT_OF_ORDER' ? 'out_of_order' : 'limit' });
+      }
+    }
+  }
+
+  /** The same object while the page's layout is the same. */
+  #rowLayout(page: PageLayout): Layout {
+    if (this.#layouts?.page !== page) {
+      this.#layouts = { page, row: { series: [...page.series.map((labels) => this.#seriesLabels(labels)), ...this.#meta] } };
+    }
+    return this.#layouts.row;
+  }
+
+  /** The target's labels win; what the page said under their names is kept as `exported_…`. */
+  #seriesLabels(labels: Labels): Labels {
+    const entries: (readonly [string, string])[] = [];
+    for (const [name, value] of labels) {
+      let free = name;
+      if (this.#targetLabels.has(name))
+        do free = `exported_${free}`;
+        while (labels.has(free) || this.#targetLabels.has(free));
+      entries.push([free, value]);
+    }
+    return Labels.of([...entries, ...this.#targetLabels]);
+  }
+
+  #becomes(healthy: boolean, error: unknown): void {
+    if (this.#healthy === healthy) return;
+    const { log } = this.#options;
+    if (!healthy)
+      log.warn('scrape_failed', { target: this.id, code: error instanceof BelfryError ? error.code : 'INTERNAL', error: errorText(error) });
+    else if (this.#healthy === false) log.info('scrape_recovered', { target: this.id });
+    this.#healthy = healthy;
+  }
+}
+
+const NO_SERIES: PageLayout = { series: [], template: undefined };

@@ -1,0 +1,168 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { SystemClock } from '../../../src/core/clock.ts';
+import { silentLogger } from '../../../src/core/log.ts';
+import { silentMeter } from '../../../src/core/meter.ts';
+import { Secret } from '../../../src/core/secret.ts';
+import { ScrapeTarget, type ScrapeTargetOptions } from '../../../src/collectors/scrape/scrape-target.ts';
+import { RecordingWriter } from '../../fakes/recording-writer.ts';
+
+const servers: Server[] = [];
+const targets: ScrapeTarget[] = [];
+afterEach(async () => {
+  for (const target of targets.splice(0)) target.close(0);
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+async function exporter(listener: RequestListener): Promise<number> {
+  const server = createServer(listener);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+function target(port: number, options: Partial<ScrapeTargetOptions> = {}) {
+  const writer = new RecordingWriter();
+  const made = new ScrapeTarget({
+    job: 'jmx',
+    source: { scheme: 'http', host: '127.0.0.1', port, path: '/metrics', basicAuth: undefined, bearerToken: undefined, tls: undefined },
+    labels: { cluster: 'orders' },
+    intervalMs: 15_000,
+    timeoutMs: 5000,
+    honorTimestamps: true,
+    writer,
+    clock: new SystemClock(),
+    log: silentLogger,
+    meter: silentMeter,
+    ...options,
+  });
+  targets.push(made);
+  const own = (name: string): string => `${name}{cluster="orders", instance="127.0.0.1:${port}", job="jmx"}`;
+  return { made, writer, own, run: (ts: number, signal = new AbortController().signal) => made.run(ts, signal) };
+}
+
+const page =
+  (text: string): RequestListener =>
+  (_, response) =>
+    void response.end(text);
+
+describe('a scrape', () => {
+  it("writes the page's series, with the target's labels, and its own three", async () => {
+    const { writer, own, run } = target(await exporter(page('a 1\nb{x="y"} 2\n')));
+    await run(1000);
+    const { samples, ts } = writer.last ?? { samples: new Map<string, number>(), ts: 0 };
+    expect(ts).toBe(1000);
+    expect(samples.get(own('a'))).toBe(1);
+    expect(samples.get(own('b').replace(', job="jmx"', ', job="jmx", x="y"'))).toBe(2);
+    expect(samples.get(own('up'))).toBe(1);
+    expect(samples.get(own('scrape_samples_scraped'))).toBe(2);
+    expect(samples.get(own('scrape_duration_seconds'))).toBeGreaterThan(0);
+  });
+
+  it('keeps what a page says under the names of target labels as exported_…', async () => {
+    const { writer, run } = target(await exporter(page('a{cluster="theirs",exported_cluster="older"} 1\n')));
+    await run(1000);
+    const [series] = writer.last?.samples.keys() ?? [];
+    expect(series).toContain('cluster="orders"');
+    expect(series).toContain('exported_cluster="older"');
+    expect(series).toContain('exported_exported_cluster="theirs"');
+  });
+
+  it('writes rows of one layout object while the series stay', async () => {
+    let n = 0;
+    const { writer, run } = target(await exporter((_, response) => void response.end(`a ${n++}\n`)));
+    await run(1000);
+    await run(2000);
+    expect(writer.rows[1]?.layout).toBe(writer.rows[0]?.layout);
+    expect([...(writer.rows[1]?.samples.values() ?? [])][0]).toBe(1);
+  });
+
+  it('unpacks gzip', async () => {
+    const packed = gzipSync('a 1\n');
+    const port = await exporter((_, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(packed));
+    const { writer, own, run } = target(port);
+    await run(1000);
+    expect(writer.last?.samples.get(own('a'))).toBe(1);
+  });
+
+  it('sends the credentials it was given', async () => {
+    const seen: (string | undefined)[] = [];
+    const port = await exporter((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end('a 1\n');
+    });
+    const source = { scheme: 'http', host: '127.0.0.1', port, path: '/metrics', tls: undefined } as const;
+    await target(port, { source: { ...source, basicAuth: { username: 'u', password: new Secret('p') }, bearerToken: undefined } }).run(1);
+    await target(port, { source: { ...source, basicAuth: undefined, bearerToken: new Secret('t') } }).run(1);
+    expect(seen).toEqual([`Basic ${Buffer.from('u:p').toString('base64')}`, 'Bearer t']);
+  });
+
+  it("writes samples with their own timestamps apart, and drops those far from now's", async () => {
+    const now = 1_700_000_000_000;
+    const { writer, run } = target(await exporter(page(`a 1 ${now - 5000}\nb 1 ${now + 86_400_000}\nc 1 5\n`)));
+    await run(now);
+    expect(writer.single.map(({ ts, series }) => [ts, series.split('{')[0]])).toEqual([[now - 5000, 'a']]);
+  });
+});
+
+describe('a failed scrape writes up 0 and nothing else, so that the series go stale', () => {
+  const endless: RequestListener = (_, response) => {
+    const write = (): void => {
+      while (!response.destroyed && response.write(`# ${'x'.repeat(65_536)}\n`));
+      response.once('drain', write);
+    };
+    write();
+  };
+
+  it.each<[string, RequestListener]>([
+    ['status 500', (_, response) => void response.writeHead(500).end('a 1\n')],
+    ['a redirect', (_, response) => void response.writeHead(302, { location: '/other' }).end()],
+    ['malformed text', page('<html>')],
+    ['bytes that are not UTF-8', (_, response) => void response.end(Buffer.from([97, 0xff, 32, 49]))],
+    ['a page without end', endless],
+    ['gzip that is none', (_, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end('a 1\n')],
+    [
+      'gzip that unpacks to more than allowed',
+      (_, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('#'.repeat(4_000_000))),
+    ],
+    ['an unknown encoding', (_, response) => void response.writeHead(200, { 'content-encoding': 'br' }).end('a 1\n')],
+    [
+      'a connection cut off',
+      (_, response) => void response.writeHead(200, { 'content-length': '100' }).write('a 1\n', () => response.destroy()),
+    ],
+  ])('%s', async (_, listener) => {
+    const { writer, own, run } = target(await exporter(listener), { bodyBytesMax: 1_000_000 });
+    await run(1000);
+    expect([...(writer.last?.samples.keys() ?? [])]).toEqual([own('up'), own('scrape_duration_seconds'), own('scrape_samples_scraped')]);
+    expect(writer.last?.samples.get(own('up'))).toBe(0);
+  });
+
+  it('nobody listening', async () => {
+    const port = await exporter(page('a 1\n'));
+    await new Promise((resolve) => servers.pop()?.close(resolve));
+    const { writer, own, run } = target(port);
+    await run(1000);
+    expect(writer.last?.samples.get(own('up'))).toBe(0);
+  });
+
+  it('no answer in time', async () => {
+    const { writer, own, run } = target(await exporter(() => undefined));
+    const abort = new AbortController();
+    const done = run(1000, abort.signal);
+    abort.abort(new Error('not done within 5000 ms'));
+    await done;
+    expect(writer.last?.samples.get(own('up'))).toBe(0);
+  });
+});
+
+it('a target that is taken away has its series end', async () => {
+  const { made, writer } = target(await exporter(page('a 1\n')));
+  made.close(5000);
+  expect(writer.stale).toEqual([{ target: made.id, ts: 5000 }]);
+  expect(writer.removed).toEqual([made.id]);
+});
