@@ -103,10 +103,11 @@ describeWhere(
     });
 
     it('uses the same names and labels for the same things', async () => {
-      const { port, release } = await reservePort();
+      const reserved = await reservePort();
+    const { port } = reserved;
       exporter = spawn(exporterPath, [`--web.listen-address=127.0.0.1:${port}`], { stdio: ['ignore', 'ignore', 'pipe'] });
       await new Promise<void>((resolve) => exporter?.stderr?.on('data', (text) => /Listening|listening/.test(String(text)) && resolve()));
-      await release();
+      await reserved.release();
       const theirs = new Set<string>();
       const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
       for (const series of parsePage(Buffer.from(text), 'text').layout.series) theirs.add(series.toString());
