@@ -175,6 +175,11 @@ function effectsOf(facts: MessageFacts): readonly string[] {
   return left > 0 ? [...told, `And ${counted(left, 'more effect')}.`] : told;
 }
 
+/** The effects that line 1 does not tell already. */
+export function effectsBesideLine({ effects, line }: Message): readonly string[] {
+  return effects.filter((effect) => !line.includes(effect.slice(1, -1)));
+}
+
 function descriptionsOf(facts: MessageFacts): readonly string[] {
   const texts = new Set<string>();
   for (const { annotations } of facts.told) {

@@ -1,5 +1,6 @@
+import { effectsBesideLine } from '../message.ts';
 import { TimeText } from '../time-text.ts';
-import { MAIL_EVENTS } from './mail-text.ts';
+import { effectTitle, MAIL_EVENTS } from './mail-text.ts';
 import type { Message } from '../message.ts';
 import type { MessageState } from '../message-facts.ts';
 
@@ -32,16 +33,13 @@ const LINK = { class: 'link', style: 'color:#175cd3' };
  */
 export function mailHtml(message: Message, timezone: string | undefined): string {
   const time = new TimeText(timezone);
-  const title = el(
-    'h1',
-    { ...INK, style: `${INK.style};margin:0;font-size:20px;line-height:28px;font-weight:600` },
-    html(sentence(message.line)),
-  );
+  const big = `${INK.style};margin:0;font-size:20px;line-height:28px;font-weight:600`;
+  const title = el('h1', { ...INK, style: big }, html(sentence(message.line)));
   const rows = [
     barRow(message),
     row(title, 20),
     row(youBox(message)),
-    listRow('What it means for your clients', message.effects),
+    listRow(effectTitle(message), effectsBesideLine(message)),
     listRow('What happened', message.descriptions),
     row(factsTable(message)),
     alertsRow(message, time),
@@ -68,7 +66,8 @@ ${table({ class: 'card', style: card, width: '600' }, rows.join('\n'))}
 function barRow({ state, where }: Message): string {
   const cluster = where === '' ? '' : el('span', { style: 'font-weight:400' }, `&nbsp; ${html(where)}`);
   const colour = COLOURS[state];
-  const style = `background:${colour};color:#ffffff;padding:14px 24px;font-size:16px;line-height:22px;font-weight:700;overflow-wrap:anywhere`;
+  const type = 'padding:14px 24px;font-size:16px;line-height:22px;font-weight:700;overflow-wrap:anywhere';
+  const style = `background:${colour};color:#ffffff;${type}`;
   return el('tr', {}, el('td', { class: 'pad', bgcolor: colour, style }, state + cluster));
 }
 
@@ -93,12 +92,13 @@ function factsTable({ fields }: Message): string {
   return table({ style: 'font-size:14px;line-height:20px' }, cells.join('\n'));
 }
 
-function alertsRow({ alerts, alertsLeft, open }: Message, time: TimeText): string {
+function alertsRow(message: Message, time: TimeText): string {
+  const { alerts, alertsLeft, open } = message;
   if (alerts.length < 2) return '';
   const lines = alerts.map(({ state, text, at }) => {
     const mark = `font-size:11px;line-height:16px;color:#ffffff;background:${COLOURS[state]};border-radius:3px;padding:0 5px`;
     const what = el('div', INK, `${el('b', { style: `display:inline-block;${mark}` }, state)} ${html(text)}`);
-    const since = el('div', { ...SOFT, style: `${SOFT.style};font-size:12px;line-height:18px` }, `since ${html(time.full(at))}`);
+    const since = el('div', { ...SOFT, style: `${SOFT.style};font-size:12px;line-height:18px` }, `since ${html(time.at(at, message.at))}`);
     return el('tr', {}, el('td', { class: 'line', style: LINE }, what + since));
   });
   if (alertsLeft > 0) {
@@ -108,12 +108,17 @@ function alertsRow({ alerts, alertsLeft, open }: Message, time: TimeText): strin
   return row(heading('Alerts') + table({ style: 'font-size:14px;line-height:20px;margin-top:6px' }, lines.join('\n')));
 }
 
-function storyRow({ events }: Message, time: TimeText): string {
+function storyRow(message: Message, time: TimeText): string {
+  const { events } = message;
   if (events.length < 2) return '';
   const lines = events.slice(-MAIL_EVENTS).map(({ at, text }) => {
-    return el('div', { ...INK, style: `${INK.style};padding-top:5px` }, `${el('span', SOFT, html(time.full(at)))}<br>${html(text)}`);
+    return el(
+      'div',
+      { ...INK, style: `${INK.style};padding-top:5px` },
+      `${el('span', SOFT, html(time.at(at, message.at)))}<br>${html(text)}`,
+    );
   });
-  return row(heading('So far') + el('div', { style: 'font-size:14px;line-height:20px' }, lines.join('\n')));
+  return row(heading('The story so far') + el('div', { style: 'font-size:14px;line-height:20px' }, lines.join('\n')));
 }
 
 function footerRow({ footer, open }: Message): string {

@@ -1,4 +1,5 @@
 import { cut, fittingLines } from '../plain-text.ts';
+import { effectsBesideLine } from '../message.ts';
 import { TimeText } from '../time-text.ts';
 import { escapeMrkdwn, fitMrkdwn, mrkdwnLink, mrkdwnTime } from './mrkdwn.ts';
 import type { Message, MessageEvent, MessageField, MessageLine } from '../message.ts';
@@ -78,11 +79,11 @@ export function replyText(
   return [...first, ...fittingLines(lines, MAX_SECTION - 500).kept].join('\n');
 }
 
-function effectText({ effects, line }: Message): string {
-  // One or two effects stand in line 1 already; it is told where there are more, and where nothing is known.
-  const news = effects.filter((effect) => !line.includes(effect.slice(1, -1)));
-  if (news.length === 0) return '';
-  return `\n${news.map((effect) => `Effect on clients: ${fitMrkdwn(effect, 300)}`).join('\n')}`;
+function effectText(message: Message): string {
+  const title = message.state === 'RESOLVED' ? 'Effect on clients while it lasted' : 'Effect on clients';
+  return effectsBesideLine(message)
+    .map((effect) => `\n${title}: ${fitMrkdwn(effect, 300)}`)
+    .join('');
 }
 
 function whoText({ you, autopilot, runbook }: Message): string {
