@@ -1,0 +1,25 @@
+import type { NotifyReason } from '../core/notification.ts';
+import type { Destination, OutboxRow } from '../core/state.ts';
+
+/** Of two reasons to tell that an incident fires, the one further up is kept. */
+const REASONS: readonly NotifyReason[] = ['first', 'worse', 'repeat', 'new_alerts', 'some_resolved', 'test', 'all_resolved'];
+
+/**
+ * One message out of an older one that was not delivered and a newer one for the same group and destination. The newer
+ * says what the state is; the more urgent says why, how loud and how soon, as nobody was told of the older.
+ */
+export function replaceMessage(older: OutboxRow, newer: OutboxRow): OutboxRow {
+  const sameRun = older.status === 'firing' && newer.status === 'firing';
+  const olderReasonIsHigher = REASONS.indexOf(older.reason) < REASONS.indexOf(newer.reason);
+  return {
+    ...newer,
+    reason: sameRun && olderReasonIsHigher ? older.reason : newer.reason,
+    loud: older.loud || newer.loud,
+    notBefore: Math.min(older.notBefore, newer.notBefore),
+    queuedAt: Math.min(older.queuedAt, newer.queuedAt),
+  };
+}
+
+export function messageKey({ groupKey, receiver, integration, index }: Destination & { readonly groupKey: string }): string {
+  return `${groupKey}\n${receiver}\n${integration}\n${index}`;
+}

@@ -1,0 +1,27 @@
+import type { Alert, ResolveReason } from '../core/alert.ts';
+
+/** Characters of one event's text. */
+const TEXT_LENGTH_MAX = 500;
+
+/** Said of an alert that ended for another reason than that all is well again. */
+const ENDED_BECAUSE: Readonly<Record<ResolveReason, string>> = {
+  recovered: '',
+  no_data: ' (there is no data about it any more, which does not mean that it is well)',
+  rule_removed: ' (its rule was removed)',
+  target_removed: ' (what it watched was removed from the configuration)',
+};
+
+/** The alert's own summary as one line, or its name and labels where it has none. */
+export function firingText(alert: Alert): string {
+  const summary = alert.annotations.get('summary').replaceAll(/\s+/g, ' ').trim();
+  const text = summary === '' ? `${alert.labels.get('alertname')} ${alert.labels.without('alertname').toString()}` : summary;
+  return text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX - 1)}…` : text;
+}
+
+export function resolvedText(alert: Alert): string {
+  return `Over: ${firingText(alert)}${ENDED_BECAUSE[alert.resolveReason ?? 'recovered']}`;
+}
+
+export function moreText(count: number, what: 'fire' | 'resolved'): string {
+  return what === 'fire' ? `${count} more alerts fire.` : `${count} more alerts are over.`;
+}

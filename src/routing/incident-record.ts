@@ -1,0 +1,187 @@
+import { compareSeverity, severityOf, type Alert, type Severity } from '../core/alert.ts';
+import type { Incident, IncidentEvent } from '../core/incident.ts';
+import { Labels } from '../core/labels.ts';
+import type { IncidentAlertRow, IncidentRow } from '../core/state.ts';
+
+/** Events of an incident that are kept in memory and told; the whole story is in state.db. */
+export const EVENTS_TOLD = 200;
+
+/**
+ * One incident in memory: its row, the last state of its alerts and its latest events. A run is the time from the first
+ * alert that fires until none does; an incident whose alerts come back before it is closed has several.
+ */
+export class IncidentRecord {
+  row: IncidentRow;
+  readonly alerts = new Map<string, Alert>();
+  readonly events: IncidentEvent[] = [];
+  #lastSeq = 0;
+  #firing = 0;
+  #ordered: readonly Alert[] | undefined;
+  /** What has fired in this run: what makes a further alert worse, or not. */
+  #runSeverity: Severity | undefined;
+  readonly #runBrokers = new Set<string>();
+  readonly #runCriticals = new Set<string>();
+
+  constructor(row: IncidentRow) {
+    this.row = row;
+  }
+
+  /** From its rows, as they were when the process ended. */
+  static restore(row: IncidentRow, alerts: readonly IncidentAlertRow[], events: readonly IncidentEvent[]): IncidentRecord {
+    const record = new IncidentRecord(row);
+    for (const alertRow of alerts) {
+      const alert = alertOfRow(alertRow);
+      record.alerts.set(alertRow.alertKey, alert);
+      if (alert.status === 'firing') record.#firing++;
+      if (alert.status === 'firing' || alert.endsAt >= row.firingSince) record.#enterRun(alert);
+    }
+    for (const { seq, at, kind, text } of events) record.events.push({ seq, at, kind, text });
+    record.#lastSeq = events.at(-1)?.seq ?? 0;
+    return record;
+  }
+
+  get firing(): boolean {
+    return this.#firing > 0;
+  }
+
+  get closed(): boolean {
+    return this.row.closedAt > 0;
+  }
+
+  /** The worst of what fires now. */
+  get firingSeverity(): Severity | undefined {
+    let worst: Severity | undefined;
+    for (const { status, labels } of this.alerts.values()) if (status === 'firing') worst = worse(worst, severityOf(labels));
+    return worst;
+  }
+
+  /**
+   * Takes in an alert that did not fire before, and says whether and by what it makes this run worse: a rise in
+   * severity, a second broker, or one more critical alert (newly leaderless partitions are one).
+   */
+  fire(alert: Alert, at: number): WorseBy | undefined {
+    const isNewRun = this.#firing === 0;
+    if (isNewRun) this.#beginRun(at);
+    const worseBy = isNewRun ? undefined : this.#worseBy(alert);
+    this.#enterRun(alert);
+    this.alerts.set(alert.labels.key, alert);
+    this.#firing++;
+    this.row = { ...this.row, resolvedAt: 0, severity: worse(this.row.severity, severityOf(alert.labels)) };
+    this.#ordered = undefined;
+    return worseBy;
+  }
+
+  resolve(alert: Alert, at: number): void {
+    this.alerts.set(alert.labels.key, alert);
+    this.#firing--;
+    if (this.#firing === 0) this.row = { ...this.row, resolvedAt: at };
+    this.#ordered = undefined;
+  }
+
+  /** A firing alert that came again: other texts or another value are no change, but the next message shows them. */
+  refresh(alert: Alert): void {
+    this.alerts.set(alert.labels.key, alert);
+    this.#ordered = undefined;
+  }
+
+  addEvent(kind: IncidentEvent['kind'], at: number, text: string): IncidentEvent {
+    const event = { seq: ++this.#lastSeq, at, kind, text };
+    this.events.push(event);
+    if (this.events.length > EVENTS_TOLD) this.events.shift();
+    return event;
+  }
+
+  /** Firing ones first, the most severe and oldest first; then the resolved, the latest first. */
+  orderedAlerts(): readonly Alert[] {
+    if (this.#ordered === undefined) {
+      const firing: { alert: Alert; severity: Severity }[] = [];
+      const resolved: Alert[] = [];
+      for (const alert of this.alerts.values()) {
+        if (alert.status === 'firing') firing.push({ alert, severity: severityOf(alert.labels) });
+        else resolved.push(alert);
+      }
+      firing.sort((a, b) => compareSeverity(b.severity, a.severity) || a.alert.startsAt - b.alert.startsAt);
+      resolved.sort((a, b) => b.endsAt - a.endsAt);
+      this.#ordered = [...firing.map(({ alert }) => alert), ...resolved];
+    }
+    return this.#ordered;
+  }
+
+  asIncident(): Incident {
+    const { id, owner, shard, broker, openedAt, closedAt, severity } = this.row;
+    return { id, owner, cluster: shard, broker, openedAt, closedAt: closedAt === 0 ? undefined : closedAt, severity };
+  }
+
+  #beginRun(at: number): void {
+    this.#runSeverity = undefined;
+    this.#runBrokers.clear();
+    this.#runCriticals.clear();
+    this.row = { ...this.row, firingSince: at };
+  }
+
+  #enterRun(alert: Alert): void {
+    const severity = severityOf(alert.labels);
+    const broker = alert.labels.get('broker');
+    this.#runSeverity = worse(this.#runSeverity, severity);
+    if (broker !== '') this.#runBrokers.add(broker);
+    if (severity === 'critical') this.#runCriticals.add(alert.labels.key);
+  }
+
+  #worseBy(alert: Alert): WorseBy | undefined {
+    const severity = severityOf(alert.labels);
+    const broker = alert.labels.get('broker');
+    if (this.#runSeverity !== undefined && compareSeverity(severity, this.#runSeverity) > 0) return 'severity';
+    if (severity === 'info') return undefined;
+    if (broker !== '' && this.#runBrokers.size > 0 && !this.#runBrokers.has(broker)) return 'second_broker';
+    if (severity === 'critical' && !this.#runCriticals.has(alert.labels.key)) return 'more_critical';
+    return undefined;
+  }
+}
+
+/** What made an incident worse. */
+export type WorseBy = 'severity' | 'second_broker' | 'more_critical';
+
+function worse(a: Severity | undefined, b: Severity): Severity {
+  return a !== undefined && compareSeverity(a, b) >= 0 ? a : b;
+}
+
+export function rowOfAlert(incident: IncidentRow, alert: Alert): IncidentAlertRow {
+  const { labels, annotations, status, startsAt, endsAt, value, generatorUrl, resolveReason, source } = alert;
+  return {
+    incidentId: incident.id,
+    alertKey: labels.key,
+    shard: incident.shard,
+    labels: labels.toObject(),
+    annotations: annotations.toObject(),
+    status,
+    startsAt,
+    endsAt,
+    value,
+    generatorUrl,
+    resolveReason: resolveReason ?? '',
+    sourceKind: source.kind,
+    sourceFile: source.file,
+    sourceGroup: source.group,
+    sourceRule: source.rule,
+    sourceAction: source.action ?? '',
+  };
+}
+
+function alertOfRow(row: IncidentAlertRow): Alert {
+  const { status, startsAt, endsAt, value, generatorUrl, sourceAction } = row;
+  const reason = RESOLVE_REASONS.find((known) => known === row.resolveReason);
+  const source = { kind: row.sourceKind, file: row.sourceFile, group: row.sourceGroup, rule: row.sourceRule };
+  return {
+    labels: Labels.of(row.labels),
+    annotations: Labels.of(row.annotations),
+    status,
+    startsAt,
+    endsAt,
+    value,
+    generatorUrl,
+    ...(reason === undefined ? {} : { resolveReason: reason }),
+    source: sourceAction === '' ? source : { ...source, action: sourceAction },
+  };
+}
+
+const RESOLVE_REASONS = ['recovered', 'no_data', 'rule_removed', 'target_removed'] as const;

@@ -1,0 +1,227 @@
+import type { Alert } from '../core/alert.ts';
+import type { Clock, Timer } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
+import { Labels } from '../core/labels.ts';
+import type { Logger } from '../core/log.ts';
+import type { Counter, Gauge, Meter } from '../core/meter.ts';
+import type { Notification } from '../core/notification.ts';
+import type { DeliveryRow, OutboxRow } from '../core/state.ts';
+import { DedupLog, type Decided, type Decision } from './dedup.ts';
+import type { IncidentRecord } from './incident-record.ts';
+import { INCIDENT_LIMITS, IncidentBook, type Absorbed, type IncidentChange, type IncidentLimits, type OwnedAlert } from './incidents.ts';
+import type { IncidentStore, NotificationLog, OutboxPort, OwnerDirectory } from './ports.ts';
+
+export interface RoutingOptions {
+  readonly store: IncidentStore & NotificationLog;
+  readonly outbox: OutboxPort;
+  readonly owners: OwnerDirectory;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+  /** Edits wait so long for others to go with them. Default 1 s. */
+  readonly groupIntervalMs?: number;
+  /** A critical incident that goes on is told again after so long. Default 4 h. */
+  readonly repeatIntervalMs?: number;
+  /** An incident is closed when nothing has fired for so long. Default 5 min. */
+  readonly closeAfterMs?: number;
+  /** Closed incidents are kept so long as history. Default 30 days. */
+  readonly keepClosedMs?: number;
+  readonly limits?: IncidentLimits;
+}
+
+const DEFAULTS = { groupIntervalMs: 1000, repeatIntervalMs: 4 * 3_600_000, closeAfterMs: 5 * 60_000, keepClosedMs: 30 * 86_400_000 };
+
+/**
+ * From alerts to messages. `receive` is the pipeline: its lines are its stages, and a batch passes all of them in one
+ * transaction with the outbox.
+ */
+export class Routing {
+  readonly #options: RoutingOptions & typeof DEFAULTS;
+  readonly #incidents: IncidentBook;
+  readonly #dedup: DedupLog;
+  readonly #timers = new Map<IncidentRecord, Timer>();
+  readonly #decided: Counter;
+  readonly #ignored: Counter;
+  readonly #openGauge: Gauge;
+  #stopped = false;
+
+  constructor(options: RoutingOptions) {
+    this.#options = { ...DEFAULTS, ...options };
+    this.#incidents = new IncidentBook(options.store, options.limits ?? INCIDENT_LIMITS);
+    this.#dedup = new DedupLog(options.store, this.#options.groupIntervalMs);
+    this.#decided = options.meter.counter('belfry_routing_decisions_total', 'Decisions by what was decided', ['integration', 'verdict']);
+    this.#ignored = options.meter.counter('belfry_routing_alerts_ignored_total', 'Alerts that changed nothing, by reason', ['reason']);
+    this.#openGauge = options.meter.gauge('belfry_incidents_open', 'Incidents that are open');
+  }
+
+  /** Reads the state and takes up the timers; once, before the outbox starts and before the first alert. */
+  start(): void {
+    this.#dedup.load();
+    const records = this.#incidents.load();
+    this.#options.store.durably(() => this.#forgetOld());
+    for (const record of records) this.#arm(record);
+    this.#openGauge.set(this.#incidents.openCount);
+  }
+
+  /** Ends the timers. What was decided is in the outbox. */
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+  }
+
+  /** Takes in what rules (or an API) say at `ts`: new alerts, ended ones, and any number of times what is known already. */
+  receive(alerts: readonly Alert[], ts: number): void {
+    this.#options.store.durably(() => {
+      const owned = this.#joinOwner(alerts);
+      const changes = this.#joinIncident(owned, ts);
+      const decisions = changes.flatMap((change) => this.#decide(change, ts));
+      this.#enqueue(decisions);
+      for (const { record } of changes) this.#arm(record);
+    });
+    this.#openGauge.set(this.#incidents.openCount);
+  }
+
+  /** What a message says now; the outbox asks when it sends it. */
+  notificationFor(message: OutboxRow): Notification | undefined {
+    const record = this.#incidents.get(message.groupKey);
+    if (record === undefined) return undefined;
+    const { shard, alertName, changedAt } = record.row;
+    return {
+      groupKey: message.groupKey,
+      receiver: message.receiver,
+      reason: message.reason,
+      status: record.firing ? 'firing' : 'resolved',
+      incident: record.asIncident(),
+      groupLabels: Labels.of(shard === '' ? { alertname: alertName } : { cluster: shard }),
+      alerts: record.orderedAlerts(),
+      events: [...record.events],
+      loud: message.loud,
+      at: changedAt,
+      seq: message.seq,
+    };
+  }
+
+  /** The outbox has delivered a message: a closed incident may be over for good. */
+  onDelivered(message: OutboxRow): void {
+    this.#options.store.durably(() => this.#forgetIfOver(message.groupKey));
+  }
+
+  /**
+   * A destination could not be reached: its incident says so, and the default owner is told in its place. A destination
+   * that was told before that the incident fires is still to be told that it is over.
+   */
+  onGiveUp(message: OutboxRow, reason: string, told: DeliveryRow['status']): void {
+    const { groupKey, receiver, integration, index } = message;
+    const record = this.#incidents.get(groupKey);
+    if (record === undefined) return;
+    const now = this.#options.clock.now();
+    this.#options.store.durably(() => {
+      if (told !== 'firing') this.#dedup.unreached(groupKey, { receiver, integration, index });
+      this.#incidents.note(record, 'note', now, `Could not tell ${receiver} by ${integration}: ${reason}`);
+      const fallback = this.#options.owners.destinationsOf(this.#options.owners.defaultOwner);
+      const others = fallback.filter((to) => to.receiver !== receiver);
+      if (record.firing) this.#enqueue(this.#dedup.decideFor(record, NOTHING_NEW, others, now).decisions);
+      this.#forgetIfOver(groupKey);
+    });
+  }
+
+  #joinOwner(alerts: readonly Alert[]): readonly OwnedAlert[] {
+    return alerts.map((alert) => ({ alert, owner: this.#options.owners.ownerOf(alert.labels.get('cluster')) }));
+  }
+
+  #joinIncident(owned: readonly OwnedAlert[], ts: number): Absorbed['changes'] {
+    const { changes, ignored } = this.#incidents.absorb(owned, ts);
+    for (const [reason, count] of ignored) {
+      this.#ignored.add(count, { reason });
+      if (reason.startsWith('too_many')) this.#options.log.error('alerts_not_routed', { reason, count });
+    }
+    return changes;
+  }
+
+  #decide({ record, newAlerts, resolved, worseBy }: IncidentChange, ts: number): readonly Decision[] {
+    const change = { firing: record.firing, newAlerts: newAlerts.length, resolved: resolved.length, worse: worseBy !== undefined };
+    const decided = this.#dedup.decide(record, change, this.#options.owners.destinationsOf(record.row.owner), ts);
+    this.#countSilent(record, decided);
+    return decided.decisions;
+  }
+
+  #countSilent(record: IncidentRecord, { silent }: Decided): void {
+    for (const { destination, because } of silent) {
+      this.#decided.add(1, { integration: destination.integration, verdict: because });
+      this.#options.log.debug('notification_not_needed', { group: record.row.groupKey, receiver: destination.receiver, because });
+    }
+  }
+
+  #enqueue(decisions: readonly Decision[]): void {
+    for (const decision of decisions) {
+      const { message } = decision;
+      const result = this.#options.outbox.enqueue(message);
+      this.#dedup.settle(decision, result);
+      const { groupKey: group, receiver, integration, reason, loud, seq } = message;
+      this.#decided.add(1, { integration, verdict: result === 'queued' ? reason : result });
+      this.#options.log.info('notification_decided', { group, receiver, integration, reason, loud, seq, result });
+    }
+  }
+
+  /** One timer an incident: while it fires for the next reminder, then for its closing. */
+  #arm(record: IncidentRecord): void {
+    this.#timers.get(record)?.cancel();
+    this.#timers.delete(record);
+    if (this.#stopped || record.closed) return;
+    const { clock, closeAfterMs, repeatIntervalMs } = this.#options;
+    const repeats = record.firing && record.firingSeverity === 'critical';
+    const due = record.firing
+      ? repeats
+        ? this.#dedup.repeatDueAt(record.row.groupKey, repeatIntervalMs)
+        : undefined
+      : record.row.resolvedAt + closeAfterMs;
+    if (due === undefined) return;
+    const timer = clock.timer(Math.max(0, due - clock.now()), () => this.#onTimer(record), { unref: true });
+    this.#timers.set(record, timer);
+  }
+
+  #onTimer(record: IncidentRecord): void {
+    const now = this.#options.clock.now();
+    try {
+      this.#options.store.durably(() => {
+        if (record.firing) this.#enqueue(this.#dedup.repeat(record, this.#options.repeatIntervalMs, now));
+        else this.#close(record, now);
+        this.#arm(record);
+      });
+    } catch (error) {
+      this.#options.log.error('routing_timer_failed', { group: record.row.groupKey, error: errorText(error) });
+    }
+    this.#openGauge.set(this.#incidents.openCount);
+  }
+
+  /** A resolve that the outbox had no room for is decided once more; the incident stays open until it is queued. */
+  #close(record: IncidentRecord, now: number): void {
+    const left = this.#dedup.decide(record, NOTHING_NEW_RESOLVED, [], now);
+    this.#enqueue(left.decisions);
+    if ([...this.#dedup.entriesOf(record.row.groupKey)].some(({ status }) => status === 'firing')) {
+      record.row = { ...record.row, resolvedAt: now };
+      return;
+    }
+    this.#incidents.close(record, now);
+    this.#options.log.info('incident_closed', { group: record.row.groupKey, cluster: record.row.shard });
+    this.#forgetIfOver(record.row.groupKey);
+    this.#forgetOld();
+  }
+
+  #forgetIfOver(groupKey: string): void {
+    const record = this.#incidents.get(groupKey);
+    if (record === undefined || !record.closed || this.#options.outbox.holds(groupKey)) return;
+    this.#incidents.forget(record);
+    this.#dedup.forget(groupKey);
+    this.#options.outbox.forget(groupKey);
+  }
+
+  #forgetOld(): void {
+    const { store, clock, keepClosedMs } = this.#options;
+    for (const id of store.incidentsClosedBefore(clock.now() - keepClosedMs)) store.deleteIncident(id);
+  }
+}
+
+const NOTHING_NEW = { firing: true, newAlerts: 0, resolved: 0, worse: false };
+const NOTHING_NEW_RESOLVED = { firing: false, newAlerts: 0, resolved: 0, worse: false };

@@ -1,0 +1,69 @@
+import type { NotifyReason } from '../core/notification.ts';
+import type { DedupRow } from '../core/state.ts';
+
+/** What an integration can do with a message that pings nobody, and how often it may ping. */
+export interface IntegrationPolicy {
+  /** Whether it is told changes that are not loud: it edits its message in place, or is a machine. */
+  readonly edits: boolean;
+  /** Least time between two loud messages of one group; a resolve does not wait for it. */
+  readonly loudIntervalMs: number;
+}
+
+/** Mail is sent on first, worse, resolved and repeat only, at most once in 5 minutes a group, but a resolve at once. */
+export const INTEGRATION_POLICIES: Readonly<Record<string, IntegrationPolicy>> = {
+  email: { edits: false, loudIntervalMs: 5 * 60_000 },
+};
+
+const DEFAULT_POLICY: IntegrationPolicy = { edits: true, loudIntervalMs: 0 };
+
+export function policyOf(integration: string): IntegrationPolicy {
+  return INTEGRATION_POLICIES[integration] ?? DEFAULT_POLICY;
+}
+
+/** What happened to an incident, as far as it matters to whom it is told. */
+export interface WhatChanged {
+  /** Whether one of its alerts fires. */
+  readonly firing: boolean;
+  readonly newAlerts: number;
+  readonly resolved: number;
+  readonly worse: boolean;
+}
+
+/** Nothing to tell, and why. */
+export type Silence = 'never_told' | 'already_told' | 'edit_not_sent' | 'unchanged';
+
+export type Verdict =
+  { readonly tell: true; readonly reason: NotifyReason; readonly loud: boolean } | { readonly tell: false; readonly because: Silence };
+
+/**
+ * Whether one destination is told of a change, why, and whether people are pinged. `entry` is what it was last decided to
+ * be told of this incident. The table in the test, numbered, is its proof.
+ */
+export function verdictOf(entry: DedupRow | undefined, change: WhatChanged, policy: IntegrationPolicy): Verdict {
+  if (!change.firing) {
+    if (entry === undefined) return { tell: false, because: 'never_told' };
+    if (entry.status === 'resolved') return { tell: false, because: 'already_told' };
+    return { tell: true, reason: 'all_resolved', loud: true };
+  }
+  if (entry === undefined || entry.status === 'resolved') return { tell: true, reason: 'first', loud: true };
+  if (change.worse) return { tell: true, reason: 'worse', loud: true };
+  if (change.newAlerts === 0 && change.resolved === 0) return { tell: false, because: 'unchanged' };
+  if (!policy.edits) return { tell: false, because: 'edit_not_sent' };
+  return { tell: true, reason: change.newAlerts > 0 ? 'new_alerts' : 'some_resolved', loud: false };
+}
+
+/**
+ * When the message is due: what pings at once, but for an integration's least interval; a resolve and an edit after the
+ * group interval, so that what belongs together goes together.
+ */
+export function dueAt(
+  verdict: { readonly reason: NotifyReason; readonly loud: boolean },
+  entry: DedupRow | undefined,
+  now: number,
+  { policy, groupIntervalMs }: { readonly policy: IntegrationPolicy; readonly groupIntervalMs: number },
+): number {
+  if (!verdict.loud || verdict.reason === 'all_resolved') return now + groupIntervalMs;
+  if (entry === undefined || entry.loudAt === 0) return now;
+  // A loud message that is due later already takes this one with it.
+  return entry.loudAt > now ? entry.loudAt : Math.max(now, entry.loudAt + policy.loudIntervalMs);
+}

@@ -1,0 +1,28 @@
+import Sqlite from 'better-sqlite3';
+import { BelfryError, errorText } from '../../core/errors.ts';
+
+/**
+ * Holds the folder for this process: an exclusive transaction on an empty SQLite file, which is a lock of the operating
+ * system. It ends with the process however that ends, so that a kill -9 leaves nothing to clean up. STORE_LOCKED when
+ * another process, or another part of this one, has it. Returns the release.
+ */
+export function acquireLock(path: string): () => void {
+  const lock = new Sqlite(path, { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+      throw new BelfryError(
+        'STORE_LOCKED',
+        `another Belfry is running on this folder (${path} is locked): stop it, or use another storage.path`,
+      );
+    }
+    throw new BelfryError('STORE_CORRUPT', `cannot lock ${path} (${errorText(error)}): remove that file, it holds no data`, {
+      cause: error,
+    });
+  }
+  return () => {
+    lock.close();
+  };
+}
