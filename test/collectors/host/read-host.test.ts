@@ -104,7 +104,7 @@ describeWhere(
 
     it('uses the same names and labels for the same things', async () => {
       const reserved = await reservePort();
-    const { port } = reserved;
+      const { port } = reserved;
       exporter = spawn(exporterPath, [`--web.listen-address=127.0.0.1:${port}`], { stdio: ['ignore', 'ignore', 'pipe'] });
       await new Promise<void>((resolve) => exporter?.stderr?.on('data', (text) => /Listening|listening/.test(String(text)) && resolve()));
       await reserved.release();

@@ -1,0 +1,55 @@
+import { Labels, METRIC_NAME } from '../../core/labels.ts';
+import type { Layout, SampleWriter, TargetWriter } from '../../core/sample.ts';
+import type { ScheduledJob } from '../scheduler.ts';
+
+/** One present value of Belfry's own metrics. */
+interface OwnSample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface OwnCollectorOptions {
+  /** Every present value of Belfry's own metrics. */
+  readonly samples: () => Promise<readonly OwnSample[]>;
+  readonly instance: string;
+  readonly intervalMs: number;
+  readonly writer: SampleWriter;
+}
+
+/** Stores Belfry's own metrics with `job="belfry"`, so that rules can watch the watcher. */
+export class OwnCollector implements ScheduledJob {
+  readonly id = 'own/metrics';
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly #samples: OwnCollectorOptions['samples'];
+  readonly #writer: TargetWriter;
+  readonly #labels: Labels;
+  #layout: Layout = { series: [] };
+  #shape = '';
+
+  constructor(options: OwnCollectorOptions) {
+    this.intervalMs = options.intervalMs;
+    this.timeoutMs = options.intervalMs;
+    this.#samples = options.samples;
+    this.#writer = options.writer.target(this.id);
+    this.#labels = Labels.of({ job: 'belfry', instance: options.instance });
+  }
+
+  async run(ts: number): Promise<void> {
+    const samples = await this.#samples();
+    const values = new Float64Array(samples.length + 1);
+    for (const [i, { value }] of samples.entries()) values[i] = value;
+    values[samples.length] = 1;
+    this.#writer.append(ts, this.#layoutOf(samples), values);
+  }
+
+  #layoutOf(samples: readonly OwnSample[]): Layout {
+    const shape = JSON.stringify(samples.map(({ name, labels }) => [name, labels]));
+    if (shape === this.#shape) return this.#layout;
+    const series = samples.map(({ name, labels }) => Labels.of({ ...labels, [METRIC_NAME]: name }).merge(this.#labels));
+    this.#shape = shape;
+    this.#layout = { series: [...series, this.#labels.with(METRIC_NAME, 'up')] };
+    return this.#layout;
+  }
+}

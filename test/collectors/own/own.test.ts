@@ -1,0 +1,43 @@
+import { expect, it } from '@jest/globals';
+import { ConfigSeries } from '../../../src/collectors/own/config-series.ts';
+import { OwnCollector } from '../../../src/collectors/own/own-collector.ts';
+import { PrometheusMeter } from '../../../src/telemetry/prometheus-meter.ts';
+import { RecordingWriter } from '../../fakes/recording-writer.ts';
+
+it("Belfry's own metrics are stored with job belfry, in rows of one layout", async () => {
+  const meter = new PrometheusMeter();
+  meter.counter('belfry_a_total', 'a', ['x']).add(2, { x: 'y' });
+  meter.histogram('belfry_h_seconds', 'h', [1]).observe(0.5);
+  const writer = new RecordingWriter();
+  const collector = new OwnCollector({ samples: () => meter.samples(), instance: 'here', intervalMs: 5000, writer });
+  await collector.run(1000);
+  await collector.run(2000);
+  expect(writer.rows[1]?.layout).toBe(writer.rows[0]?.layout);
+  expect(Object.fromEntries(writer.last?.samples ?? [])).toEqual({
+    'belfry_a_total{instance="here", job="belfry", x="y"}': 2,
+    'belfry_h_seconds_bucket{instance="here", job="belfry", le="1"}': 1,
+    'belfry_h_seconds_bucket{instance="here", job="belfry", le="+Inf"}': 1,
+    'belfry_h_seconds_sum{instance="here", job="belfry"}': 0.5,
+    'belfry_h_seconds_count{instance="here", job="belfry"}': 1,
+    'up{instance="here", job="belfry"}': 1,
+  });
+});
+
+it('the configuration is told as series, the new one at once', async () => {
+  const writer = new RecordingWriter();
+  const series = new ConfigSeries({ writer, intervalMs: 5000 });
+  const facts = {
+    name: 'orders',
+    owner: 'team',
+    labels: { datacenter: 'dal' },
+    thresholds: new Map([['disk_free_ratio', { value: 0.2 }]]),
+  };
+  series.replace([facts], 1000);
+  expect(Object.fromEntries(writer.last?.samples ?? [])).toEqual({
+    'belfry_cluster_info{cluster="orders", datacenter="dal", owner="team"}': 1,
+    'belfry_threshold{cluster="orders", name="disk_free_ratio"}': 0.2,
+  });
+  await series.run(1000);
+  await series.run(6000);
+  expect(writer.rows.map(({ ts }) => ts)).toEqual([1000, 6000]);
+});
