@@ -3,7 +3,7 @@ import { humanDuration } from '../core/duration.ts';
 import { LIMITS } from '../core/limits.ts';
 import { headlineOf, subjectOf } from './headline.ts';
 import { factsOf, isNoEffect, summaryOf } from './message-facts.ts';
-import { clause, counted, cut, oneLine, webAddress } from './plain-text.ts';
+import { asSentence, clause, counted, cut, oneLine, webAddress } from './plain-text.ts';
 import { TimeText } from './time-text.ts';
 import type { MessageFacts, MessageState } from './message-facts.ts';
 import type { Alert } from '../core/alert.ts';
@@ -38,6 +38,8 @@ export interface MessageLine {
   readonly state: MessageState;
   readonly text: string;
   readonly at: number;
+  /** How long it lasted; undefined while it fires. */
+  readonly lastedMs: number | undefined;
 }
 
 export interface MessageEvent {
@@ -120,7 +122,8 @@ export function buildMessage(notification: Notification, options: MessageOptions
 
 function lineOf(alert: Alert): MessageLine {
   const state = alert.status === 'resolved' ? 'RESOLVED' : (severityOf(alert.labels).toUpperCase() as MessageState);
-  return { state, text: summaryOf(alert), at: alert.startsAt };
+  const lastedMs = alert.status === 'resolved' ? Math.max(0, alert.endsAt - alert.startsAt) : undefined;
+  return { state, text: summaryOf(alert), at: alert.startsAt, lastedMs };
 }
 
 function youOf(facts: MessageFacts): string {
@@ -175,6 +178,11 @@ function effectsOf(facts: MessageFacts): readonly string[] {
   return left > 0 ? [...told, `And ${counted(left, 'more effect')}.`] : told;
 }
 
+/** `since 14:02:07 UTC`, and once it is over `14:02:07 UTC, for 14 m`; the time as the medium writes it. */
+export function whenText({ lastedMs }: MessageLine, time: string): string {
+  return lastedMs === undefined ? `since ${time}` : `${time}, for ${humanDuration(lastedMs)}`;
+}
+
 /** The effects that line 1 does not tell already. */
 export function effectsBesideLine({ effects, line }: Message): readonly string[] {
   return effects.filter((effect) => !line.includes(effect.slice(1, -1)));
@@ -188,7 +196,6 @@ function descriptionsOf(facts: MessageFacts): readonly string[] {
     if (texts.size === MAX_DESCRIPTIONS) break;
   }
   const told = [...texts];
-  if (facts.doubt !== undefined) told.unshift(asSentence(facts.doubt));
   for (const risk of facts.risks.slice(0, MAX_EFFECTS)) told.unshift(`Risk of data loss: ${cut(risk, 300)}.`);
   return told;
 }
@@ -222,10 +229,4 @@ function footerOf({ incident, receiver, alerts }: Notification): string {
   const named =
     rules.size === 0 ? '' : ` ${rules.size === 1 ? 'Rule' : 'Rules'} ${[...rules].slice(0, 3).join(', ')}${rules.size > 3 ? ' …' : ''}.`;
   return `${why}${named} Incident ${cut(oneLine(incident.id), 40)}.`;
-}
-
-/** With a capital letter and a full stop. */
-function asSentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(first) ? first : `${first}.`;
 }

@@ -54,3 +54,13 @@ export function webAddress(text: string): string | undefined {
   // URL has percent-encoded what is not ASCII; these are left as they are, and close a link in some medium.
   return url.href.replaceAll(/["'<>|`\\ ]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
+
+/** With a capital letter where it begins with a plain word (`topic-1` is a name and stays), and a full stop. */
+export function asSentence(text: string): string {
+  const first = capitalised(text);
+  return /[.!?…]$/.test(first) ? first : `${first}.`;
+}
+
+export function capitalised(text: string): string {
+  return /^[a-z]+(?=[\s,;:.]|$)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+}

@@ -1,4 +1,5 @@
-import { effectsBesideLine } from '../message.ts';
+import { effectsBesideLine, whenText } from '../message.ts';
+import { capitalised } from '../plain-text.ts';
 import { TimeText } from '../time-text.ts';
 import { effectTitle, MAIL_EVENTS } from './mail-text.ts';
 import type { Message } from '../message.ts';
@@ -34,7 +35,7 @@ const LINK = { class: 'link', style: 'color:#175cd3' };
 export function mailHtml(message: Message, timezone: string | undefined): string {
   const time = new TimeText(timezone);
   const big = `${INK.style};margin:0;font-size:20px;line-height:28px;font-weight:600`;
-  const title = el('h1', { ...INK, style: big }, html(sentence(message.line)));
+  const title = el('h1', { ...INK, style: big }, html(capitalised(message.line)));
   const rows = [
     barRow(message),
     row(title, 20),
@@ -95,10 +96,15 @@ function factsTable({ fields }: Message): string {
 function alertsRow(message: Message, time: TimeText): string {
   const { alerts, alertsLeft, open } = message;
   if (alerts.length < 2) return '';
-  const lines = alerts.map(({ state, text, at }) => {
+  const lines = alerts.map((alert) => {
+    const { state, text, at } = alert;
     const mark = `font-size:11px;line-height:16px;color:#ffffff;background:${COLOURS[state]};border-radius:3px;padding:0 5px`;
     const what = el('div', INK, `${el('b', { style: `display:inline-block;${mark}` }, state)} ${html(text)}`);
-    const since = el('div', { ...SOFT, style: `${SOFT.style};font-size:12px;line-height:18px` }, `since ${html(time.at(at, message.at))}`);
+    const since = el(
+      'div',
+      { ...SOFT, style: `${SOFT.style};font-size:12px;line-height:18px` },
+      html(whenText(alert, time.at(at, message.at))),
+    );
     return el('tr', {}, el('td', { class: 'line', style: LINE }, what + since));
   });
   if (alertsLeft > 0) {
@@ -118,7 +124,7 @@ function storyRow(message: Message, time: TimeText): string {
       `${el('span', SOFT, html(time.at(at, message.at)))}<br>${html(text)}`,
     );
   });
-  return row(heading('The story so far') + el('div', { style: 'font-size:14px;line-height:20px' }, lines.join('\n')));
+  return row(heading('The story') + el('div', { style: 'font-size:14px;line-height:20px' }, lines.join('\n')));
 }
 
 function footerRow({ footer, open }: Message): string {
@@ -150,10 +156,6 @@ function table(attributes: Readonly<Record<string, string>>, rows: string): stri
 function el(tag: string, attributes: Readonly<Record<string, string>>, content: string): string {
   const written = Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`);
   return `<${tag}${written.join('')}>${content}</${tag}>`;
-}
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** The text inside an element or a quoted attribute. */

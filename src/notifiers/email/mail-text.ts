@@ -1,4 +1,4 @@
-import { effectsBesideLine } from '../message.ts';
+import { effectsBesideLine, whenText } from '../message.ts';
 import { TimeText } from '../time-text.ts';
 import type { Message } from '../message.ts';
 
@@ -20,13 +20,13 @@ export function mailText(message: Message, timezone: string | undefined): string
     alerts.length < 2
       ? ''
       : titled('Alerts', [
-          ...alerts.map(({ state, text, at }) => `- ${state} ${text}, since ${time.at(at, message.at)}`),
+          ...alerts.map((alert) => `- ${alert.state} ${alert.text}, ${whenText(alert, time.at(alert.at, message.at))}`),
           ...(alertsLeft === 0 ? [] : [`+ ${alertsLeft} more`]),
         ]),
     events.length < 2
       ? ''
       : titled(
-          'The story so far',
+          'The story',
           events.slice(-MAIL_EVENTS).map(({ at, text }) => `${time.at(at, message.at)}  ${text}`),
         ),
     open === undefined ? '' : `Belfry: ${open}`,

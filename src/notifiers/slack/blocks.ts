@@ -1,5 +1,5 @@
 import { cut, fittingLines } from '../plain-text.ts';
-import { effectsBesideLine } from '../message.ts';
+import { effectsBesideLine, whenText } from '../message.ts';
 import { TimeText } from '../time-text.ts';
 import { escapeMrkdwn, fitMrkdwn, mrkdwnLink, mrkdwnTime } from './mrkdwn.ts';
 import type { Message, MessageEvent, MessageField, MessageLine } from '../message.ts';
@@ -108,8 +108,9 @@ function alertsText({ alerts, alertsLeft, open }: Message, time: TimeText): stri
   return ['*Alerts*', ...kept, ...rest].join('\n');
 }
 
-function lineText({ state, text, at }: MessageLine, time: TimeText): string {
-  return `${STATE_ICONS[state]} ${fitMrkdwn(text, 200)}, ${mrkdwnTime(at, time.full(at))}`;
+function lineText(alert: MessageLine, time: TimeText): string {
+  const when = whenText(alert, mrkdwnTime(alert.at, time.full(alert.at)));
+  return `${STATE_ICONS[alert.state]} ${fitMrkdwn(alert.text, 200)}, ${when}`;
 }
 
 function footerText({ footer, open }: Message): string {
