@@ -1,0 +1,302 @@
+import { METRIC_NAME, type Labels } from '../core/labels.ts';
+import type { Binary, Matching } from './ast.ts';
+import { isComparison, isSetOp } from './ast.ts';
+import { executionError, type Exec } from './exec.ts';
+import { arithmeticKernel, comparisonKernel, dropsName, type ArithmeticKernel, type ComparisonKernel } from './operators.ts';
+import { IdMap, InternSpace, Seen, Vec, duplicateLabels, type Space, type VectorOp } from './space.ts';
+
+/** The labels by which two series find each other: those of `on`, or all but the name and those of `ignoring`. */
+function signatureLabels(labels: Labels, matching: Matching): Labels {
+  if (matching.on) return labels.keep(matching.labels);
+  return labels.filter((name) => name !== METRIC_NAME && !matching.labels.includes(name));
+}
+
+/** Numbers the signatures of two spaces alike; each series' is worked out once. */
+class Signatures {
+  readonly space = new InternSpace();
+  readonly #matching: Matching;
+
+  constructor(matching: Matching) {
+    this.#matching = matching;
+  }
+
+  reader(source: Space): (id: number) => number {
+    const known = new IdMap();
+    return (id) => {
+      let signature = known.get(id);
+      if (signature < 0) {
+        signature = this.space.idOf(signatureLabels(source.labels(id), this.#matching));
+        known.set(id, signature);
+      }
+      return signature;
+    };
+  }
+}
+
+/** `and`, `or`, `unless`: elements as they are, kept by whether the other side has their signature. */
+export class SetOpNode implements VectorOp {
+  readonly space: Space;
+  readonly #op: Binary['op'];
+  readonly #left: VectorOp;
+  readonly #right: VectorOp;
+  readonly #leftSignature: (id: number) => number;
+  readonly #rightSignature: (id: number) => number;
+  readonly #leftIds = new IdMap();
+  readonly #rightIds = new IdMap();
+  readonly #union: InternSpace | undefined;
+  readonly #seen = new Seen();
+  readonly #results = new Seen();
+  readonly #out = new Vec();
+
+  constructor(expr: Binary, left: VectorOp, right: VectorOp) {
+    const signatures = new Signatures(expr.matching);
+    this.#op = expr.op;
+    this.#left = left;
+    this.#right = right;
+    this.#leftSignature = signatures.reader(left.space);
+    this.#rightSignature = signatures.reader(right.space);
+    this.#union = expr.op === 'or' ? new InternSpace() : undefined;
+    this.space = this.#union ?? left.space;
+  }
+
+  eval(ts: number): Vec {
+    const left = this.#left.eval(ts);
+    const right = this.#right.eval(ts);
+    return this.#union === undefined ? this.#filter(left, right) : this.#unite(left, right, this.#union);
+  }
+
+  #filter(left: Vec, right: Vec): Vec {
+    const seen = this.#seen;
+    const out = this.#out;
+    seen.begin();
+    for (let i = 0; i < right.n; i++) seen.add(this.#rightSignature(right.ids[i] ?? 0));
+    out.reset(left.n);
+    const wanted = this.#op === 'and';
+    for (let i = 0; i < left.n; i++) {
+      const id = left.ids[i] ?? 0;
+      if (seen.has(this.#leftSignature(id)) === wanted) out.push(id, left.values[i] ?? 0);
+    }
+    return out;
+  }
+
+  #unite(left: Vec, right: Vec, union: InternSpace): Vec {
+    const seen = this.#seen;
+    const out = this.#out;
+    seen.begin();
+    this.#results.begin();
+    out.reset(left.n + right.n);
+    for (let i = 0; i < left.n; i++) {
+      const id = left.ids[i] ?? 0;
+      seen.add(this.#leftSignature(id));
+      this.#put(translate(id, this.#leftIds, this.#left.space, union), left.values[i] ?? 0);
+    }
+    for (let i = 0; i < right.n; i++) {
+      const id = right.ids[i] ?? 0;
+      if (!seen.has(this.#rightSignature(id))) this.#put(translate(id, this.#rightIds, this.#right.space, union), right.values[i] ?? 0);
+    }
+    return out;
+  }
+
+  #put(id: number, value: number): void {
+    if (!this.#results.add(id)) throw duplicateLabels();
+    this.#out.push(id, value);
+  }
+}
+
+function translate(id: number, known: IdMap, from: Space, to: InternSpace): number {
+  let result = known.get(id);
+  if (result < 0) {
+    result = to.idOf(from.labels(id));
+    known.set(id, result);
+  }
+  return result;
+}
+
+/**
+ * How results get their labels. `signature`: the signature is the result. `many`: the many side's labels as they are.
+ * `derived`: from the many side's alone. `pair`: with labels of the one side (`group_left (…)`).
+ */
+type LabelPlan = 'signature' | 'many' | 'derived' | 'pair';
+
+function labelPlan(expr: Binary): LabelPlan {
+  const { card, on, labels, include } = expr.matching;
+  const drops = dropsName(expr.op, expr.bool);
+  if (card === 'one-to-one') return on || drops ? 'signature' : labels.length === 0 ? 'many' : 'derived';
+  if (include.length > 0) return 'pair';
+  return drops ? 'derived' : 'many';
+}
+
+/**
+ * Arithmetic and comparisons between vectors. The "many" side is the left one, but for `group_right`. Pairs are found
+ * through signatures; one kernel then runs over the columns of all pairs.
+ */
+export class VectorBinaryOp implements VectorOp {
+  readonly space: Space;
+  readonly #expr: Binary;
+  readonly #exec: Exec;
+  readonly #many: VectorOp;
+  readonly #one: VectorOp;
+  readonly #swapped: boolean;
+  readonly #manySignature: (id: number) => number;
+  readonly #oneSignature: (id: number) => number;
+  readonly #signatures: Signatures;
+  readonly #plan: LabelPlan;
+  readonly #results: InternSpace;
+  readonly #derived = new IdMap();
+  readonly #lastOne = new IdMap();
+  readonly #arithmetic: ArithmeticKernel | undefined;
+  readonly #comparison: ComparisonKernel | undefined;
+  /** Per signature: the one side's row, valid where it was seen this step. */
+  readonly #rows = new IdMap();
+  readonly #oneSeen = new Seen();
+  readonly #matched = new Seen();
+  readonly #resultSeen = new Seen();
+  readonly #out = new Vec();
+  readonly #pairs = new Pairs();
+
+  constructor(expr: Binary, exec: Exec, left: VectorOp, right: VectorOp) {
+    this.#expr = expr;
+    this.#exec = exec;
+    this.#swapped = expr.matching.card === 'one-to-many';
+    this.#many = this.#swapped ? right : left;
+    this.#one = this.#swapped ? left : right;
+    this.#signatures = new Signatures(expr.matching);
+    this.#manySignature = this.#signatures.reader(this.#many.space);
+    this.#oneSignature = this.#signatures.reader(this.#one.space);
+    this.#plan = labelPlan(expr);
+    this.#results = this.#plan === 'signature' ? this.#signatures.space : new InternSpace();
+    this.space = this.#plan === 'many' ? this.#many.space : this.#results;
+    const { op } = expr;
+    if (isComparison(op)) this.#comparison = comparisonKernel(op);
+    else if (!isSetOp(op)) this.#arithmetic = arithmeticKernel(op);
+  }
+
+  eval(ts: number): Vec {
+    const left = (this.#swapped ? this.#one : this.#many).eval(ts);
+    const right = (this.#swapped ? this.#many : this.#one).eval(ts);
+    const many = this.#swapped ? right : left;
+    const one = this.#swapped ? left : right;
+    this.#exec.budget.tick(many.n + one.n);
+    this.#out.reset(many.n);
+    // Nothing can match an empty side, and Prometheus does not look for duplicates then either.
+    if (many.n === 0 || one.n === 0) return this.#out;
+    this.#index(one);
+    this.#pair(many, one);
+    return this.#combine(many, one);
+  }
+
+  #index(one: Vec): void {
+    this.#oneSeen.begin();
+    for (let row = 0; row < one.n; row++) {
+      const id = one.ids[row] ?? 0;
+      const signature = this.#oneSignature(id);
+      if (!this.#oneSeen.add(signature)) {
+        const side = this.#swapped ? 'left' : 'right';
+        const group = signatureLabels(this.#one.space.labels(id), this.#expr.matching).toString();
+        const other = this.#one.space.labels(one.ids[this.#rows.get(signature)] ?? 0).toString();
+        throw executionError(
+          `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
+            `[${this.#one.space.labels(id).toString()}, ${other}];` +
+            'many-to-many matching not allowed: matching labels must be unique on one side',
+        );
+      }
+      this.#rows.set(signature, row);
+    }
+  }
+
+  #pair(many: Vec, one: Vec): void {
+    const pairs = this.#pairs;
+    pairs.reset(many.n);
+    for (let row = 0; row < many.n; row++) {
+      const signature = this.#manySignature(many.ids[row] ?? 0);
+      if (!this.#oneSeen.has(signature)) continue;
+      const oneRow = this.#rows.get(signature);
+      const a = many.values[row] ?? 0;
+      const b = one.values[oneRow] ?? 0;
+      pairs.push(row, oneRow, signature, this.#swapped ? b : a, this.#swapped ? a : b);
+    }
+  }
+
+  #combine(many: Vec, one: Vec): Vec {
+    const out = this.#out;
+    const pairs = this.#pairs;
+    const { n } = pairs;
+    const { bool } = this.#expr;
+    this.#comparison?.(pairs.left, pairs.right, n, pairs.keep);
+    this.#arithmetic?.(pairs.left, pairs.right, n, pairs.result);
+    this.#matched.begin();
+    this.#resultSeen.begin();
+    for (let i = 0; i < n; i++) {
+      let value = pairs.result[i] ?? 0;
+      if (this.#comparison !== undefined) {
+        if (bool) value = pairs.keep[i] ?? 0;
+        else if (pairs.keep[i] === 0) continue;
+        else value = pairs.left[i] ?? 0;
+      }
+      const manyId = many.ids[pairs.manyRows[i] ?? 0] ?? 0;
+      const oneId = one.ids[pairs.oneRows[i] ?? 0] ?? 0;
+      out.push(this.#result(manyId, oneId, pairs.signatures[i] ?? 0), value);
+    }
+    return out;
+  }
+
+  #result(manyId: number, oneId: number, signature: number): number {
+    if (this.#expr.matching.card === 'one-to-one') {
+      if (!this.#matched.add(signature))
+        throw executionError('multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)');
+      if (this.#plan === 'signature') return signature;
+    }
+    const id = this.#plan === 'many' ? manyId : this.#derive(manyId, oneId);
+    if (!this.#resultSeen.add(id)) throw executionError('multiple matches for labels: grouping labels must ensure unique matches');
+    return id;
+  }
+
+  #derive(manyId: number, oneId: number): number {
+    const known = this.#derived.get(manyId);
+    if (known >= 0 && (this.#plan === 'derived' || this.#lastOne.get(manyId) === oneId)) return known;
+    const { card, labels, include } = this.#expr.matching;
+    let result = this.#many.space.labels(manyId);
+    if (dropsName(this.#expr.op, this.#expr.bool)) result = result.without(METRIC_NAME);
+    if (card === 'one-to-one') result = result.without(...labels);
+    const from = this.#one.space.labels(oneId);
+    for (const name of include) result = result.with(name, from.get(name));
+    const id = this.#results.idOf(result);
+    this.#derived.set(manyId, id);
+    this.#lastOne.set(manyId, oneId);
+    return id;
+  }
+}
+
+/** The columns of the pairs found in one step. */
+class Pairs {
+  n = 0;
+  manyRows = new Int32Array(0);
+  oneRows = new Int32Array(0);
+  signatures = new Int32Array(0);
+  left = new Float64Array(0);
+  right = new Float64Array(0);
+  result = new Float64Array(0);
+  keep = new Uint8Array(0);
+
+  reset(capacity: number): void {
+    this.n = 0;
+    if (capacity <= this.left.length) return;
+    const size = Math.max(capacity, this.left.length * 2);
+    this.manyRows = new Int32Array(size);
+    this.oneRows = new Int32Array(size);
+    this.signatures = new Int32Array(size);
+    this.left = new Float64Array(size);
+    this.right = new Float64Array(size);
+    this.result = new Float64Array(size);
+    this.keep = new Uint8Array(size);
+  }
+
+  push(manyRow: number, oneRow: number, signature: number, left: number, right: number): void {
+    const at = this.n++;
+    this.manyRows[at] = manyRow;
+    this.oneRows[at] = oneRow;
+    this.signatures[at] = signature;
+    this.left[at] = left;
+    this.right[at] = right;
+  }
+}

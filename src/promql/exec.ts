@@ -1,0 +1,129 @@
+import { BelfryError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Matcher } from '../core/matcher.ts';
+import type { Modifiers, Span } from './ast.ts';
+import type { Querier, Selection } from './querier.ts';
+import { positionAt } from './syntax-error.ts';
+
+/** Settings of one evaluation; everything has a default. */
+export interface EvalOptions {
+  /** How old an instant selector's sample may be; 5 minutes. */
+  readonly lookbackMs?: number;
+  /** The step of a subquery that names none; 1 minute (Prometheus: the global evaluation interval). */
+  readonly defaultStepMs?: number;
+  /** Samples held at once before `PROMQL_LIMIT`. */
+  readonly maxSamples?: number;
+  /** Series that one selector may resolve to before `PROMQL_LIMIT`; unlimited. */
+  readonly maxSeries?: number;
+  /** Milliseconds of any clock; with `deadlineMs` on the same clock, evaluation past it ends in `PROMQL_TIMEOUT`. */
+  readonly now?: () => number;
+  readonly deadlineMs?: number;
+}
+
+const SERIES_PER_CLOCK_READ = 1024;
+
+/** What one evaluation may use, and what it has to say; shared by all its parts. */
+class Budget {
+  readonly maxSamples: number;
+  readonly maxSeries: number;
+  readonly annotations = new Map<string, 'warning' | 'info'>();
+  readonly #now: (() => number) | undefined;
+  readonly #deadlineMs: number;
+  #held = 0;
+  #untilClock = 0;
+
+  constructor(options: EvalOptions) {
+    this.maxSamples = options.maxSamples ?? LIMITS.querySamples;
+    this.maxSeries = options.maxSeries ?? Number.POSITIVE_INFINITY;
+    this.#now = options.now;
+    this.#deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Counts samples that stay until the evaluation ends. */
+  hold(samples: number): void {
+    this.#held += samples;
+    this.transient(0);
+  }
+
+  /** Samples that are held now and let go with the step. */
+  transient(samples: number): void {
+    if (this.#held + samples > this.maxSamples)
+      throw new BelfryError('PROMQL_LIMIT', 'query processing would load too many samples into memory in query execution');
+  }
+
+  tick(series: number): void {
+    if (this.#now === undefined) return;
+    this.#untilClock -= series + 1;
+    if (this.#untilClock > 0) return;
+    this.#untilClock = SERIES_PER_CLOCK_READ;
+    if (this.#now() > this.#deadlineMs) throw new BelfryError('PROMQL_TIMEOUT', 'query timed out in expression evaluation');
+  }
+}
+
+/** The times one evaluation runs over, and its means: an instant is a range of one step. */
+export class Exec {
+  readonly startTs: number;
+  readonly endTs: number;
+  readonly stepMs: number;
+  readonly lookbackMs: number;
+  readonly defaultStepMs: number;
+  readonly text: string;
+  readonly budget: Budget;
+  readonly #querier: Querier;
+  /** What `start()` and `end()` mean: the bounds of the whole query, in subqueries too. */
+  readonly #top: Exec;
+
+  constructor(text: string, querier: Querier, range: { startTs: number; endTs: number; stepMs: number }, options: EvalOptions, top?: Exec) {
+    this.text = text;
+    this.startTs = range.startTs;
+    this.endTs = range.endTs;
+    this.stepMs = range.stepMs;
+    this.lookbackMs = options.lookbackMs ?? 300_000;
+    this.defaultStepMs = options.defaultStepMs ?? 60_000;
+    this.#querier = querier;
+    this.#top = top ?? this;
+    this.budget = top?.budget ?? new Budget(options);
+  }
+
+  /** The same evaluation over other times: those of a subquery. */
+  child(startTs: number, endTs: number, stepMs: number): Exec {
+    const options = { lookbackMs: this.lookbackMs, defaultStepMs: this.defaultStepMs };
+    return new Exec(this.text, this.#querier, { startTs, endTs, stepMs }, options, this.#top);
+  }
+
+  /** The time a selector looks at when the evaluation stands at `ts`. */
+  reference(modifiers: Modifiers, ts: number): number {
+    const { at, offsetMs } = modifiers;
+    if (at === undefined) return ts - offsetMs;
+    return (at === 'start' ? this.#top.startTs : at === 'end' ? this.#top.endTs : at) - offsetMs;
+  }
+
+  /** Resolves a selector once for all steps; `reachMs` is how far it looks back from its reference time. */
+  select(matchers: readonly Matcher[], modifiers: Modifiers, reachMs: number): Selection {
+    const minTs = this.reference(modifiers, this.startTs) - reachMs;
+    const maxTs = this.reference(modifiers, this.endTs);
+    const selection = this.#querier.select(matchers, minTs, maxTs);
+    if (selection.n > this.budget.maxSeries)
+      throw new BelfryError('PROMQL_LIMIT', `selector resolves to ${selection.n} series, more than the ${this.budget.maxSeries} allowed`);
+    this.budget.tick(selection.n);
+    return selection;
+  }
+
+  warn(message: string, span: Span): void {
+    this.#annotate('warning', `PromQL warning: ${message}`, span);
+  }
+
+  info(message: string, span: Span): void {
+    this.#annotate('info', `PromQL info: ${message}`, span);
+  }
+
+  #annotate(kind: 'warning' | 'info', message: string, span: Span): void {
+    const { line, column } = positionAt(this.text, span.from);
+    this.budget.annotations.set(`${message} (${line}:${column})`, kind);
+  }
+}
+
+/** An error of execution, which only the data could show. */
+export function executionError(message: string): BelfryError {
+  return new BelfryError('PROMQL_EXECUTION', message);
+}

@@ -1,0 +1,86 @@
+import type { ValueType } from './ast.ts';
+
+/** What the checker knows of a function. */
+export interface Signature {
+  readonly args: readonly ValueType[];
+  /** How many of the last argument may be left out or added: 0 none, n up to n, -1 without end. */
+  readonly variadic: number;
+  readonly returns: ValueType;
+  /** Experimental in Prometheus 3.x: refused unless it is asked for. */
+  readonly experimental?: true;
+  /** Works on native histograms only, which Belfry has none of. */
+  readonly native?: true;
+}
+
+const table = new Map<string, Signature>();
+
+function add(names: string, args: readonly ValueType[], more: Partial<Signature> = {}): void {
+  for (const name of names.split(' ')) table.set(name, { args, variadic: 0, returns: 'vector', ...more });
+}
+
+add(
+  'abs ceil floor exp sqrt ln log2 log10 sgn deg rad sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh ' +
+    'absent sort sort_desc timestamp',
+  ['vector'],
+);
+add('day_of_month day_of_week day_of_year days_in_month hour minute month year', ['vector'], { variadic: 1 });
+add('scalar', ['vector'], { returns: 'scalar' });
+add('vector', ['scalar']);
+add('time pi', [], { returns: 'scalar' });
+add('clamp', ['vector', 'scalar', 'scalar']);
+add('clamp_max clamp_min', ['vector', 'scalar']);
+add('round', ['vector', 'scalar'], { variadic: 1 });
+add('histogram_quantile', ['scalar', 'vector']);
+add('label_replace', ['vector', 'string', 'string', 'string', 'string']);
+add('label_join', ['vector', 'string', 'string', 'string'], { variadic: -1 });
+add(
+  'rate increase delta irate idelta deriv changes resets avg_over_time min_over_time max_over_time sum_over_time count_over_time ' +
+    'stddev_over_time stdvar_over_time last_over_time present_over_time absent_over_time',
+  ['matrix'],
+);
+add('quantile_over_time', ['scalar', 'matrix']);
+add('predict_linear', ['matrix', 'scalar']);
+
+add('mad_over_time first_over_time ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time ts_of_min_over_time', ['matrix'], {
+  experimental: true,
+});
+add('double_exponential_smoothing', ['matrix', 'scalar', 'scalar'], { experimental: true });
+add('sort_by_label sort_by_label_desc', ['vector', 'string'], { variadic: -1, experimental: true });
+add('info', ['vector', 'vector'], { variadic: 1, experimental: true, native: true });
+add('start end range step', [], { returns: 'scalar', experimental: true, native: true });
+add('start_timestamp', ['vector'], { experimental: true, native: true });
+add('histogram_quantiles', ['vector', 'string', 'scalar'], { variadic: -1, experimental: true, native: true });
+
+add('histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar', ['vector'], { native: true });
+add('histogram_fraction', ['scalar', 'scalar', 'vector'], { native: true });
+
+/** Every function PromQL has, those that Belfry refuses among them. */
+export const FUNCTIONS: ReadonlyMap<string, Signature> = table;
+
+/** The name that was probably meant: the nearest by edit distance, at most two edits or a third of the name away. */
+export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(name, candidate, bestDistance);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit || a.length > 64) return limit;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same));
+    }
+    row = next;
+  }
+  return row[b.length] ?? limit;
+}

@@ -1,0 +1,317 @@
+import type { Aggregate, Binary, Call, Expr } from './ast.ts';
+import { children, isSetOp, unwrapParens } from './ast.ts';
+import { aggregateKernel, QuantileKernel } from './aggregate-kernels.ts';
+import { AggregateOpNode, CountValuesOp, SelectKOp } from './aggregate.ts';
+import { ScalarBinaryOp, VectorScalarOp } from './binary-scalar.ts';
+import { SetOpNode, VectorBinaryOp } from './binary-vector.ts';
+import type { Exec } from './exec.ts';
+import { HistogramQuantileOp } from './histogram.ts';
+import { FillOp, InvariantOp, MAP_KERNELS, MapOp, ScalarOfOp, SingleOp, SortByLabelOp, SortOp } from './instant-functions.ts';
+import { labelJoin, labelReplace, RelabelOp } from './label-functions.ts';
+import { compareByLabels } from './natural-order.ts';
+import { RANGE_KERNELS } from './range-kernels.ts';
+import { InstantSelectorOp, RangeSelectorOp, type MatrixOp } from './selectors.ts';
+import type { ScalarOp, VectorOp } from './space.ts';
+import { SubqueryOp } from './subquery.ts';
+import { AbsentOp, isEmptyWindow, WindowFunctionOp } from './window-functions.ts';
+
+/**
+ * A planned part of an expression: what can be chosen from the text alone (kernels, regular expressions, who drops
+ * names) is chosen; opening it for an evaluation resolves its selectors and gives it room for its columns.
+ */
+export type VectorPlan = (exec: Exec) => VectorOp;
+export type ScalarPlan = (exec: Exec) => ScalarOp;
+export type MatrixPlan = (exec: Exec) => MatrixOp;
+
+/** Functions whose result changes with the evaluation's time though their arguments do not. */
+const TIME_DEPENDENT: ReadonlySet<string> = new Set(
+  'days_in_month day_of_month day_of_week day_of_year hour minute month year predict_linear time timestamp'.split(' '),
+);
+
+/** True where `@` pins everything in the expression, so that every step gives the same. */
+function isInvariant(expr: Expr): boolean {
+  switch (expr.kind) {
+    case 'selector':
+    case 'matrix':
+    case 'subquery':
+      return expr.at !== undefined;
+    case 'call':
+      return !TIME_DEPENDENT.has(expr.func) && expr.args.every((argument) => isInvariant(argument));
+    case 'number':
+    case 'string':
+    case 'paren':
+    case 'unary':
+    case 'binary':
+    case 'aggregate':
+      return children(expr).every((child) => isInvariant(child));
+  }
+}
+
+/** Plans a checked expression of type instant vector. */
+export function planVector(expr: Expr): VectorPlan {
+  const plan = planVectorNode(expr);
+  if (!isInvariant(expr)) return plan;
+  return (exec) => new InvariantOp(plan(exec), exec);
+}
+
+function planVectorNode(expr: Expr): VectorPlan {
+  switch (expr.kind) {
+    case 'selector':
+      return (exec) => new InstantSelectorOp(expr, exec);
+    case 'paren':
+      return planVectorNode(expr.expr);
+    case 'unary': {
+      const inner = planVector(expr.expr);
+      const kernel = kernelOf('-');
+      return expr.op === '+' ? inner : (exec) => new MapOp(inner(exec), kernel, []);
+    }
+    case 'binary':
+      return planBinary(expr);
+    case 'aggregate':
+      return planAggregate(expr);
+    case 'call':
+      return planCall(expr);
+    case 'number':
+    case 'string':
+    case 'matrix':
+    case 'subquery':
+      throw new TypeError(`${expr.kind} is no instant vector`);
+  }
+}
+
+/** Plans a checked expression of type scalar. */
+export function planScalar(expr: Expr): ScalarPlan {
+  switch (expr.kind) {
+    case 'number': {
+      const op = constant(expr.value);
+      return () => op;
+    }
+    case 'paren':
+      return planScalar(expr.expr);
+    case 'unary': {
+      const inner = planScalar(expr.expr);
+      return (exec) => (expr.op === '+' ? inner(exec) : negated(inner(exec)));
+    }
+    case 'binary': {
+      const left = planScalar(expr.left);
+      const right = planScalar(expr.right);
+      return (exec) => new ScalarBinaryOp(expr, left(exec), right(exec));
+    }
+    case 'call': {
+      if (expr.func === 'time') return () => timeInSeconds;
+      if (expr.func === 'pi') return () => constant(Math.PI);
+      const inner = planVector(argument(expr, 0));
+      return (exec) => new ScalarOfOp(inner(exec));
+    }
+    case 'string':
+    case 'selector':
+    case 'matrix':
+    case 'subquery':
+    case 'aggregate':
+      throw new TypeError(`${expr.kind} is no scalar`);
+  }
+}
+
+/** Plans a checked expression of type range vector. */
+export function planMatrix(expr: Expr): MatrixPlan {
+  const inner = unwrapParens(expr);
+  if (inner.kind === 'matrix') return (exec) => new RangeSelectorOp(inner, exec);
+  if (inner.kind !== 'subquery') throw new TypeError(`${inner.kind} is no range vector`);
+  const plan = isScalarTyped(inner.expr) ? singlePlan(planScalar(inner.expr)) : planVector(inner.expr);
+  return (exec) => new SubqueryOp(inner, exec, plan);
+}
+
+function singlePlan(plan: ScalarPlan): VectorPlan {
+  return (exec) => new SingleOp(plan(exec));
+}
+
+function constant(value: number): ScalarOp {
+  return { eval: () => value };
+}
+
+function negated(inner: ScalarOp): ScalarOp {
+  return { eval: (ts) => -inner.eval(ts) };
+}
+
+const timeInSeconds: ScalarOp = { eval: (ts) => ts / 1000 };
+
+function argument(call: Call, index: number): Expr {
+  const found = call.args[index];
+  if (found === undefined) throw new TypeError(`${call.func} lacks argument ${index}`);
+  return found;
+}
+
+function stringArgument(call: Call, index: number): string {
+  const found = unwrapParens(argument(call, index));
+  return found.kind === 'string' ? found.value : '';
+}
+
+function kernelOf(name: string): NonNullable<ReturnType<typeof MAP_KERNELS.get>> {
+  const kernel = MAP_KERNELS.get(name);
+  if (kernel === undefined) throw new TypeError(`no kernel for ${name}`);
+  return kernel;
+}
+
+function isScalarTyped(expr: Expr): boolean {
+  const inner = unwrapParens(expr);
+  switch (inner.kind) {
+    case 'number':
+      return true;
+    case 'unary':
+      return isScalarTyped(inner.expr);
+    case 'binary':
+      return isScalarTyped(inner.left) && isScalarTyped(inner.right);
+    case 'call':
+      return inner.func === 'time' || inner.func === 'pi' || inner.func === 'scalar';
+    case 'string':
+    case 'selector':
+    case 'matrix':
+    case 'subquery':
+    case 'paren':
+    case 'aggregate':
+      return false;
+  }
+}
+
+function planBinary(expr: Binary): VectorPlan {
+  if (isScalarTyped(expr.left)) {
+    const scalar = planScalar(expr.left);
+    const vector = planVector(expr.right);
+    return (exec) => new VectorScalarOp(expr, vector(exec), scalar(exec), true);
+  }
+  if (isScalarTyped(expr.right)) {
+    const vector = planVector(expr.left);
+    const scalar = planScalar(expr.right);
+    return (exec) => new VectorScalarOp(expr, vector(exec), scalar(exec), false);
+  }
+  const left = planVector(expr.left);
+  const right = planVector(expr.right);
+  if (isSetOp(expr.op)) return (exec) => new SetOpNode(expr, left(exec), right(exec));
+  return (exec) => new VectorBinaryOp(expr, exec, left(exec), right(exec));
+}
+
+function planAggregate(expr: Aggregate): VectorPlan {
+  const inner = planVector(expr.expr);
+  const { op, param } = expr;
+  if (op === 'count_values') {
+    const label = param === undefined ? undefined : unwrapParens(param);
+    return (exec) => new CountValuesOp(expr, inner(exec), label?.kind === 'string' ? label.value : '');
+  }
+  const scalar = param === undefined ? undefined : planScalar(param);
+  switch (op) {
+    case 'topk':
+    case 'bottomk':
+    case 'limitk':
+      return (exec) => new SelectKOp(op, expr, inner(exec), scalar?.(exec) ?? constant(0));
+    case 'quantile':
+      return (exec) => new AggregateOpNode(expr, exec, inner(exec), new QuantileKernel(), scalar?.(exec));
+    case 'limit_ratio':
+      throw new TypeError('limit_ratio is refused by the checker');
+    case 'sum':
+    case 'avg':
+    case 'min':
+    case 'max':
+    case 'count':
+    case 'group':
+    case 'stddev':
+    case 'stdvar':
+      return (exec) => new AggregateOpNode(expr, exec, inner(exec), aggregateKernel(op));
+  }
+}
+
+function planCall(call: Call): VectorPlan {
+  const kernel = RANGE_KERNELS.get(call.func);
+  if (kernel !== undefined) {
+    const at = call.func === 'quantile_over_time' ? 1 : 0;
+    const matrix = planMatrix(argument(call, at));
+    const params = call.args.filter((_, index) => index !== at).map((param) => planScalar(param));
+    return (exec) =>
+      new WindowFunctionOp(
+        call,
+        exec,
+        matrix(exec),
+        kernel,
+        params.map((param) => param(exec)),
+      );
+  }
+  const build = CALLS[call.func] ?? mapCall;
+  return build(call);
+}
+
+/** A function of each value, or of the evaluation's time where the argument may be left out. */
+function mapCall(call: Call): VectorPlan {
+  const kernel = kernelOf(call.func);
+  if (call.args.length === 0) return () => new SingleOp(timeInSeconds, kernel);
+  const inner = planVector(argument(call, 0));
+  return (exec) => new MapOp(inner(exec), kernel, []);
+}
+
+function clampCall(least: Expr | undefined, most: Expr | undefined, call: Call): VectorPlan {
+  const inner = planVector(argument(call, 0));
+  const low = least === undefined ? () => constant(-Infinity) : planScalar(least);
+  const high = most === undefined ? () => constant(Infinity) : planScalar(most);
+  return (exec) => new MapOp(inner(exec), kernelOf('clamp'), [low(exec), high(exec)], true);
+}
+
+function sortByLabel(call: Call, sign: 1 | -1): VectorPlan {
+  const inner = planVector(argument(call, 0));
+  const names = call.args.slice(1).map((_, index) => stringArgument(call, index + 1));
+  return (exec) => new SortByLabelOp(inner(exec), (a, b) => sign * compareByLabels(a, b, names));
+}
+
+const CALLS: Readonly<Record<string, (call: Call) => VectorPlan>> = {
+  vector: (call) => singlePlan(planScalar(argument(call, 0))),
+  clamp: (call) => clampCall(call.args[1], call.args[2], call),
+  clamp_min: (call) => clampCall(call.args[1], undefined, call),
+  clamp_max: (call) => clampCall(undefined, call.args[1], call),
+  round: (call) => {
+    const inner = planVector(argument(call, 0));
+    const nearest = call.args[1] === undefined ? () => constant(1) : planScalar(call.args[1]);
+    return (exec) => new MapOp(inner(exec), kernelOf('round'), [nearest(exec)]);
+  },
+  timestamp: (call) => {
+    const selector = unwrapParens(argument(call, 0));
+    if (selector.kind === 'selector') {
+      return (exec) => new MapOp(new InstantSelectorOp(selector, exec, true), () => undefined, []);
+    }
+    const inner = planVector(selector);
+    return (exec) => new FillOp(inner(exec), timeInSeconds);
+  },
+  sort: (call) => {
+    const inner = planVector(argument(call, 0));
+    return (exec) => new SortOp(inner(exec), false);
+  },
+  sort_desc: (call) => {
+    const inner = planVector(argument(call, 0));
+    return (exec) => new SortOp(inner(exec), true);
+  },
+  sort_by_label: (call) => sortByLabel(call, 1),
+  sort_by_label_desc: (call) => sortByLabel(call, -1),
+  absent: (call) => {
+    const inner = planVector(argument(call, 0));
+    return (exec) => {
+      const op = inner(exec);
+      return new AbsentOp(call, (ts) => op.eval(ts).n === 0);
+    };
+  },
+  absent_over_time: (call) => {
+    const matrix = planMatrix(argument(call, 0));
+    return (exec) => new AbsentOp(call, isEmptyWindow(matrix(exec)));
+  },
+  histogram_quantile: (call) => {
+    const q = planScalar(argument(call, 0));
+    const inner = planVector(argument(call, 1));
+    return (exec) => new HistogramQuantileOp(call, exec, q(exec), inner(exec));
+  },
+  label_replace: (call) => {
+    const inner = planVector(argument(call, 0));
+    const derive = labelReplace(stringArgument(call, 1), stringArgument(call, 2), stringArgument(call, 3), stringArgument(call, 4));
+    return (exec) => new RelabelOp(inner(exec), derive);
+  },
+  label_join: (call) => {
+    const inner = planVector(argument(call, 0));
+    const sources = call.args.slice(3).map((_, index) => stringArgument(call, index + 3));
+    const derive = labelJoin(stringArgument(call, 1), stringArgument(call, 2), sources);
+    return (exec) => new RelabelOp(inner(exec), derive);
+  },
+};

@@ -1,0 +1,215 @@
+import { compareLabels, Labels } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
+import { BelfryError } from '../core/errors.ts';
+import type { Expr, ValueType } from './ast.ts';
+import { children, unwrapParens } from './ast.ts';
+import { check, typeName } from './check.ts';
+import { Exec, type EvalOptions } from './exec.ts';
+import { parse, type ParseOptions } from './parse.ts';
+import { planMatrix, planScalar, planVector } from './plan.ts';
+import { print } from './printer.ts';
+import { PointBuffer, type Querier } from './querier.ts';
+import type { ScalarOp, Vec, VectorOp } from './space.ts';
+import type { Annotations, MatrixValue, Series, Value, VectorValue } from './value.ts';
+
+/** A selector that an expression reads. */
+export interface SelectorInfo {
+  readonly matchers: readonly Matcher[];
+  /** Where the selector names one metric. */
+  readonly metricName?: string;
+}
+
+/** A parsed, checked and planned expression; immutable, may be evaluated any number of times. */
+export interface Prepared {
+  readonly type: ValueType;
+  /** The text as it was given. */
+  readonly text: string;
+  readonly expr: Expr;
+  readonly selectors: readonly SelectorInfo[];
+  /** The canonical text. */
+  print(): string;
+  /** Evaluates at one time, in milliseconds. Throws `PROMQL_EXECUTION`, `PROMQL_LIMIT`, `PROMQL_TIMEOUT`. */
+  instant(querier: Querier, ts: number, options?: EvalOptions): Value;
+  /**
+   * Evaluates at startTs, startTs + stepMs, … endTs: the same values as `instant` at each step, every selector
+   * resolved once. Only for scalars and instant vectors. Throws as `instant`.
+   */
+  range(querier: Querier, range: RangeTimes, options?: EvalOptions): MatrixValue;
+}
+
+/** Milliseconds; the end is included where a step falls on it. */
+export interface RangeTimes {
+  readonly startTs: number;
+  readonly endTs: number;
+  readonly stepMs: number;
+}
+
+/** Reads, checks and plans an expression. Throws `PROMQL_SYNTAX`, `PROMQL_TYPE`, `PROMQL_UNSUPPORTED` with a position. */
+export function prepare(text: string, options: ParseOptions = {}): Prepared {
+  const expr = parse(text, options);
+  const type = check(expr, text, options);
+  const evaluate = planRoot(expr, type);
+  return {
+    type,
+    text,
+    expr,
+    selectors: selectorsOf(expr),
+    print: () => print(expr),
+    instant: (querier, ts, evalOptions = {}) => {
+      const exec = new Exec(text, querier, { startTs: ts, endTs: ts, stepMs: 1 }, evalOptions);
+      return evaluate.instant(exec);
+    },
+    range: (querier, range, evalOptions = {}) => {
+      if (!(range.stepMs > 0)) throw new BelfryError('BAD_REQUEST', 'zero or negative query resolution step widths are not accepted');
+      if (range.endTs < range.startTs) throw new BelfryError('BAD_REQUEST', 'end timestamp must not be before start time');
+      return evaluate.range(new Exec(text, querier, range, evalOptions));
+    },
+  };
+}
+
+interface Root {
+  instant(exec: Exec): Value;
+  range(exec: Exec): MatrixValue;
+}
+
+function planRoot(expr: Expr, type: ValueType): Root {
+  const refuse = (): never => {
+    throw new BelfryError('BAD_REQUEST', `invalid expression type "${typeName(type)}" for range query, must be Scalar or instant Vector`);
+  };
+  switch (type) {
+    case 'scalar': {
+      const plan = planScalar(expr);
+      return {
+        instant: (exec) => {
+          const value = plan(exec).eval(exec.startTs);
+          return { type: 'scalar', ts: exec.startTs, value, ...annotations(exec) };
+        },
+        range: (exec) => scalarRange(exec, plan(exec)),
+      };
+    }
+    case 'vector': {
+      const plan = planVector(expr);
+      return {
+        instant: (exec) => instantVector(exec, plan(exec)),
+        range: (exec) => vectorRange(exec, plan(exec)),
+      };
+    }
+    case 'matrix': {
+      const plan = planMatrix(expr);
+      return { instant: (exec) => instantMatrix(exec, plan(exec)), range: refuse };
+    }
+    case 'string': {
+      const literal = unwrapParens(expr);
+      const value = literal.kind === 'string' ? literal.value : '';
+      return { instant: (exec) => ({ type: 'string', ts: exec.startTs, value, warnings: [], infos: [] }), range: refuse };
+    }
+  }
+}
+
+function annotations(exec: Exec): Annotations {
+  const warnings: string[] = [];
+  const infos: string[] = [];
+  for (const [text, kind] of exec.budget.annotations) (kind === 'warning' ? warnings : infos).push(text);
+  return { warnings, infos };
+}
+
+function instantVector(exec: Exec, op: VectorOp): VectorValue {
+  const vec = op.eval(exec.startTs);
+  const { n } = vec;
+  const ids = vec.ids.slice(0, n);
+  return {
+    type: 'vector',
+    ts: exec.startTs,
+    n,
+    values: vec.values.slice(0, n),
+    labels: (index) => op.space.labels(ids[index] ?? 0),
+    ...annotations(exec),
+  };
+}
+
+function instantMatrix(exec: Exec, op: ReturnType<ReturnType<typeof planMatrix>>): MatrixValue {
+  const toTs = op.windowEnd(exec.startTs);
+  const points = new PointBuffer();
+  const series: Series[] = [];
+  for (let id = 0; id < op.n; id++) {
+    const count = op.window(id, toTs, points);
+    if (count === 0) continue;
+    exec.budget.hold(count);
+    series.push({ labels: op.space.labels(id), timestamps: points.timestamps.slice(0, count), values: points.values.slice(0, count) });
+  }
+  return { type: 'matrix', series, ...annotations(exec) };
+}
+
+function scalarRange(exec: Exec, op: ScalarOp): MatrixValue {
+  const steps = Math.floor((exec.endTs - exec.startTs) / exec.stepMs) + 1;
+  exec.budget.hold(steps);
+  const timestamps = new Float64Array(steps);
+  const values = new Float64Array(steps);
+  for (let i = 0; i < steps; i++) {
+    const ts = exec.startTs + i * exec.stepMs;
+    timestamps[i] = ts;
+    values[i] = op.eval(ts);
+    exec.budget.tick(1);
+  }
+  return { type: 'matrix', series: [{ labels: Labels.empty, timestamps, values }], ...annotations(exec) };
+}
+
+/** Collects the steps of one series; grows by doubling up to the number of steps. */
+class SeriesBuilder {
+  n = 0;
+  timestamps = new Float64Array(8);
+  values = new Float64Array(8);
+
+  push(ts: number, value: number, most: number): void {
+    if (this.n === this.values.length) {
+      const size = Math.min(most, this.n * 2);
+      const { timestamps, values } = this;
+      this.timestamps = new Float64Array(size);
+      this.values = new Float64Array(size);
+      this.timestamps.set(timestamps);
+      this.values.set(values);
+    }
+    this.timestamps[this.n] = ts;
+    this.values[this.n] = value;
+    this.n++;
+  }
+}
+
+function vectorRange(exec: Exec, op: VectorOp): MatrixValue {
+  const steps = Math.floor((exec.endTs - exec.startTs) / exec.stepMs) + 1;
+  const builders = new Map<number, SeriesBuilder>();
+  for (let step = 0; step < steps; step++) {
+    const ts = exec.startTs + step * exec.stepMs;
+    const vec: Vec = op.eval(ts);
+    exec.budget.hold(vec.n);
+    exec.budget.tick(vec.n);
+    for (let i = 0; i < vec.n; i++) {
+      const id = vec.ids[i] ?? 0;
+      let builder = builders.get(id);
+      if (builder === undefined) {
+        builder = new SeriesBuilder();
+        builders.set(id, builder);
+      }
+      builder.push(ts, vec.values[i] ?? 0, Math.max(16, steps));
+    }
+  }
+  const series: Series[] = [];
+  for (const [id, { n, timestamps, values }] of builders) {
+    series.push({ labels: op.space.labels(id), timestamps: timestamps.slice(0, n), values: values.slice(0, n) });
+  }
+  series.sort((a, b) => compareLabels(a.labels, b.labels));
+  return { type: 'matrix', series, ...annotations(exec) };
+}
+
+function selectorsOf(expr: Expr): readonly SelectorInfo[] {
+  const found: SelectorInfo[] = [];
+  const visit = (node: Expr): void => {
+    if (node.kind === 'selector') {
+      const name = node.matchers.find((matcher) => matcher.name === '__name__' && matcher.op === '=')?.value;
+      found.push(name === undefined ? { matchers: node.matchers } : { matchers: node.matchers, metricName: name });
+    }
+    for (const child of children(node)) visit(child);
+  };
+  visit(expr);
+  return found;
+}

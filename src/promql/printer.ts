@@ -1,0 +1,101 @@
+import { formatDuration } from '../core/duration.ts';
+import { isLegacyLabelName } from '../core/labels.ts';
+import { formatFloat } from '../core/number-format.ts';
+import type { Aggregate, Binary, Expr, Modifiers, NumberLiteral, VectorSelector } from './ast.ts';
+
+/** The canonical text of an expression on one line, as Prometheus prints it (in `/format_query`'s spirit and in rules). */
+export function print(expr: Expr): string {
+  switch (expr.kind) {
+    case 'number':
+      return number(expr);
+    case 'string':
+      return quote(expr.value);
+    case 'selector':
+      return selector(expr) + modifiers(expr);
+    case 'matrix':
+      return `${selector(expr.selector)}[${formatDuration(expr.rangeMs)}]${modifiers(expr)}`;
+    case 'subquery': {
+      const step = expr.stepMs === undefined ? '' : formatDuration(expr.stepMs);
+      return `${print(expr.expr)}[${formatDuration(expr.rangeMs)}:${step}]${modifiers(expr)}`;
+    }
+    case 'paren':
+      return `(${print(expr.expr)})`;
+    case 'unary':
+      return expr.op + print(expr.expr);
+    case 'binary':
+      return binary(expr);
+    case 'aggregate':
+      return aggregate(expr);
+    case 'call':
+      return `${expr.func}(${expr.args.map((argument) => print(argument)).join(', ')})`;
+  }
+}
+
+/** A string in double quotes with Go's escapes. */
+export function quote(text: string): string {
+  let out = '"';
+  for (const char of text) {
+    const code = char.codePointAt(0) ?? 0;
+    if (char === '"' || char === '\\') out += `\\${char}`;
+    else if (char in SHORT_ESCAPES) out += SHORT_ESCAPES[char] ?? '';
+    else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, '0')}`;
+    else out += char;
+  }
+  return `${out}"`;
+}
+
+const SHORT_ESCAPES: Readonly<Record<string, string>> = {
+  '\u0007': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+};
+
+function number(expr: NumberLiteral): string {
+  if (!expr.duration) return formatFloat(expr.value);
+  const text = formatDuration(Math.abs(expr.value) * 1000);
+  return expr.value < 0 ? `-${text}` : text;
+}
+
+function names(labels: readonly string[]): string {
+  return labels.map((label) => (isLegacyLabelName(label) ? label : quote(label))).join(', ');
+}
+
+function selector(expr: VectorSelector): string {
+  const matchers = expr.matchers
+    .filter(({ name, op, value }) => !(name === '__name__' && op === '=' && value !== '' && value === expr.name))
+    .map(({ name, op, value }) => `${isLegacyLabelName(name) ? name : quote(name)}${op}${quote(value)}`);
+  const name = expr.name ?? '';
+  if (matchers.length === 0) return name === '' ? '{}' : name;
+  return `${name}{${matchers.join(',')}}`;
+}
+
+function modifiers({ at, offsetMs }: Modifiers): string {
+  let out = '';
+  if (typeof at === 'number') out += ` @ ${(at / 1000).toFixed(3)}`;
+  else if (at !== undefined) out += ` @ ${at}()`;
+  if (offsetMs !== 0) out += ` offset ${formatDuration(offsetMs)}`;
+  return out;
+}
+
+function binary(expr: Binary): string {
+  const { card, on, labels, include } = expr.matching;
+  let matching = '';
+  if (on || labels.length > 0) matching = ` ${on ? 'on' : 'ignoring'} (${names(labels)})`;
+  if (card === 'many-to-one' || card === 'one-to-many') {
+    if (matching === '') matching = ' ignoring ()';
+    matching += ` group_${card === 'many-to-one' ? 'left' : 'right'} (${names(include)})`;
+  }
+  return `${print(expr.left)} ${expr.op}${expr.bool ? ' bool' : ''}${matching} ${print(expr.right)}`;
+}
+
+function aggregate(expr: Aggregate): string {
+  let out: string = expr.op;
+  if (expr.without) out += ` without (${names(expr.grouping)}) `;
+  else if (expr.grouping.length > 0) out += ` by (${names(expr.grouping)}) `;
+  const param = expr.param === undefined ? '' : `${print(expr.param)}, `;
+  return `${out}(${param}${print(expr.expr)})`;
+}

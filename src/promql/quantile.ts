@@ -1,0 +1,110 @@
+/**
+ * The q-quantile of values, interpolated between the two nearest; sorts the array in place, NaN first. NaN for no
+ * values or a q of NaN, an infinity for a q outside 0..1.
+ */
+export function quantileOf(q: number, values: Float64Array): number {
+  const n = values.length;
+  if (n === 0 || Number.isNaN(q)) return NaN;
+  if (q < 0) return -Infinity;
+  if (q > 1) return Infinity;
+  sortNaNFirst(values);
+  const rank = q * (n - 1);
+  const lower = Math.max(0, Math.floor(rank));
+  const upper = Math.min(n - 1, lower + 1);
+  const weight = rank - Math.floor(rank);
+  return (values[lower] ?? 0) * (1 - weight) + (values[upper] ?? 0) * weight;
+}
+
+/** Typed arrays sort NaN last; here it counts as smallest. */
+function sortNaNFirst(values: Float64Array): void {
+  values.sort();
+  let nans = 0;
+  while (nans < values.length && Number.isNaN(values[values.length - 1 - nans])) nans++;
+  if (nans > 0 && nans < values.length) {
+    values.copyWithin(nans, 0, values.length - nans);
+    values.fill(NaN, 0, nans);
+  }
+}
+
+/** The cumulative buckets of one classic histogram: upper bounds and counts, in any order. */
+export interface Buckets {
+  readonly bounds: number[];
+  readonly counts: number[];
+}
+
+const SMALL_DELTA = 1e-12;
+const SMALLEST_NORMAL = 2 ** -1022;
+
+/**
+ * The q-quantile of a classic histogram, interpolated within the bucket that holds it. Buckets are sorted, those with
+ * equal bounds added up; counts that fall are lifted to the one before, which is reported as `forced` unless it is a
+ * matter of rounding (1e-12 relative). NaN without a +Inf bucket, with fewer than two buckets or no observation; the
+ * lowest bucket starts at 0 if its bound is above 0, the highest gives the bound below it. (Prometheus 3.x,
+ * promql/quantile.go, BucketQuantile.)
+ */
+export function bucketQuantile(q: number, buckets: Buckets): { value: number; forced: boolean } {
+  if (Number.isNaN(q)) return { value: NaN, forced: false };
+  if (q < 0) return { value: -Infinity, forced: false };
+  if (q > 1) return { value: Infinity, forced: false };
+  const { bounds, counts } = merged(buckets);
+  if (bounds.at(-1) !== Infinity) return { value: NaN, forced: false };
+  const forced = makeMonotonic(counts);
+  const n = bounds.length;
+  const observations = counts[n - 1] ?? 0;
+  if (n < 2 || observations === 0) return { value: NaN, forced: false };
+  const rank = q * observations;
+  let b = counts.findIndex((count) => count >= rank);
+  if (b < 0 || b >= n - 1) b = n - 1;
+  const bound = bounds[b] ?? 0;
+  if (b === n - 1) return { value: bounds[n - 2] ?? NaN, forced };
+  if (b === 0 && bound <= 0) return { value: bound, forced };
+  const start = b > 0 ? (bounds[b - 1] ?? 0) : 0;
+  const below = b > 0 ? (counts[b - 1] ?? 0) : 0;
+  const share = (rank - below) / ((counts[b] ?? 0) - below);
+  return { value: start + (bound - start) * share, forced };
+}
+
+function merged(buckets: Buckets): { bounds: number[]; counts: number[] } {
+  const order = buckets.bounds.map((_, index) => index).sort((a, b) => ascending(buckets.bounds[a] ?? 0, buckets.bounds[b] ?? 0));
+  const bounds: number[] = [];
+  const counts: number[] = [];
+  for (const index of order) {
+    const bound = buckets.bounds[index] ?? 0;
+    const count = buckets.counts[index] ?? 0;
+    const last = bounds.length - 1;
+    if (last >= 0 && bounds[last] === bound) counts[last] = (counts[last] ?? 0) + count;
+    else {
+      bounds.push(bound);
+      counts.push(count);
+    }
+  }
+  return { bounds, counts };
+}
+
+/** Subtraction would give NaN for two infinities. */
+function ascending(a: number, b: number): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function makeMonotonic(counts: number[]): boolean {
+  let forced = false;
+  let previous = counts[0] ?? 0;
+  for (let i = 1; i < counts.length; i++) {
+    const count = counts[i] ?? 0;
+    if (count === previous) continue;
+    if (almostEqual(previous, count)) counts[i] = previous;
+    else if (count < previous) {
+      counts[i] = previous;
+      forced = true;
+    } else previous = count;
+  }
+  return forced;
+}
+
+function almostEqual(a: number, b: number): boolean {
+  if (Number.isNaN(a) && Number.isNaN(b)) return true;
+  const sum = Math.abs(a) + Math.abs(b);
+  const difference = Math.abs(a - b);
+  if (a === 0 || b === 0 || sum < SMALLEST_NORMAL) return difference < SMALL_DELTA * SMALLEST_NORMAL;
+  return difference / Math.min(sum, Number.MAX_VALUE) < SMALL_DELTA;
+}

@@ -1,0 +1,90 @@
+import { METRIC_NAME } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
+import type { MatrixSelector, VectorSelector } from './ast.ts';
+import type { Exec } from './exec.ts';
+import type { InstantColumns, PointBuffer, Selection } from './querier.ts';
+import { SelectionSpace, Vec, type Space, type VectorOp } from './space.ts';
+
+/** A part of a plan that gives windows of points: a range selector or a subquery. */
+export interface MatrixOp {
+  readonly space: Space;
+  /** How many series there are; their ids are 0 … n-1. */
+  readonly n: number;
+  readonly rangeMs: number;
+  /** The end of the window when the evaluation stands at `ts`; it starts `rangeMs` before, exclusive. */
+  windowEnd(ts: number): number;
+  /** The points of one series in (toTs - rangeMs, toTs], oldest first; returns how many. */
+  window(id: number, toTs: number, into: PointBuffer): number;
+}
+
+function hasOneName(matchers: readonly Matcher[]): boolean {
+  return matchers.some(({ name, op, value }) => name === METRIC_NAME && op === '=' && value !== '');
+}
+
+/** An instant selector; with `timestamps`, it gives the samples' times in seconds instead of their values. */
+export class InstantSelectorOp implements VectorOp {
+  readonly space: Space;
+  readonly #selector: VectorSelector;
+  readonly #exec: Exec;
+  readonly #selection: Selection;
+  readonly #columns: InstantColumns;
+  readonly #timestamps: boolean;
+  readonly #out = new Vec();
+
+  constructor(selector: VectorSelector, exec: Exec, timestamps = false) {
+    this.#selector = selector;
+    this.#exec = exec;
+    this.#timestamps = timestamps;
+    this.#selection = exec.select(selector.matchers, selector, exec.lookbackMs);
+    this.space = new SelectionSpace(this.#selection, hasOneName(selector.matchers));
+    const { n } = this.#selection;
+    this.#columns = { values: new Float64Array(n), timestamps: new Float64Array(n), present: new Uint8Array(n) };
+  }
+
+  eval(ts: number): Vec {
+    const { n } = this.#selection;
+    this.#selection.instant(this.#exec.reference(this.#selector, ts), this.#exec.lookbackMs, this.#columns);
+    const { values, present, timestamps } = this.#columns;
+    const out = this.#out;
+    out.reset(n);
+    let count = 0;
+    for (let i = 0; i < n; i++) {
+      if (present[i] === 0) continue;
+      out.ids[count] = i;
+      out.values[count] = this.#timestamps ? (timestamps[i] ?? 0) / 1000 : (values[i] ?? 0);
+      count++;
+    }
+    out.n = count;
+    this.#exec.budget.transient(count);
+    this.#exec.budget.tick(n);
+    return out;
+  }
+}
+
+export class RangeSelectorOp implements MatrixOp {
+  readonly space: Space;
+  readonly n: number;
+  readonly rangeMs: number;
+  readonly #expr: MatrixSelector;
+  readonly #exec: Exec;
+  readonly #selection: Selection;
+
+  constructor(expr: MatrixSelector, exec: Exec) {
+    this.#expr = expr;
+    this.#exec = exec;
+    this.rangeMs = expr.rangeMs;
+    this.#selection = exec.select(expr.selector.matchers, expr, expr.rangeMs);
+    this.n = this.#selection.n;
+    this.space = new SelectionSpace(this.#selection, hasOneName(expr.selector.matchers));
+  }
+
+  windowEnd(ts: number): number {
+    return this.#exec.reference(this.#expr, ts);
+  }
+
+  window(id: number, toTs: number, into: PointBuffer): number {
+    const count = this.#selection.window(id, toTs - this.rangeMs, toTs, into);
+    this.#exec.budget.transient(count);
+    return count;
+  }
+}

@@ -1,0 +1,203 @@
+import { METRIC_NAME, Labels } from '../core/labels.ts';
+import type { Selection } from './querier.ts';
+import { executionError } from './exec.ts';
+
+/**
+ * The label sets that a part of an expression can give, addressed by small numbers. Within a space different ids
+ * have different labels, and an id keeps its labels for the whole evaluation, so that everything derived from labels
+ * (groups, matches, names dropped) is worked out once per series and not once per step.
+ */
+export interface Space {
+  labels(id: number): Labels;
+  /** Whether the sets carry metric names: none of them, all the same one, or any. */
+  readonly names: 'none' | 'one' | 'many';
+}
+
+/** The series of a selection, by their number there. */
+export class SelectionSpace implements Space {
+  readonly names: 'one' | 'many';
+  readonly #selection: Selection;
+
+  constructor(selection: Selection, oneName: boolean) {
+    this.#selection = selection;
+    this.names = oneName ? 'one' : 'many';
+  }
+
+  labels(id: number): Labels {
+    return this.#selection.labels(id);
+  }
+}
+
+/** A space of series with one metric name, that name dropped: the ids stay. */
+class NamelessSpace implements Space {
+  readonly names = 'none';
+  readonly #parent: Space;
+  readonly #labels: Labels[] = [];
+
+  constructor(parent: Space) {
+    this.#parent = parent;
+  }
+
+  labels(id: number): Labels {
+    return (this.#labels[id] ??= dropName(this.#parent.labels(id)));
+  }
+}
+
+/** Label sets that get their number when they are first seen. */
+export class InternSpace implements Space {
+  readonly names: Space['names'];
+  readonly #ids = new Map<string, number>();
+  readonly #labels: Labels[] = [];
+
+  constructor(names: Space['names'] = 'many') {
+    this.names = names;
+  }
+
+  idOf(labels: Labels): number {
+    const known = this.#ids.get(labels.key);
+    if (known !== undefined) return known;
+    const id = this.#labels.length;
+    this.#ids.set(labels.key, id);
+    this.#labels.push(labels);
+    return id;
+  }
+
+  labels(id: number): Labels {
+    return this.#labels[id] ?? Labels.empty;
+  }
+}
+
+/** A growing map from id to id; -1 where nothing is set. */
+export class IdMap {
+  #ids = new Int32Array(0);
+
+  get(id: number): number {
+    return id < this.#ids.length ? (this.#ids[id] ?? -1) : -1;
+  }
+
+  set(id: number, value: number): void {
+    if (id >= this.#ids.length) {
+      const grown = new Int32Array(Math.max(64, id + 1, this.#ids.length * 2)).fill(-1);
+      grown.set(this.#ids);
+      this.#ids = grown;
+    }
+    this.#ids[id] = value;
+  }
+}
+
+/** Remembers which ids came by since `begin`, without being emptied each time. */
+export class Seen {
+  readonly #rounds = new IdMap();
+  #round = 0;
+
+  begin(): void {
+    this.#round++;
+  }
+
+  /** True the first time in this round. */
+  add(id: number): boolean {
+    if (this.#rounds.get(id) === this.#round) return false;
+    this.#rounds.set(id, this.#round);
+    return true;
+  }
+
+  has(id: number): boolean {
+    return this.#rounds.get(id) === this.#round;
+  }
+}
+
+/** A vector in columns: ids of a space and their values. Reused by its owner from step to step. */
+export class Vec {
+  n = 0;
+  ids: Int32Array;
+  values: Float64Array;
+
+  constructor(capacity = 0) {
+    this.ids = new Int32Array(capacity);
+    this.values = new Float64Array(capacity);
+  }
+
+  /** Empties the vector and makes room for that many entries. */
+  reset(capacity: number): void {
+    this.n = 0;
+    if (capacity <= this.ids.length) return;
+    const size = Math.max(capacity, this.ids.length * 2);
+    this.ids = new Int32Array(size);
+    this.values = new Float64Array(size);
+  }
+
+  /** Appends within the room that `reset` made. */
+  push(id: number, value: number): void {
+    this.ids[this.n] = id;
+    this.values[this.n] = value;
+    this.n++;
+  }
+
+  /** Becomes a copy of another vector. */
+  copy(from: Vec): void {
+    this.reset(from.n);
+    this.n = from.n;
+    this.ids.set(from.n === from.ids.length ? from.ids : from.ids.subarray(0, from.n));
+    this.values.set(from.n === from.values.length ? from.values : from.values.subarray(0, from.n));
+  }
+}
+
+/** A part of a plan that gives an instant vector at each step. The vector belongs to it and is valid until the next call. */
+export interface VectorOp {
+  readonly space: Space;
+  eval(ts: number): Vec;
+}
+
+export interface ScalarOp {
+  eval(ts: number): number;
+}
+
+export function dropName(labels: Labels): Labels {
+  return labels.get(METRIC_NAME) === '' ? labels : labels.without(METRIC_NAME);
+}
+
+/** Gives the entries of a vector other labels, and refuses it when two entries then have the same ones. */
+export class Relabel {
+  readonly space: Space;
+  readonly #source: Space;
+  readonly #target: InternSpace | undefined;
+  readonly #derive: (labels: Labels) => Labels;
+  readonly #ids = new IdMap();
+  readonly #seen = new Seen();
+
+  constructor(source: Space, derive: (labels: Labels) => Labels, space?: Space) {
+    this.#source = source;
+    this.#derive = derive;
+    this.#target = space === undefined ? new InternSpace() : undefined;
+    this.space = space ?? this.#target ?? source;
+  }
+
+  /** Drops metric names; free where that cannot make two series equal. */
+  static dropName(source: Space): Relabel {
+    if (source.names === 'none') return new Relabel(source, dropName, source);
+    if (source.names === 'one') return new Relabel(source, dropName, new NamelessSpace(source));
+    return new Relabel(source, dropName);
+  }
+
+  /** Maps the ids of a vector in place. */
+  apply(vec: Vec): void {
+    const target = this.#target;
+    if (target === undefined) return;
+    this.#seen.begin();
+    const { ids, n } = vec;
+    for (let i = 0; i < n; i++) {
+      const from = ids[i] ?? 0;
+      let to = this.#ids.get(from);
+      if (to < 0) {
+        to = target.idOf(this.#derive(this.#source.labels(from)));
+        this.#ids.set(from, to);
+      }
+      if (!this.#seen.add(to)) throw duplicateLabels();
+      ids[i] = to;
+    }
+  }
+}
+
+export function duplicateLabels(): Error {
+  return executionError('vector cannot contain metrics with the same labelset');
+}

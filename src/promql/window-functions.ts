@@ -1,0 +1,154 @@
+import { METRIC_NAME, Labels } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
+import type { Call, Span } from './ast.ts';
+import { unwrapParens } from './ast.ts';
+import { executionError, type Exec } from './exec.ts';
+import { formatG } from './number-text.ts';
+import { PointBuffer } from './querier.ts';
+import type { RangeKernel, WindowContext } from './range-kernels.ts';
+import type { MatrixOp } from './selectors.ts';
+import { IdMap, InternSpace, Relabel, Vec, type ScalarOp, type Space, type VectorOp } from './space.ts';
+
+const KEEPS_NAME: ReadonlySet<string> = new Set(['last_over_time', 'first_over_time']);
+const COUNTER_SUFFIXES = ['_total', '_sum', '_count', '_bucket'];
+
+/** A window function over a range selector or subquery: one kernel run a series and step, on one reused buffer. */
+export class WindowFunctionOp implements VectorOp {
+  readonly space: Space;
+  readonly #call: Call;
+  readonly #exec: Exec;
+  readonly #matrix: MatrixOp;
+  readonly #kernel: RangeKernel;
+  readonly #params: readonly ScalarOp[];
+  readonly #relabel: Relabel | undefined;
+  readonly #counters: CounterNames | undefined;
+  readonly #points = new PointBuffer();
+  readonly #out = new Vec();
+  readonly #window: WindowContext = { evalTs: 0, fromTs: 0, toTs: 0, param: 0, param2: 0 };
+
+  constructor(call: Call, exec: Exec, matrix: MatrixOp, kernel: RangeKernel, params: readonly ScalarOp[]) {
+    this.#call = call;
+    this.#exec = exec;
+    this.#matrix = matrix;
+    this.#kernel = kernel;
+    this.#params = params;
+    this.#relabel = KEEPS_NAME.has(call.func) ? undefined : Relabel.dropName(matrix.space);
+    this.space = this.#relabel?.space ?? matrix.space;
+    const counter = call.func === 'rate' || call.func === 'increase';
+    this.#counters = counter ? new CounterNames(exec, matrix.space, call.args[0] ?? call) : undefined;
+  }
+
+  eval(ts: number): Vec {
+    const matrix = this.#matrix;
+    const window = this.#window;
+    const { run, minPoints } = this.#kernel;
+    const points = this.#points;
+    const out = this.#out;
+    window.evalTs = ts;
+    window.toTs = matrix.windowEnd(ts);
+    window.fromTs = window.toTs - matrix.rangeMs;
+    window.param = this.#params[0]?.eval(ts) ?? 0;
+    window.param2 = this.#params[1]?.eval(ts) ?? 0;
+    this.#checkSmoothing();
+    out.reset(matrix.n);
+    for (let id = 0; id < matrix.n; id++) {
+      const count = matrix.window(id, window.toTs, points);
+      if (count < minPoints) continue;
+      this.#counters?.look(id);
+      out.push(id, run(points.timestamps, points.values, count, window));
+    }
+    this.#exec.budget.tick(matrix.n);
+    if (out.n > 0) this.#checkQuantile();
+    this.#relabel?.apply(out);
+    return out;
+  }
+
+  #checkQuantile(): void {
+    if (this.#call.func === 'quantile_over_time') warnOfQuantile(this.#exec, this.#window.param, this.#call.args[0] ?? this.#call);
+  }
+
+  #checkSmoothing(): void {
+    if (this.#call.func !== 'double_exponential_smoothing' || this.#matrix.n === 0) return;
+    const { param, param2 } = this.#window;
+    if (param <= 0 || param >= 1) throw executionError(`invalid smoothing factor. Expected: 0 < sf < 1, got: ${param.toFixed(6)}`);
+    if (param2 <= 0 || param2 >= 1) throw executionError(`invalid trend factor. Expected: 0 < tf < 1, got: ${param2.toFixed(6)}`);
+  }
+}
+
+/** Tells once of every metric that a rate is taken of though its name is not a counter's. */
+class CounterNames {
+  readonly #exec: Exec;
+  readonly #space: Space;
+  readonly #span: Span;
+  readonly #looked = new IdMap();
+  #done = false;
+
+  constructor(exec: Exec, space: Space, span: Span) {
+    this.#exec = exec;
+    this.#space = space;
+    this.#span = span;
+    this.#done = space.names === 'none';
+  }
+
+  look(id: number): void {
+    if (this.#done || this.#looked.get(id) === 1) return;
+    this.#looked.set(id, 1);
+    const name = this.#space.labels(id).metricName;
+    if (name !== '' && !COUNTER_SUFFIXES.some((suffix) => name.endsWith(suffix)))
+      this.#exec.info(
+        `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`,
+        this.#span,
+      );
+    if (this.#space.names === 'one') this.#done = true;
+  }
+}
+
+/** Warns of a quantile outside 0..1. */
+export function warnOfQuantile(exec: Exec, q: number, span: Span): void {
+  if (Number.isNaN(q) || q < 0 || q > 1) exec.warn(`quantile value should be between 0 and 1, got ${formatG(q)}`, span);
+}
+
+/** `absent` and `absent_over_time`: one series with value 1 where there is nothing, labelled by the equality matchers. */
+export class AbsentOp implements VectorOp {
+  readonly space = new InternSpace('none');
+  readonly #isEmpty: (ts: number) => boolean;
+  readonly #out = new Vec(1);
+
+  constructor(call: Call, isEmpty: (ts: number) => boolean) {
+    this.space.idOf(absentLabels(call));
+    this.#isEmpty = isEmpty;
+  }
+
+  eval(ts: number): Vec {
+    this.#out.reset(1);
+    if (this.#isEmpty(ts)) this.#out.push(0, 1);
+    return this.#out;
+  }
+}
+
+/** Looks for any point in a window. */
+export function isEmptyWindow(matrix: MatrixOp): (ts: number) => boolean {
+  const points = new PointBuffer();
+  return (ts) => {
+    const toTs = matrix.windowEnd(ts);
+    for (let id = 0; id < matrix.n; id++) if (matrix.window(id, toTs, points) > 0) return false;
+    return true;
+  };
+}
+
+function absentLabels(call: Call): Labels {
+  const [argument] = call.args;
+  if (argument === undefined) return Labels.empty;
+  const inner = unwrapParens(argument);
+  const matchers: readonly Matcher[] = inner.kind === 'selector' ? inner.matchers : inner.kind === 'matrix' ? inner.selector.matchers : [];
+  const values = new Map<string, string>();
+  const has = new Set<string>();
+  for (const { name, op, value } of matchers) {
+    if (name === METRIC_NAME) continue;
+    if (op === '=' && !has.has(name)) {
+      values.set(name, value);
+      has.add(name);
+    } else values.delete(name);
+  }
+  return Labels.of(values);
+}
