@@ -1,0 +1,69 @@
+import { describe, expect, it } from '@jest/globals';
+import type { DedupRow } from '../../src/core/state.ts';
+import { dueAt, INTEGRATION_POLICIES, policyOf, verdictOf, type Verdict, type WhatChanged } from '../../src/routing/verdict.ts';
+
+const NOW = 1_700_000_000_000;
+
+function entry(status: DedupRow['status'], loudAt = NOW - 60_000): DedupRow {
+  const key = { groupKey: 'incident/1', receiver: 'owner/orders', integration: 'slack', index: 0, shard: 'orders-dal' };
+  return { ...key, status, reason: 'first', seq: 1, decidedAt: loudAt, loudAt };
+}
+
+function shown(verdict: Verdict): string {
+  return verdict.tell ? `${verdict.reason}${verdict.loud ? ', loud' : ''}` : `nothing: ${verdict.because}`;
+}
+
+const QUIET: WhatChanged = { firing: true, newAlerts: 0, resolved: 0, worse: false };
+
+describe('what a destination is told of a change', () => {
+  // number, what it was last told, what changed, verdict where messages can be edited, verdict for mail
+  it.each<[number, DedupRow['status'] | 'nothing', Partial<WhatChanged>, string, string?]>([
+    [1, 'nothing', { newAlerts: 1 }, 'first, loud'],
+    [2, 'nothing', { newAlerts: 3, worse: true }, 'first, loud'],
+    [3, 'nothing', {}, 'first, loud'],
+    [4, 'nothing', { firing: false, resolved: 1 }, 'nothing: never_told'],
+    [5, 'firing', { newAlerts: 1 }, 'new_alerts', 'nothing: edit_not_sent'],
+    [6, 'firing', { newAlerts: 1, worse: true }, 'worse, loud'],
+    [7, 'firing', { resolved: 1 }, 'some_resolved', 'nothing: edit_not_sent'],
+    [8, 'firing', { newAlerts: 1, resolved: 2 }, 'new_alerts', 'nothing: edit_not_sent'],
+    [9, 'firing', { newAlerts: 1, resolved: 2, worse: true }, 'worse, loud'],
+    [10, 'firing', {}, 'nothing: unchanged'],
+    [11, 'firing', { firing: false, resolved: 1 }, 'all_resolved, loud'],
+    [12, 'firing', { firing: false }, 'all_resolved, loud'],
+    [13, 'resolved', { newAlerts: 1 }, 'first, loud'],
+    [14, 'resolved', { firing: false, resolved: 1 }, 'nothing: already_told'],
+    [15, 'resolved', { firing: false }, 'nothing: already_told'],
+  ])('%i. told %s, then %j: %s', (_, told, change, edits, mail = edits) => {
+    const was = told === 'nothing' ? undefined : entry(told);
+    expect(shown(verdictOf(was, { ...QUIET, ...change }, policyOf('slack')))).toBe(edits);
+    expect(shown(verdictOf(was, { ...QUIET, ...change }, policyOf('email')))).toBe(mail);
+  });
+});
+
+describe('when it is due', () => {
+  const loud = { reason: 'worse', loud: true } as const;
+  const first = { reason: 'first', loud: true } as const;
+  const edit = { reason: 'new_alerts', loud: false } as const;
+  const over = { reason: 'all_resolved', loud: true } as const;
+  // number, integration, verdict, milliseconds since the last loud message was due, milliseconds until this one is
+  it.each<[number, string, { reason: 'worse' | 'first' | 'new_alerts' | 'all_resolved'; loud: boolean }, number | undefined, number]>([
+    [1, 'slack', first, undefined, 0],
+    [2, 'slack', loud, 10, 0],
+    [3, 'slack', edit, 10, 1000],
+    [4, 'slack', over, 10, 1000],
+    [5, 'email', first, undefined, 0],
+    [6, 'email', loud, 60_000, 240_000],
+    [7, 'email', loud, 300_000, 0],
+    [8, 'email', loud, -200_000, 200_000],
+    [9, 'email', over, 10, 1000],
+    [10, 'email', first, 60_000, 240_000],
+  ])('%i. %s, %j, %s ms after the last: in %i ms', (_, integration, verdict, sinceMs, expected) => {
+    const was = sinceMs === undefined ? undefined : entry('firing', NOW - sinceMs);
+    expect(dueAt(verdict, was, NOW, { policy: policyOf(integration), groupIntervalMs: 1000 }) - NOW).toBe(expected);
+  });
+
+  it('has these defaults', () => {
+    expect(INTEGRATION_POLICIES).toEqual({ email: { edits: false, loudIntervalMs: 300_000 } });
+    expect(policyOf('pagerduty')).toEqual({ edits: true, loudIntervalMs: 0 });
+  });
+});
