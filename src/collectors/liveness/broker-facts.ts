@@ -1,0 +1,101 @@
+import type { ClusterMetadata } from '../../kafka/observer.ts';
+
+/** What one Metadata answer says about one broker. Counts are of partitions. */
+export interface BrokerFacts {
+  /** Listed in `brokers[]`: registered and, on KRaft, not fenced. */
+  registered: boolean;
+  replicas: number;
+  /** Replicas of it that are not in the ISR. */
+  outOfSync: number;
+  leads: number;
+  /** Leads, and another broker is in the ISR too, so that a controlled shutdown would move the leadership. */
+  movableLeads: number;
+  /** In an ISR that has another member. */
+  movableIsr: number;
+  /** Holds a replica of a partition whose ISR has a member other than itself. */
+  movableReplicas: number;
+}
+
+/** The facts about every broker that is listed or holds a replica; one pass over the columns. */
+export function brokerFacts(metadata: ClusterMetadata): ReadonlyMap<number, BrokerFacts> {
+  const facts = new Map<number, BrokerFacts>();
+  for (const { id } of metadata.brokers) factsOf(facts, id).registered = true;
+  const { replicaStart, replicaIds, isrStart, isrIds, leaderId } = metadata;
+  for (let p = 0; p < metadata.partitionId.length; p++) {
+    const isrFrom = isrStart[p] ?? 0;
+    const isrTo = isrStart[p + 1] ?? isrFrom;
+    const isrSize = isrTo - isrFrom;
+    for (let r = replicaStart[p] ?? 0; r < (replicaStart[p + 1] ?? 0); r++) {
+      const id = replicaIds[r] ?? -1;
+      let inSync = false;
+      for (let i = isrFrom; i < isrTo; i++) if (isrIds[i] === id) inSync = true;
+      const at = factsOf(facts, id);
+      at.replicas++;
+      const movable = inSync ? isrSize > 1 : isrSize > 0;
+      if (!inSync) at.outOfSync++;
+      if (movable) at.movableReplicas++;
+      if (movable && inSync) at.movableIsr++;
+      if (leaderId[p] === id) {
+        at.leads++;
+        if (movable) at.movableLeads++;
+      }
+    }
+  }
+  return facts;
+}
+
+/** The topics with a replica on the broker. */
+export function topicsOn(metadata: ClusterMetadata, brokerId: number): { readonly topics: readonly string[]; readonly partitions: number } {
+  const topics: string[] = [];
+  let partitions = 0;
+  for (const [t, topic] of metadata.topics.entries()) {
+    const from = metadata.partitionStart[t] ?? 0;
+    const to = metadata.partitionStart[t + 1] ?? from;
+    const first = metadata.replicaStart[from] ?? 0;
+    const last = metadata.replicaStart[to] ?? first;
+    if (metadata.replicaIds.subarray(first, last).includes(brokerId)) {
+      topics.push(topic);
+      partitions += to - from;
+    }
+  }
+  return { topics, partitions };
+}
+
+function factsOf(facts: Map<number, BrokerFacts>, id: number): BrokerFacts {
+  let found = facts.get(id);
+  if (found === undefined) {
+    found = { registered: false, replicas: 0, outOfSync: 0, leads: 0, movableLeads: 0, movableIsr: 0, movableReplicas: 0 };
+    facts.set(id, found);
+  }
+  return found;
+}
+
+/** How many partitions a broker led, over the last minutes; bounded by keeping changes only. */
+export class LeadershipHistory {
+  readonly #samples: { readonly at: number; readonly movableLeads: number }[] = [];
+
+  add(at: number, movableLeads: number, windowMs: number): void {
+    const last = this.#samples.at(-1);
+    if (last !== undefined && (at < last.at || last.movableLeads === movableLeads)) return;
+    this.#samples.push({ at, movableLeads });
+    // The sample before the window tells the count at its beginning.
+    while (this.#samples.length > MAX_HISTORY || (this.#samples[1]?.at ?? Number.POSITIVE_INFINITY) <= at - windowMs) this.#samples.shift();
+  }
+
+  /** The most partitions it could have handed over at any time in the window before `at`; undefined where nothing is known. */
+  most(at: number, windowMs: number): number | undefined {
+    let most: number | undefined;
+    for (const [i, { movableLeads, at: since }] of this.#samples.entries()) {
+      const until = this.#samples[i + 1]?.at ?? Number.POSITIVE_INFINITY;
+      if (since <= at && until > at - windowMs) most = Math.max(most ?? 0, movableLeads);
+    }
+    return most;
+  }
+
+  /** A broker that comes back begins anew: what it led before is no sign of a stop under way. */
+  clear(): void {
+    this.#samples.length = 0;
+  }
+}
+
+const MAX_HISTORY = 256;

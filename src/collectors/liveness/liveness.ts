@@ -1,0 +1,394 @@
+import type { Clock, Timer } from '../../core/clock.ts';
+import { errorText } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { SampleWriter, Wake } from '../../core/sample.ts';
+import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
+import { release, stopLooking, type BrokerEntry } from './broker-entry.ts';
+import { BrokerWatch, type WatchListener, type WatchParts } from './broker-watch.ts';
+import { brokerFacts, topicsOn } from './broker-facts.ts';
+import { BrokerState } from './broker-state.ts';
+import { isUnreachable } from './cluster-judgement.ts';
+import { Discovery } from './discovery.ts';
+import type { ExpectedBrokersStore } from './expected-brokers.ts';
+import { HandshakePacer } from './handshake-pacer.ts';
+import { KnownBrokers } from './known-brokers.ts';
+import type { Evidence, VerdictListener } from './liveness-events.ts';
+import { LivenessOutput } from './liveness-output.ts';
+import { MetadataRefresh } from './metadata-refresh.ts';
+import { StallDetector } from './stall-detector.ts';
+import { OutageLooks, type LookParts, type LookScope, type Survivor } from './survivor-look.ts';
+import { DEFAULT_TIMINGS, type LivenessTimings } from './timings.ts';
+import { judge, type Outage } from './verdict.ts';
+
+/** Brokers of one cluster that are watched at most; the rest is logged, not watched. */
+const MAX_BROKERS = 1000;
+/** No broker has this id. */
+const NO_BROKER = -1;
+
+export interface LivenessOptions {
+  /** The configured name. */
+  readonly cluster: string;
+  readonly bootstrap: readonly BrokerAddress[];
+  /** Addresses that replace advertised ones, by broker id. */
+  readonly addresses?: ReadonlyMap<number, BrokerAddress>;
+  readonly connector: Connector;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+  readonly writer: SampleWriter;
+  /** Evaluates rules now; the samples are written already. */
+  readonly wake: (wake: Wake) => void;
+  readonly store: ExpectedBrokersStore;
+  readonly timings?: Partial<LivenessTimings>;
+  /** 0 to 1; Math.random by default. */
+  readonly random?: () => number;
+}
+
+/**
+ * Watches the brokers of one cluster: a held connection to each expected one, and a verdict when it breaks or falls
+ * silent. Writes the target `liveness/CLUSTER` at the time of each event and wakes rules.
+ */
+export class Liveness {
+  readonly #options: LivenessOptions;
+  readonly #timings: LivenessTimings;
+  readonly #clock: Clock;
+  readonly #output: LivenessOutput;
+  readonly #known: KnownBrokers;
+  readonly #entries = new Map<number, BrokerEntry>();
+  readonly #stalls: StallDetector;
+  readonly #discovery: Discovery;
+  readonly #refresh: MetadataRefresh;
+  readonly #watchParts: WatchParts;
+  readonly #lookParts: LookParts;
+  #running = false;
+  #tick: Timer | undefined;
+  #bootstrapFailed = false;
+  #metadata: ClusterMetadata | undefined;
+
+  constructor(options: LivenessOptions) {
+    const { clock, connector, cluster } = options;
+    const timings = { ...DEFAULT_TIMINGS, ...options.timings };
+    const random = options.random ?? Math.random;
+    const pacer = new HandshakePacer(clock, timings.handshakesPerSecond);
+    this.#options = options;
+    this.#timings = timings;
+    this.#clock = clock;
+    this.#output = new LivenessOutput({ ...options, timings });
+    this.#known = new KnownBrokers(cluster, options.store, (what, run) => this.#output.guarded(what, run));
+    this.#stalls = new StallDetector(clock, timings);
+    this.#watchParts = { connector, clock, timings, stalls: this.#stalls, pacer, random };
+    this.#discovery = new Discovery({
+      bootstrap: options.bootstrap,
+      connector,
+      clock,
+      timings,
+      pacer,
+      random,
+      found: (metadata) => this.observeMetadata(metadata),
+      failed: (error) => this.#bootstrapGaveNothing(error),
+    });
+    this.#refresh = new MetadataRefresh({
+      log: options.log,
+      timings,
+      someone: () => this.#survivors(NO_BROKER)[0],
+      observed: (metadata) => {
+        // One stray broker must not decide which cluster this is: the bootstrap addresses do.
+        if (metadata.clusterId === this.#known.clusterId) this.observeMetadata(metadata);
+        else if (this.#running) this.#discovery.resume();
+      },
+    });
+    this.#lookParts = {
+      clock,
+      timings,
+      survivors: (brokerId) => this.#survivors(brokerId),
+      scope: (brokerId) => this.#scope(brokerId),
+      belongs: ({ clusterId }) => clusterId === this.#known.clusterId,
+      looked: (brokerId, look) => {
+        this.#entries.get(brokerId)?.state.looked(look);
+        this.#evaluate(brokerId);
+      },
+      failed: (brokerId, survivor, error) => {
+        this.#options.log.warn('liveness_look_failed', { broker: brokerId, survivor, error: errorText(error) });
+        this.#evaluate(brokerId);
+      },
+    };
+  }
+
+  /** Begins with the brokers known from before, and with the bootstrap addresses. Idempotent. */
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#stalls.start();
+    this.#restore();
+    this.#discovery.resume();
+    this.#armTick();
+    this.#publish();
+  }
+
+  /** Closes every connection and cancels every timer; a connect under way is closed when it stands. Idempotent. */
+  stop(): void {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#stalls.stop();
+    this.#discovery.pause();
+    this.#tick?.cancel();
+    for (const entry of this.#entries.values()) {
+      release(entry);
+      this.#save(entry);
+    }
+    this.#entries.clear();
+  }
+
+  /** Calls the listener for each finding, after its samples are written. Returns what takes it off again. */
+  onVerdict(listener: VerdictListener): () => void {
+    return this.#output.onVerdict(listener);
+  }
+
+  /** Metadata about all topics, from whoever collects it: who is registered, who holds replicas, who is back in sync. */
+  observeMetadata(metadata: ClusterMetadata): void {
+    if (!this.#running || metadata.clusterId === '' || metadata.askedAt < (this.#metadata?.askedAt ?? 0)) return;
+    this.#identify(metadata.clusterId);
+    this.#metadata = metadata;
+    const now = this.#clock.now();
+    const facts = brokerFacts(metadata);
+    for (const { id, host, port } of metadata.brokers) this.#expect(id, this.#options.addresses?.get(id) ?? { host, port });
+    for (const id of facts.keys()) if (!this.#entries.has(id)) this.#expect(id, this.#options.addresses?.get(id));
+    for (const entry of this.#entries.values()) {
+      const { state } = entry;
+      const fact = facts.get(state.id);
+      const cameBack = state.registered === false && fact?.registered === true;
+      state.registered = fact?.registered === true;
+      state.hasReplicas = (fact?.replicas ?? 0) > 0;
+      state.isrRestored = state.registered && fact?.outOfSync === 0;
+      if (state.registered && state.outage === undefined) {
+        state.history.add(metadata.answeredAt, fact?.movableLeads ?? 0, this.#timings.leadershipWindowMs);
+      }
+      if (cameBack) entry.watch?.nudge();
+    }
+    this.#passTime(now);
+    this.#publish();
+  }
+
+  /** Takes a broker out of the expected ones; it comes back if the cluster still names it. False where it is not known. */
+  forget(brokerId: number): boolean {
+    const known = this.#remove(brokerId);
+    if (known) this.#publish();
+    return known;
+  }
+
+  /** Accepts the cluster that answers now as the one meant by the name, after its id has changed. */
+  acceptClusterId(): void {
+    this.#known.accept();
+    for (const entry of this.#entries.values()) this.#save(entry);
+    this.#publish();
+  }
+
+  #restore(): void {
+    for (const row of this.#known.load()) this.#watch(BrokerState.restore(row));
+  }
+
+  /** Another cluster behind the name: nothing is alerted about brokers of the old one, and nothing of it is overwritten. */
+  #identify(clusterId: string): void {
+    if (!this.#known.identify(clusterId)) return;
+    this.#options.log.error('cluster_id_changed', { known: this.#known.knownClusterId, now: clusterId });
+    for (const entry of this.#entries.values()) release(entry);
+    this.#entries.clear();
+    if (this.#known.changed === false) this.#restore();
+  }
+
+  #expect(id: number, address: BrokerAddress | undefined): void {
+    const known = this.#entries.get(id);
+    if (known === undefined) {
+      if (this.#entries.size >= MAX_BROKERS) {
+        this.#options.log.warn('liveness_too_many_brokers', { broker: id, limit: MAX_BROKERS });
+        return;
+      }
+      this.#save(this.#watch(new BrokerState(id, address, this.#clock.now())));
+      return;
+    }
+    const { state } = known;
+    if (address === undefined || (address.host === state.address?.host && address.port === state.address.port)) return;
+    state.address = address;
+    if (known.watch === undefined) this.#startWatch(known);
+    else known.watch.address = address;
+    this.#save(known);
+  }
+
+  #watch(state: BrokerState): BrokerEntry {
+    const entry: BrokerEntry = { state, watch: undefined, looks: undefined, settle: undefined, savedAt: 0 };
+    this.#entries.set(state.id, entry);
+    this.#startWatch(entry);
+    return entry;
+  }
+
+  #startWatch(entry: BrokerEntry): void {
+    const { address } = entry.state;
+    if (address === undefined) return;
+    entry.watch = new BrokerWatch(address, this.#watchParts, this.#listenTo(entry));
+    entry.watch.start();
+  }
+
+  #listenTo(entry: BrokerEntry): WatchListener {
+    const { state } = entry;
+    return {
+      answered: () => this.#answered(entry),
+      broke: (ended) => {
+        state.broke(ended.at);
+        this.#options.log.debug('broker_connection_broke', { broker: state.id, kind: ended.kind, detail: ended.detail });
+        this.#beginLooks(entry);
+      },
+      attemptFailed: (attempt) => {
+        const gone = attempt.kind === 'refused' || attempt.kind === 'reset';
+        // The silent process is gone: from here on the same proof counts as after a break.
+        if (gone && state.outage?.origin === 'silence') {
+          state.broke(attempt.startedAt);
+          state.attemptFailed(attempt);
+          this.#beginLooks(entry);
+          return;
+        }
+        state.attemptFailed(attempt);
+        this.#evaluate(state.id);
+      },
+      pingMissed: (missed, since) => {
+        if (missed < this.#timings.suspectAfterPings) return;
+        const first = state.outage === undefined;
+        state.silent(since, this.#clock.now());
+        if (first) this.#beginLooks(entry);
+        else this.#evaluate(state.id);
+      },
+      discarded: (what) => this.#output.discarded(what),
+    };
+  }
+
+  #beginLooks(entry: BrokerEntry): void {
+    entry.looks?.cancel();
+    entry.settle?.cancel();
+    entry.looks = new OutageLooks(entry.state.id, this.#lookParts);
+    const { id } = entry.state;
+    entry.settle = this.#clock.timer(this.#timings.settleMs, () => this.#evaluate(id));
+    this.#evaluate(id);
+  }
+
+  #answered(entry: BrokerEntry): void {
+    const { state } = entry;
+    const now = this.#clock.now();
+    const wasUp = state.up === true;
+    const ended = state.answered(now);
+    stopLooking(entry);
+    state.certificateNotAfter = entry.watch?.certificateNotAfter;
+    this.#discovery.pause();
+    if (ended !== undefined || !wasUp) this.#save(entry);
+    this.#publish();
+    if (ended === undefined) return;
+    const words = `it answers again after ${now - ended.at} ms`;
+    const evidence = { words, look: undefined, attempts: ended.attempts };
+    this.#output.found(state, ended.verdict === undefined ? 'reconnected' : 'up', ended.at, evidence);
+  }
+
+  #evaluate(brokerId: number): void {
+    const entry = this.#entries.get(brokerId);
+    const { outage } = entry?.state ?? {};
+    if (!this.#running || entry === undefined || outage === undefined) return;
+    const { state } = entry;
+    const around = {
+      now: this.#clock.now(),
+      kraft: entry.watch?.kraft ?? true,
+      survivors: this.#survivors(brokerId).length,
+      mostMovableLeads: state.history.most(outage.at, this.#timings.leadershipWindowMs),
+    };
+    const { verdict, look, words } = judge(outage, around, this.#timings);
+    // A restored verdict is not a new finding; a first one of `found_down` is.
+    if (verdict !== undefined && verdict !== outage.verdict) {
+      this.#concluded(entry, outage, verdict, { words, look, attempts: outage.attempts });
+    }
+    if (state.outage !== undefined) entry.looks?.proceed(state.outage);
+  }
+
+  #concluded(entry: BrokerEntry, outage: Outage, verdict: NonNullable<Outage['verdict']>, evidence: Evidence): void {
+    const { state } = entry;
+    state.concluded(verdict, this.#timings);
+    // Durable first: after a kill of Belfry at this point the verdict still stands.
+    this.#save(entry);
+    this.#publish();
+    if (outage.verdict === undefined) this.#output.firstVerdictAfter(this.#clock.now() - outage.at);
+    this.#output.found(state, verdict, outage.at, evidence);
+    if (isUnreachable(this.#states(), this.#bootstrapFailed) === true) this.#discovery.resume();
+  }
+
+  #survivors(brokerId: number): readonly Survivor[] {
+    const found: Survivor[] = [];
+    for (const { state, watch } of this.#entries.values()) {
+      const connection = watch?.usable;
+      if (state.id !== brokerId && state.outage === undefined && connection !== undefined) found.push({ id: state.id, connection });
+    }
+    return found;
+  }
+
+  #scope(brokerId: number): LookScope {
+    const metadata = this.#metadata;
+    if (metadata === undefined) return { topics: [], partitions: 0 };
+    const { topics, partitions } = topicsOn(metadata, brokerId);
+    return { topics: topics.length < metadata.topics.length ? topics : undefined, partitions };
+  }
+
+  #armTick(): void {
+    this.#tick = this.#clock.timer(this.#timings.tickMs, () => {
+      this.#armTick();
+      const now = this.#clock.now();
+      this.#passTime(now);
+      for (const entry of this.#entries.values()) {
+        if (entry.state.up === true && entry.state.outage === undefined) entry.state.lastSeenAt = now;
+        if (now - entry.savedAt >= this.#timings.saveSeenEveryMs) this.#save(entry);
+      }
+      this.#publish();
+      void this.#refresh.perhaps(this.#states(), this.#metadata, now);
+    });
+  }
+
+  /** What changes by time alone: brokers that have recovered or retired. */
+  #passTime(now: number): void {
+    for (const entry of this.#entries.values()) {
+      const { state } = entry;
+      if (state.recovers(now, this.#timings, this.#metadata?.askedAt ?? 0)) {
+        this.#save(entry);
+        this.#publish();
+        const words = state.isrRestored === true ? 'back in all its ISRs' : 'up for long enough; still catching up';
+        this.#output.found(state, 'restored', state.upSince, { words, look: undefined, attempts: [] });
+      } else if (state.retires(now, this.#timings)) {
+        this.#options.log.info('broker_retired', { broker: state.id, instance: state.instance });
+        this.#remove(state.id);
+      }
+    }
+  }
+
+  #bootstrapGaveNothing(error: unknown): void {
+    this.#options.log.warn('liveness_bootstrap_failed', { error: errorText(error) });
+    this.#bootstrapFailed = true;
+    this.#publish();
+  }
+
+  #publish(): void {
+    if (!this.#running) return;
+    const facts = { bootstrapFailed: this.#bootstrapFailed, idChanged: this.#known.changed };
+    this.#output.publish(this.#states(), facts, this.#clock.now());
+  }
+
+  #states(): readonly BrokerState[] {
+    return [...this.#entries.values()].map(({ state }) => state).toSorted((a, b) => a.id - b.id);
+  }
+
+  #remove(brokerId: number): boolean {
+    const entry = this.#entries.get(brokerId);
+    if (entry === undefined) return false;
+    release(entry);
+    this.#entries.delete(brokerId);
+    this.#known.delete(brokerId);
+    return true;
+  }
+
+  #save(entry: BrokerEntry): void {
+    entry.savedAt = this.#clock.now();
+    this.#known.save(entry.state);
+  }
+}

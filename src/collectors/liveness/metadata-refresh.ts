@@ -1,0 +1,45 @@
+import { errorText } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { ClusterMetadata } from '../../kafka/observer.ts';
+import type { BrokerState } from './broker-state.ts';
+import type { Survivor } from './survivor-look.ts';
+import type { LivenessTimings } from './timings.ts';
+
+export interface RefreshParts {
+  readonly log: Logger;
+  readonly timings: LivenessTimings;
+  /** Any broker that answers. */
+  someone(): Survivor | undefined;
+  observed(metadata: ClusterMetadata): void;
+}
+
+/** At most a tenth of a broker's time is spent answering us. */
+const DUTY = 10;
+
+/** Asks for metadata where nobody hands any in, and more often while a crashed broker catches up; one at a time. */
+export class MetadataRefresh {
+  readonly #parts: RefreshParts;
+  #asking = false;
+
+  constructor(parts: RefreshParts) {
+    this.#parts = parts;
+  }
+
+  /** Asks if it is time; `last` is the latest metadata, whoever asked for it. */
+  async perhaps(states: readonly BrokerState[], last: ClusterMetadata | undefined, now: number): Promise<void> {
+    const { refreshMs, refreshRecoveringMs, followRecoveryMs, metadataTimeoutMs } = this.#parts.timings;
+    const recovering = states.some(({ up, verdictHolds, upSince }) => up === true && verdictHolds && now - upSince < followRecoveryMs);
+    const dutyMs = last === undefined ? 0 : (last.answeredAt - last.askedAt) * DUTY;
+    const dueAt = (last?.askedAt ?? 0) + Math.max(dutyMs, recovering ? refreshRecoveringMs : refreshMs);
+    const survivor = this.#parts.someone();
+    if (now < dueAt || this.#asking || survivor === undefined) return;
+    this.#asking = true;
+    try {
+      this.#parts.observed(await survivor.connection.metadata(undefined, metadataTimeoutMs));
+    } catch (error) {
+      this.#parts.log.warn('liveness_metadata_failed', { broker: survivor.id, error: errorText(error) });
+    } finally {
+      this.#asking = false;
+    }
+  }
+}

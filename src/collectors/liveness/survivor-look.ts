@@ -1,0 +1,127 @@
+import type { Clock, Timer } from '../../core/clock.ts';
+import type { BrokerConnection, ClusterMetadata } from '../../kafka/observer.ts';
+import { brokerFacts } from './broker-facts.ts';
+import type { LivenessTimings } from './timings.ts';
+import { nextLookAt, SURVIVORS_ASKED, type Outage, type SurvivorLook } from './verdict.ts';
+
+/** A broker that can be asked about another one, by the connection that is held to it anyway. */
+export interface Survivor {
+  readonly id: number;
+  readonly connection: BrokerConnection;
+}
+
+/** Which topics tell what the broker leads; `undefined` is all of them. */
+export interface LookScope {
+  readonly topics: readonly string[] | undefined;
+  readonly partitions: number;
+}
+
+/** Above this many partitions a look asks for `brokers[]` alone, which is what proves a crash, and once for the rest. */
+const COSTLY_PARTITIONS = 5000;
+
+export interface LookParts {
+  readonly clock: Clock;
+  readonly timings: LivenessTimings;
+  /** Those that answer now, without the broker itself. */
+  survivors(brokerId: number): readonly Survivor[];
+  scope(brokerId: number): LookScope;
+  /** Whether an answer comes from the cluster it is about: an address may have passed to another. */
+  belongs(metadata: ClusterMetadata): boolean;
+  looked(brokerId: number, look: SurvivorLook): void;
+  /** A survivor did not answer, or answered for another cluster. */
+  failed(brokerId: number, survivorId: number, error: unknown): void;
+}
+
+/** The looks of one outage: rounds at fixed times after the break, two survivors each, one after the other's failure. */
+export class OutageLooks {
+  readonly #brokerId: number;
+  readonly #parts: LookParts;
+  readonly #pending = new Set<number>();
+  #askedInRound = new Set<number>();
+  #made = 0;
+  #timer: Timer | undefined;
+  #cancelled = false;
+
+  constructor(brokerId: number, parts: LookParts) {
+    this.#brokerId = brokerId;
+    this.#parts = parts;
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#timer?.cancel();
+  }
+
+  /** Makes the round that is due and arms the timer of the next. */
+  proceed(outage: Outage): void {
+    if (this.#cancelled) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const { clock, timings } = this.#parts;
+    let due = false;
+    for (;;) {
+      const at = nextLookAt(outage, this.#made, timings);
+      if (at === undefined) break;
+      if (at > clock.now()) {
+        this.#timer = clock.timer(at - clock.now(), () => this.proceed(outage));
+        break;
+      }
+      // Rounds that were missed together are made up by one.
+      due = true;
+      this.#made++;
+    }
+    if (due) this.#round();
+  }
+
+  #round(): void {
+    this.#askedInRound = new Set();
+    const scope = this.#parts.scope(this.#brokerId);
+    const cheap = scope.partitions <= COSTLY_PARTITIONS;
+    for (const [i, survivor] of this.#choose(SURVIVORS_ASKED).entries()) {
+      const whole = cheap || (this.#made === 2 && i === 0);
+      void this.#ask(survivor, whole ? scope.topics : []);
+    }
+  }
+
+  /** Those that owe no answer first, so that a slow survivor does not hold up the proof. */
+  #choose(count: number): readonly Survivor[] {
+    const candidates = this.#parts.survivors(this.#brokerId).filter(({ id }) => !this.#askedInRound.has(id) && !this.#pending.has(id));
+    return candidates.slice(0, count);
+  }
+
+  async #ask(survivor: Survivor, topics: readonly string[] | undefined): Promise<void> {
+    const { timings } = this.#parts;
+    this.#askedInRound.add(survivor.id);
+    this.#pending.add(survivor.id);
+    let failure: unknown;
+    try {
+      const metadata = await survivor.connection.metadata(topics, timings.lookTimeoutMs);
+      this.#pending.delete(survivor.id);
+      if (this.#cancelled) return;
+      if (this.#parts.belongs(metadata)) {
+        this.#parts.looked(this.#brokerId, readLook(survivor.id, this.#brokerId, metadata, topics));
+        return;
+      }
+      failure = new Error(`broker ${survivor.id} answers for the cluster ${metadata.clusterId}`);
+    } catch (error) {
+      failure = error;
+    }
+    this.#pending.delete(survivor.id);
+    if (this.#cancelled) return;
+    this.#parts.failed(this.#brokerId, survivor.id, failure);
+    for (const other of this.#choose(1)) void this.#ask(other, topics);
+  }
+}
+
+/** What a Metadata answer says about the broker; the facts only where its topics were asked for. */
+export function readLook(
+  survivorId: number,
+  brokerId: number,
+  metadata: ClusterMetadata,
+  topics: readonly string[] | undefined,
+): SurvivorLook {
+  const { askedAt, answeredAt } = metadata;
+  const registered = metadata.brokers.some(({ id }) => id === brokerId);
+  const brokersOnly = topics !== undefined && topics.length === 0;
+  return { survivorId, askedAt, answeredAt, registered, facts: brokersOnly ? undefined : brokerFacts(metadata).get(brokerId) };
+}

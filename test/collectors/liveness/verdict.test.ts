@@ -1,0 +1,399 @@
+import { describe, expect, it } from '@jest/globals';
+import type { BreakKind } from '../../../src/kafka/observer.ts';
+import type { BrokerFacts } from '../../../src/collectors/liveness/broker-facts.ts';
+import { DEFAULT_TIMINGS } from '../../../src/collectors/liveness/timings.ts';
+import { judge, nextLookAt, type Outage, type SurvivorLook, type Verdict } from '../../../src/collectors/liveness/verdict.ts';
+
+const T0 = 1_700_000_000_000;
+
+/** `1+5` is survivor 1 listing the broker, asked 5 ms after the break; `1-5` it does not. */
+type Look = `${number}${'+' | '-'}${number}` | SurvivorLook;
+
+interface Row {
+  readonly name: string;
+  /** Kinds of the failed reconnects, in order. */
+  readonly tried: readonly BreakKind[];
+  readonly looks?: readonly Look[];
+  /** Milliseconds since the break; 20 by default. */
+  readonly after?: number;
+  /** Other brokers that can be asked; 2 by default. */
+  readonly survivors?: number;
+  readonly era?: 'zookeeper';
+  /** The most leaderships it could hand over in the five minutes before. */
+  readonly led?: number;
+  readonly origin?: Outage['origin'];
+  /** First missed ping, before the break. */
+  readonly silentMs?: number;
+  /** Silence only: when the latest ping was found missed, from the first one. */
+  readonly missedMs?: number;
+  readonly sofar?: Verdict;
+  readonly want: Verdict | undefined;
+}
+
+const NOTHING: BrokerFacts = { registered: true, replicas: 4, outOfSync: 0, leads: 0, movableLeads: 0, movableIsr: 0, movableReplicas: 4 };
+
+function look(survivorId: number, afterMs: number, facts: Partial<BrokerFacts> = {}): SurvivorLook {
+  return { survivorId, askedAt: T0 + afterMs, answeredAt: T0 + afterMs + 1, registered: true, facts: { ...NOTHING, ...facts } };
+}
+
+function parseLook(text: Look): SurvivorLook {
+  if (typeof text !== 'string') return text;
+  const [, survivor = '', sign, ms = ''] = /^(\d+)([+-])(-?\d+)$/.exec(text) ?? [];
+  const at = T0 + Number(ms);
+  return { survivorId: Number(survivor), askedAt: at, answeredAt: at + 1, registered: sign === '+', facts: undefined };
+}
+
+function outageOf(row: Row): Outage {
+  return {
+    at: T0,
+    origin: row.origin ?? 'break',
+    silentSince: row.silentMs === undefined ? (row.origin === 'silence' ? T0 : undefined) : T0 - row.silentMs,
+    lastMissAt: row.missedMs === undefined ? 0 : T0 + row.missedMs,
+    attempts: row.tried.map((kind, i) => ({ startedAt: T0, at: T0 + i + 1, kind, detail: kind })),
+    looks: (row.looks ?? []).map(parseLook),
+    verdict: row.sofar,
+  };
+}
+
+/**
+ * The proof. Each row of the agreed table with its near misses: what is one fact away from it and must be judged
+ * otherwise. A change here is a change of what wakes people: give the reason with it.
+ */
+const TABLE: Readonly<Record<string, readonly Row[]>> = {
+  // 1. The kernel says the port is closed, and both survivors still count on the broker.
+  crashed: [
+    { name: '1.1 refused, both still list it', tried: ['refused'], looks: ['1+2', '2+3'], want: 'crashed' },
+    { name: '1.2 reset is the kernel too', tried: ['reset'], looks: ['1+2', '2+3'], want: 'crashed' },
+    { name: '1.3 one survivor is all there is', tried: ['refused'], looks: ['1+2'], survivors: 1, want: 'crashed' },
+    { name: '1.4 only one of two has answered: wait', tried: ['refused'], looks: ['1+2'], want: undefined },
+    { name: '1.5 the second never answers: one is enough then', tried: ['refused'], looks: ['1+2'], after: 500, want: 'crashed' },
+    { name: '1.6 the other survivor died meanwhile', tried: ['refused'], looks: ['1+2'], survivors: 0, want: 'crashed' },
+    { name: '1.7 a look from before the break proves nothing', tried: ['refused'], looks: ['1+-1', '2+-1'], want: undefined },
+    { name: '1.8 listed, but nothing heard from the kernel yet', tried: [], looks: ['1+2', '2+3'], want: undefined },
+    { name: '1.9 an accepted and closed connect is no refusal', tried: ['closed'], looks: ['1+2', '2+3'], want: undefined },
+    { name: '1.10 refused once is enough, whatever came before', tried: ['closed', 'refused'], looks: ['1+2', '2+3'], want: 'crashed' },
+    { name: '1.11 it leads nothing: listed is the test on KRaft', tried: ['refused'], looks: [look(1, 2), look(2, 3)], want: 'crashed' },
+    { name: '1.12 more than two can be asked, two are', tried: ['refused'], looks: ['1+2', '2+3'], survivors: 9, want: 'crashed' },
+    {
+      name: '1.13 a late timeout does not undo it',
+      tried: ['refused', 'timeout'],
+      looks: ['1+2', '2+3'],
+      sofar: 'crashed',
+      want: 'crashed',
+    },
+    { name: '1.14 nor a refused login', tried: ['refused', 'auth'], looks: ['1+2', '2+3'], sofar: 'crashed', want: 'crashed' },
+  ],
+  // 2. Out of brokers[]: KRaft fences a granted shutdown before its sockets close.
+  stopped: [
+    { name: '2.1 refused and out at both', tried: ['refused'], looks: ['1-2', '2-3'], want: 'stopped' },
+    { name: '2.2 out is enough, before any reconnect has failed', tried: [], looks: ['1-2', '2-3'], want: 'stopped' },
+    { name: '2.3 a pod that stops takes its name along', tried: ['dns', 'dns', 'dns'], looks: ['1-2', '2-3'], want: 'stopped' },
+    { name: '2.4 they disagree: look again', tried: ['refused'], looks: ['1+2', '2-3'], want: undefined },
+    { name: '2.5 the later look counts', tried: ['refused'], looks: ['1+2', '2-3', '1-100', '2-100'], after: 101, want: 'stopped' },
+    {
+      name: '2.6 a slow controller: alive first, out at 100 ms',
+      tried: ['refused'],
+      looks: ['1+2', '2+3', '1-100', '2-100'],
+      after: 102,
+      sofar: 'crashed',
+      want: 'stopped',
+    },
+    {
+      name: '2.7 still disagreeing at the end: one lags behind',
+      tried: ['refused'],
+      looks: ['1+2', '2-3', '1+250', '2-250'],
+      after: 500,
+      want: 'stopped',
+    },
+    { name: '2.8 out at one, the other silent: wait', tried: ['refused'], looks: ['1-2'], want: undefined },
+    { name: '2.9 fenced within 8 s of the break', tried: ['refused'], looks: ['1-8000', '2-8000'], after: 8001, want: 'stopped' },
+    {
+      name: '2.10 first seen later: the session did it',
+      tried: ['refused', 'refused', 'refused'],
+      looks: ['1-8001', '2-8001'],
+      after: 8002,
+      want: 'unknown',
+    },
+    {
+      name: '2.11 listed after the last round, out later: the session',
+      tried: ['refused'],
+      looks: ['1+250', '2+250', '1-7000', '2-7000'],
+      after: 7002,
+      sofar: 'crashed',
+      want: 'crashed',
+    },
+    {
+      name: '2.12 likewise while unreachable',
+      tried: ['timeout', 'timeout', 'timeout'],
+      looks: ['1+250', '2+250', '1-7000', '2-7000'],
+      after: 7002,
+      sofar: 'unreachable',
+      want: 'unreachable',
+    },
+    {
+      name: '2.13 stays proven',
+      tried: ['refused', 'timeout', 'auth'],
+      looks: ['1-2', '2-2', '1+9000'],
+      sofar: 'stopped',
+      want: 'stopped',
+    },
+    {
+      name: '2.14 silent for long, fenced by its session, then closed',
+      tried: ['refused', 'refused', 'refused'],
+      looks: ['1-2', '2-2'],
+      silentMs: 12_000,
+      sofar: 'not_answering',
+      want: 'not_answering',
+    },
+    { name: '2.15 silent for a moment only', tried: ['refused'], looks: ['1-2', '2-2'], silentMs: 2000, sofar: 'suspect', want: 'stopped' },
+  ],
+  // 3. The ZooKeeper era: a registration outlives the stop, leaderships and ISRs do not.
+  zookeeper: [
+    {
+      name: '3.1 listed and leads what could be moved',
+      tried: ['refused'],
+      era: 'zookeeper',
+      looks: [look(1, 2, { movableLeads: 2, movableIsr: 3 }), look(2, 2, { movableLeads: 2, movableIsr: 3 })],
+      want: 'crashed',
+    },
+    {
+      name: '3.2 listed and in an ISR with others',
+      tried: ['refused'],
+      era: 'zookeeper',
+      looks: [look(1, 2, { movableIsr: 1 }), look(2, 2, { movableIsr: 1 })],
+      want: 'crashed',
+    },
+    { name: '3.3 listed, everything handed over', tried: ['refused'], era: 'zookeeper', looks: [look(1, 2), look(2, 2)], want: 'stopped' },
+    {
+      name: '3.4 listed, leads only what nobody else has',
+      tried: ['refused'],
+      era: 'zookeeper',
+      looks: [look(1, 2, { leads: 1 }), look(2, 2, { leads: 1 })],
+      want: 'stopped',
+    },
+    {
+      name: '3.5 no movable replica to tell by',
+      tried: ['refused', 'refused', 'refused'],
+      era: 'zookeeper',
+      looks: [look(1, 2, { movableReplicas: 0 }), look(2, 2, { movableReplicas: 0 })],
+      after: 500,
+      want: 'unknown',
+    },
+    { name: '3.6 unregistered', tried: ['refused'], era: 'zookeeper', looks: ['1-2', '2-2'], want: 'stopped' },
+  ],
+  // 4. Killed in the middle of its stop.
+  cut_short: [
+    {
+      name: '4.1 half of the leaderships gone, some left',
+      tried: ['refused'],
+      led: 10,
+      looks: [look(1, 2, { leads: 5, movableLeads: 5 }), look(2, 2, { leads: 5, movableLeads: 5 })],
+      want: 'cut_short',
+    },
+    {
+      name: '4.2 all movable ones gone, one-copy partitions left',
+      tried: ['refused'],
+      led: 10,
+      looks: [look(1, 2, { leads: 1 }), look(2, 2, { leads: 1 })],
+      want: 'cut_short',
+    },
+    {
+      name: '4.3 a third gone is an election of preferred leaders',
+      tried: ['refused'],
+      led: 9,
+      looks: [look(1, 2, { leads: 6, movableLeads: 6 }), look(2, 2, { leads: 6, movableLeads: 6 })],
+      want: 'crashed',
+    },
+    { name: '4.4 none left: being listed decides', tried: ['refused'], led: 10, looks: [look(1, 2), look(2, 2)], want: 'crashed' },
+    { name: '4.5 none before', tried: ['refused'], led: 0, looks: [look(1, 2, { leads: 1 }), look(2, 2, { leads: 1 })], want: 'crashed' },
+    {
+      name: '4.6 nothing known about before',
+      tried: ['refused'],
+      looks: [look(1, 2, { leads: 5 }), look(2, 2, { leads: 5 })],
+      want: 'crashed',
+    },
+    { name: '4.7 fenced already: it stopped', tried: ['refused'], led: 10, looks: ['1-2', '2-2'], want: 'stopped' },
+    {
+      name: '4.8 brokers[] alone first, the leaderships at 100 ms',
+      tried: ['refused'],
+      led: 10,
+      looks: ['1+2', '2+2', look(1, 100, { leads: 2, movableLeads: 2 })],
+      after: 101,
+      sofar: 'crashed',
+      want: 'cut_short',
+    },
+  ],
+  // 5. No word from the kernel of the broker's host.
+  unreachable: [
+    ...(['timeout', 'no_route', 'dns', 'closed', 'protocol'] as const).map((kind, i): Row => ({
+      name: `5.${i + 1} three times ${kind}`,
+      tried: [kind, kind, kind],
+      looks: ['1+2', '2+2'],
+      after: 160,
+      want: 'unreachable',
+    })),
+    { name: '5.6 two tries are not all', tried: ['no_route', 'no_route'], looks: ['1+2', '2+2'], after: 60, want: undefined },
+    { name: '5.7 without survivors too', tried: ['timeout', 'timeout', 'timeout'], survivors: 0, after: 3000, want: 'unreachable' },
+    {
+      name: '5.8 refused at last, while still listed',
+      tried: ['no_route', 'no_route', 'no_route', 'refused'],
+      looks: ['1+2000', '2+2000'],
+      after: 2002,
+      sofar: 'unreachable',
+      want: 'crashed',
+    },
+  ],
+  // 6. It answers, but not to us.
+  auth: [
+    { name: '6.1 SASL refused', tried: ['auth'], looks: ['1+2', '2+2'], want: 'auth' },
+    { name: '6.2 TLS refused', tried: ['tls'], want: 'auth' },
+    { name: '6.3 a handshake cut by the death itself', tried: ['tls', 'refused'], looks: ['1+2', '2+2'], sofar: 'auth', want: 'crashed' },
+    { name: '6.4 found so at the start', tried: ['auth'], origin: 'found_down', want: 'auth' },
+  ],
+  // 7. Connected, and silent.
+  not_answering: [
+    { name: '7.1 two pings missed', tried: [], origin: 'silence', missedMs: 2000, want: 'suspect' },
+    { name: '7.2 just under ten seconds', tried: [], origin: 'silence', missedMs: 9999, sofar: 'suspect', want: 'suspect' },
+    { name: '7.3 ten seconds', tried: [], origin: 'silence', missedMs: 10_000, sofar: 'suspect', want: 'not_answering' },
+    {
+      name: '7.4 time alone does not do it: the latest ping counts',
+      tried: [],
+      origin: 'silence',
+      missedMs: 2000,
+      after: 60_000,
+      sofar: 'suspect',
+      want: 'suspect',
+    },
+    {
+      name: '7.5 a fresh connect that hangs too changes nothing',
+      tried: ['timeout'],
+      origin: 'silence',
+      missedMs: 3000,
+      sofar: 'suspect',
+      want: 'suspect',
+    },
+    {
+      name: '7.6 fenced meanwhile: still only silent',
+      tried: [],
+      origin: 'silence',
+      looks: ['1-9000'],
+      missedMs: 12_000,
+      sofar: 'suspect',
+      want: 'not_answering',
+    },
+    {
+      name: '7.7 silent, then the connection broke, connects hang',
+      tried: ['timeout', 'timeout', 'timeout'],
+      silentMs: 12_000,
+      looks: ['1+2', '2+2'],
+      sofar: 'suspect',
+      want: 'not_answering',
+    },
+    {
+      name: '7.8 silent, then killed while still listed',
+      tried: ['refused'],
+      silentMs: 5000,
+      looks: ['1+2', '2+2'],
+      sofar: 'suspect',
+      want: 'crashed',
+    },
+  ],
+  // 8. Nothing proves anything.
+  unknown: [
+    { name: '8.1 nobody is left to ask', tried: ['refused', 'refused', 'refused'], survivors: 0, want: 'unknown' },
+    { name: '8.2 nobody left, but connects still to come', tried: ['refused'], survivors: 0, want: undefined },
+    { name: '8.3 survivors do not answer', tried: ['refused', 'refused', 'refused'], after: 500, want: 'unknown' },
+    { name: '8.4 survivors have not answered yet', tried: ['refused', 'refused', 'refused'], after: 499, want: undefined },
+    {
+      name: '8.5 one answers at last',
+      tried: ['refused', 'refused', 'refused'],
+      looks: ['1+1000'],
+      after: 1001,
+      sofar: 'unknown',
+      want: 'crashed',
+    },
+    {
+      name: '8.6 too late to prove anything',
+      tried: ['refused', 'refused', 'refused'],
+      looks: ['1+8001'],
+      after: 8002,
+      sofar: 'unknown',
+      want: 'unknown',
+    },
+    { name: '8.7 down already when Belfry started', tried: ['refused'], origin: 'found_down', looks: ['1+2', '2+2'], want: 'unknown' },
+    {
+      name: '8.8 the verdict of the same outage from before a restart',
+      tried: ['refused'],
+      origin: 'found_down',
+      sofar: 'stopped',
+      want: 'stopped',
+    },
+    { name: '8.9 a suspicion does not outlive a restart', tried: ['timeout'], origin: 'found_down', sofar: 'suspect', want: 'unknown' },
+  ],
+};
+
+describe('the verdict table', () => {
+  describe.each(Object.entries(TABLE))('%s', (_, rows) => {
+    it.each(rows)('$name → $want', (row) => {
+      const around = {
+        now: T0 + (row.after ?? 20),
+        kraft: row.era === undefined,
+        survivors: row.survivors ?? 2,
+        mostMovableLeads: row.led,
+      };
+      expect(judge(outageOf(row), around, DEFAULT_TIMINGS).verdict).toBe(row.want);
+    });
+  });
+
+  it('keeps the look that proved the verdict', () => {
+    const outage = outageOf({ name: '', tried: ['refused'], looks: ['1+2', '2+3'], want: 'crashed' });
+    const { look: proof } = judge(outage, { now: T0 + 5, kraft: true, survivors: 2, mostMovableLeads: undefined }, DEFAULT_TIMINGS);
+    expect(proof).toEqual(parseLook('2+3'));
+  });
+});
+
+describe('looks at survivors', () => {
+  const rounds = (row: Partial<Row>): number[] => {
+    const outage = outageOf({ name: '', tried: [], want: undefined, ...row });
+    const at: number[] = [];
+    for (let due = nextLookAt(outage, 0, DEFAULT_TIMINGS); due !== undefined; due = nextLookAt(outage, at.length, DEFAULT_TIMINGS))
+      at.push(due - T0);
+    return at;
+  };
+
+  it.each<{ name: string; row: Partial<Row>; want: readonly number[] }>([
+    { name: 'three rounds once it is proven', row: { sofar: 'crashed' }, want: [0, 100, 250] },
+    { name: 'more, ever more rarely, while it is not', row: { sofar: 'unknown' }, want: [0, 100, 250, 500, 1000, 2000, 4000, 7000] },
+    { name: 'one at a silent broker', row: { origin: 'silence' }, want: [0] },
+    { name: 'none at one that was down before', row: { origin: 'found_down' }, want: [] },
+  ])('are made $name', ({ row, want }) => {
+    expect(rounds(row)).toEqual(want);
+  });
+});
+
+describe('the agreed numbers', () => {
+  it('are the defaults', () => {
+    expect(DEFAULT_TIMINGS).toMatchObject({
+      pingIntervalMs: 1000,
+      suspectAfterPings: 2,
+      notAnsweringAfterMs: 10_000,
+      reconnectAtMs: [0, 50, 150],
+      lookAtMs: [0, 100, 250],
+      proofWindowMs: 8000,
+      leadershipWindowMs: 300_000,
+      stopGraceMs: 300_000,
+      flappingBreaks: 3,
+      flappingWindowMs: 900_000,
+      isolationWindowMs: 10_000,
+      isolationHoldMs: 15_000,
+      crashedHoldMs: 600_000,
+      retireAfterMs: 1_800_000,
+      stallMs: 250,
+      writeIntervalMs: 5000,
+      backoffMinMs: 100,
+      backoffMaxMs: 5000,
+      authBackoffMs: 60_000,
+      handshakesPerSecond: 20,
+    });
+  });
+});
