@@ -89,18 +89,11 @@ export class FunctionValue {
 /** Go's name of a value's type, for messages and `%T`. */
 export function typeName(value: Value): string {
   if (value === undefined || value === null) return '<nil>';
-  switch (typeof value) {
-    case 'string':
-      return 'string';
-    case 'boolean':
-      return 'bool';
-    case 'bigint':
-      return 'int';
-    case 'number':
-      return 'float64';
-    default:
-      return value instanceof FunctionValue ? 'func' : value.typeName;
-  }
+  if (typeof value === 'string') return 'string';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'bigint') return 'int';
+  if (typeof value === 'number') return 'float64';
+  return value instanceof FunctionValue ? 'func' : value.typeName;
 }
 
 /** Go's truth: not the zero value, not empty. A struct is always true. */

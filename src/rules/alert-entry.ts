@@ -1,0 +1,107 @@
+import { Labels } from '../core/labels.ts';
+import type { Alert, AlertSource, ResolveReason } from '../core/alert.ts';
+import type { AlertStateRow } from '../core/state.ts';
+
+export type AlertState = 'pending' | 'firing' | 'inactive';
+
+const REASONS: readonly ResolveReason[] = ['recovered', 'no_data', 'rule_removed', 'target_removed'];
+
+/** One alert of one rule in memory. Times are milliseconds of Belfry time, 0 where not set. */
+export class AlertEntry {
+  /** The identity. */
+  readonly labels: Labels;
+  /** The sample's own labels, without the metric name; guessed from the identity after a restart. */
+  readonly sampleLabels: Labels;
+  annotations: Labels;
+  value: number;
+  state: AlertState = 'pending';
+  activeAt: number;
+  firedAt = 0;
+  resolvedAt = 0;
+  lastSentAt = 0;
+  keepFiringSince = 0;
+  resolveReason: ResolveReason = 'recovered';
+  /** It was in the result of the last good evaluation. */
+  present = true;
+  /** It comes from before the start and its selectors have not all returned data since. */
+  restored = false;
+  /** Its inputs are gone and the rule says that this keeps it. */
+  withoutData = false;
+  /** Which selectors had data for it when it began to fire; undefined where that is not known. */
+  inputs: readonly boolean[] | undefined;
+  readonly #series = new Map<string, Labels>();
+
+  constructor(labels: Labels, sampleLabels: Labels, activeAt: number, value: number, annotations: Labels) {
+    this.labels = labels;
+    this.sampleLabels = sampleLabels;
+    this.activeAt = activeAt;
+    this.value = value;
+    this.annotations = annotations;
+  }
+
+  static fromRow(row: AlertStateRow, ruleLabelNames: readonly string[]): AlertEntry {
+    const labels = Labels.of(row.labels);
+    const entry = new AlertEntry(
+      labels,
+      labels.without('alertname', ...ruleLabelNames),
+      row.activeAt,
+      row.value,
+      Labels.of(row.annotations),
+    );
+    entry.state = row.state;
+    entry.firedAt = row.firedAt;
+    entry.resolvedAt = row.resolvedAt;
+    entry.lastSentAt = row.lastSentAt;
+    entry.keepFiringSince = row.keepFiringSince;
+    entry.resolveReason = REASONS.find((reason) => reason === row.resolveReason) ?? 'recovered';
+    entry.present = false;
+    entry.restored = row.state !== 'inactive';
+    return entry;
+  }
+
+  toRow(ruleKey: string): AlertStateRow {
+    return {
+      ruleKey,
+      alertKey: this.labels.key,
+      shard: this.labels.get('cluster'),
+      labels: this.labels.toObject(),
+      annotations: this.annotations.toObject(),
+      state: this.state,
+      value: this.value,
+      activeAt: this.activeAt,
+      firedAt: this.firedAt,
+      resolvedAt: this.resolvedAt,
+      lastSentAt: this.lastSentAt,
+      keepFiringSince: this.keepFiringSince,
+      resolveReason: this.state === 'inactive' ? this.resolveReason : '',
+    };
+  }
+
+  /** The labels of its `ALERTS` series (with a state) or `ALERTS_FOR_STATE` series; the same object each time. */
+  seriesLabels(name: 'ALERTS' | 'ALERTS_FOR_STATE'): Labels {
+    const state = name === 'ALERTS' ? this.state : '';
+    const key = `${name} ${state}`;
+    let labels = this.#series.get(key);
+    if (labels === undefined) {
+      labels = this.labels.with('__name__', name).with('alertstate', state);
+      this.#series.set(key, labels);
+    }
+    return labels;
+  }
+
+  /** As routing is told; `validUntil` is until when a firing alert is believed without news. */
+  toAlert(source: AlertSource, generatorUrl: string, validUntil: number): Alert {
+    const resolved = this.state === 'inactive';
+    return {
+      labels: this.labels,
+      annotations: this.annotations,
+      status: resolved ? 'resolved' : 'firing',
+      startsAt: this.firedAt,
+      endsAt: resolved ? this.resolvedAt : validUntil,
+      value: this.value,
+      generatorUrl,
+      ...(resolved ? { resolveReason: this.resolveReason } : {}),
+      source,
+    };
+  }
+}

@@ -1,0 +1,313 @@
+import { BelfryError } from '../core/errors.ts';
+import { Labels } from '../core/labels.ts';
+import { queryEscape } from '../templates/builtins.ts';
+import { AlertEntry } from './alert-entry.ts';
+import { asVector, checkLimit, LayoutKeeper } from './evaluation.ts';
+import { expandAll } from './expand.ts';
+import { Inputs } from './inputs.ts';
+import type { AlertSource, ResolveReason } from '../core/alert.ts';
+import type { AlertStateRow } from '../core/state.ts';
+import type { Evaluation, Outcome, RuleOutput } from './evaluation.ts';
+import type { AlertingRuleDefinition, GroupDefinition } from './model.ts';
+
+/** A sample of the expression with what the rule makes of it. */
+interface Candidate {
+  readonly labels: Labels;
+  readonly sampleLabels: Labels;
+  readonly annotations: Labels;
+  readonly value: number;
+}
+
+/**
+ * One alerting rule and its alerts: Prometheus's state machine (rules/alerting.go), and what Belfry adds to it: alerts
+ * that outlast missing data and restarts, and a reason with every resolve.
+ */
+export class AlertingRule {
+  readonly definition: AlertingRuleDefinition;
+  readonly #limit: number;
+  readonly #source: AlertSource;
+  readonly #generatorPath: string;
+  readonly #layout = new LayoutKeeper();
+  readonly #changed = new Set<AlertEntry>();
+  readonly #dropped = new Set<string>();
+  #entries = new Map<string, AlertEntry>();
+  /** After a reload that changed the rule's labels: alerts of the old labels, by their sample's labels. */
+  #inherited = new Map<string, AlertEntry>();
+
+  constructor(definition: AlertingRuleDefinition, group: GroupDefinition) {
+    this.definition = definition;
+    this.#limit = group.limit;
+    const source = { kind: 'rule', file: group.file, group: group.name, rule: definition.name } as const;
+    this.#source = definition.action === undefined ? source : { ...source, action: definition.action };
+    this.#generatorPath = `/graph?g0.expr=${queryEscape(definition.expression.text)}&g0.tab=1`;
+  }
+
+  get entries(): Iterable<AlertEntry> {
+    return this.#entries.values();
+  }
+
+  /** Takes over the alerts of the rule this one replaces. */
+  adopt(old: AlertingRule): void {
+    this.#entries = old.#entries;
+    for (const entry of old.#changed) this.#changed.add(entry);
+    const texts = (rule: AlertingRule): string => JSON.stringify(rule.definition.labels.map(({ name, template }) => [name, template.text]));
+    if (texts(this) === texts(old)) return;
+    for (const entry of this.#entries.values()) if (entry.state !== 'inactive') this.#inherited.set(entry.sampleLabels.key, entry);
+  }
+
+  /** Takes an alert from before the restart. */
+  restore(row: AlertStateRow): void {
+    const names = this.definition.labels.map(({ name }) => name);
+    this.#entries.set(row.alertKey, AlertEntry.fromRow(row, names));
+  }
+
+  /**
+   * Evaluates the rule and moves its alerts on. Throws, having changed nothing, when the query fails or two samples
+   * have the same identity; over the group's limit it forgets all alerts first, as Prometheus does.
+   */
+  evaluate(evaluation: Evaluation): void {
+    const { ts } = evaluation;
+    const candidates = this.#candidates(evaluation);
+    const recovery = this.definition.recover === undefined ? undefined : this.#recovery(evaluation);
+    const inputs = new Inputs(this.definition.expression.selectors, evaluation.querier, evaluation.queryTs);
+    for (const [key, candidate] of candidates) this.#see(key, candidate, ts);
+    this.#inherited.clear();
+    for (const [key, entry] of this.#entries) {
+      if (candidates.has(key)) this.#advance(entry, ts, inputs);
+      else this.#miss(key, entry, evaluation, inputs, recovery);
+    }
+    this.#enforceLimit();
+  }
+
+  #candidates(evaluation: Evaluation): ReadonlyMap<string, Candidate> {
+    const { definition } = this;
+    const vector = asVector(definition.expression.instant(evaluation.querier, evaluation.queryTs));
+    const found = new Map<string, Candidate>();
+    for (let i = 0; i < vector.n; i++) {
+      const sample = vector.labels(i);
+      const value = vector.values[i] ?? Number.NaN;
+      const data = { labels: sample, value, externalLabels: evaluation.options.externalLabels, host: evaluation.host };
+      const onError = (name: string, error: unknown): void =>
+        evaluation.logger.warn('template_failed', { rule: definition.name, template: name, error });
+      const sampleLabels = sample.without('__name__');
+      const ruleLabels = expandAll(definition.labels, data, onError);
+      const labels = Labels.of([...sampleLabels, ...ruleLabels, ['alertname', definition.name]]);
+      if (found.has(labels.key))
+        throw new BelfryError('RULE_DUPLICATE_ALERT', 'vector contains metrics with the same labelset after applying alert labels');
+      found.set(labels.key, { labels, sampleLabels, value, annotations: Labels.of(expandAll(definition.annotations, data, onError)) });
+    }
+    return found;
+  }
+
+  /** The recover expression's samples: an alert recovers when one agrees with it on all labels the sample has. */
+  #recovery({ querier, queryTs }: Evaluation): (labels: Labels) => boolean {
+    const { recover } = this.definition;
+    if (recover === undefined) return () => true;
+    const vector = asVector(recover.instant(querier, queryTs));
+    const bySchema = new Map<string, { names: readonly string[]; keys: Set<string> }>();
+    for (let i = 0; i < vector.n; i++) {
+      const labels = vector.labels(i).without('__name__');
+      const names = [...labels].map(([name]) => name);
+      const schema = names.join('\u0000');
+      const group = bySchema.get(schema) ?? { names, keys: new Set<string>() };
+      group.keys.add(labels.key);
+      bySchema.set(schema, group);
+    }
+    return (labels) => [...bySchema.values()].some(({ names, keys }) => keys.has(labels.keep(names).key));
+  }
+
+  #see(key: string, candidate: Candidate, ts: number): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && entry.state !== 'inactive') {
+      entry.value = candidate.value;
+      entry.annotations = candidate.annotations;
+      return;
+    }
+    const fresh = new AlertEntry(candidate.labels, candidate.sampleLabels, ts, candidate.value, candidate.annotations);
+    const old = this.#inherited.get(candidate.sampleLabels.key);
+    if (old !== undefined) {
+      // The rule's labels changed on a reload: the condition itself has held all the while.
+      fresh.activeAt = old.activeAt;
+      fresh.state = old.state === 'firing' ? 'firing' : 'pending';
+      fresh.firedAt = old.firedAt;
+      fresh.inputs = old.inputs;
+    }
+    this.#entries.set(key, fresh);
+    this.#changed.add(fresh);
+  }
+
+  /** An alert whose sample is in the result. */
+  #advance(entry: AlertEntry, ts: number, inputs: Inputs): void {
+    entry.present = true;
+    entry.restored = false;
+    entry.withoutData = false;
+    if (entry.keepFiringSince !== 0) {
+      entry.keepFiringSince = 0;
+      this.#changed.add(entry);
+    }
+    this.#fireOrWait(entry, ts);
+    if (entry.state === 'firing' && entry.inputs === undefined) entry.inputs = inputs.of(entry.sampleLabels);
+  }
+
+  #fireOrWait(entry: AlertEntry, ts: number): void {
+    const due = ts - entry.activeAt >= this.definition.forMs;
+    if (entry.state === 'pending' && due) {
+      entry.state = 'firing';
+      entry.firedAt = ts;
+      this.#changed.add(entry);
+    } else if (entry.state === 'firing' && !due) {
+      // A reload has raised `for`.
+      entry.state = 'pending';
+      entry.firedAt = entry.lastSentAt = entry.keepFiringSince = 0;
+      this.#changed.add(entry);
+    }
+  }
+
+  /** An alert whose sample is not in the result. */
+  #miss(
+    key: string,
+    entry: AlertEntry,
+    evaluation: Evaluation,
+    inputs: Inputs,
+    recovered: ((labels: Labels) => boolean) | undefined,
+  ): void {
+    const { ts } = evaluation;
+    entry.present = false;
+    if (entry.state === 'inactive') {
+      // A resolved alert is kept for a while, so that a lost message is made good by a later one.
+      if (ts - entry.resolvedAt > evaluation.options.resolvedRetentionMs) this.#drop(key, entry);
+      return;
+    }
+    if (entry.restored && this.#held(entry, evaluation, inputs)) return;
+    entry.restored = false;
+    const withoutData = this.#inputsGone(entry, inputs);
+    if (entry.state === 'pending') {
+      if (withoutData && this.definition.noData === 'alert') {
+        entry.withoutData = true;
+        this.#fireOrWait(entry, ts);
+      } else this.#drop(key, entry);
+      return;
+    }
+    if (withoutData) {
+      if (this.definition.noData !== 'resolve') {
+        entry.withoutData = true;
+        return;
+      }
+    } else if (recovered !== undefined && !recovered(entry.sampleLabels)) return;
+    entry.withoutData = false;
+    if (this.#keptFiring(entry, ts)) return;
+    this.#resolve(entry, ts, withoutData ? 'no_data' : 'recovered');
+  }
+
+  #resolve(entry: AlertEntry, ts: number, reason: ResolveReason): void {
+    entry.state = 'inactive';
+    entry.resolvedAt = ts;
+    entry.resolveReason = reason;
+    this.#changed.add(entry);
+  }
+
+  #drop(key: string, entry: AlertEntry): void {
+    this.#entries.delete(key);
+    this.#changed.delete(entry);
+    this.#dropped.add(key);
+  }
+
+  /** An alert from before a restart waits until every selector has returned data since, or the grace is over. */
+  #held(entry: AlertEntry, { ts, startedAt, options }: Evaluation, inputs: Inputs): boolean {
+    if (ts - startedAt >= options.restoreGraceMs) return false;
+    return inputs.of(entry.sampleLabels.keep(['cluster']), startedAt).includes(false);
+  }
+
+  /**
+   * Whether the alert's sample is missing because data is: a selector that had series for it when it began to fire has
+   * none now. A selector that had none then (the right side of `unless`, what `absent` looks at) says nothing.
+   */
+  #inputsGone(entry: AlertEntry, inputs: Inputs): boolean {
+    const now = inputs.of(entry.sampleLabels);
+    if (entry.inputs === undefined) return now.length > 0 && !now.includes(true);
+    return entry.inputs.some((had, i) => had && now[i] !== true);
+  }
+
+  #keptFiring(entry: AlertEntry, ts: number): boolean {
+    const { keepFiringForMs } = this.definition;
+    if (keepFiringForMs === 0) return false;
+    if (entry.keepFiringSince === 0) {
+      entry.keepFiringSince = ts;
+      this.#changed.add(entry);
+    }
+    return ts - entry.keepFiringSince < keepFiringForMs;
+  }
+
+  #enforceLimit(): void {
+    if (this.#limit <= 0) return;
+    const active = [...this.#entries.values()].filter(({ state }) => state !== 'inactive').length;
+    if (active <= this.#limit) return;
+    for (const [key, entry] of this.#entries) this.#drop(key, entry);
+    checkLimit(active, this.#limit, 'alerts');
+  }
+
+  /** `ALERTS` and `ALERTS_FOR_STATE` of every pending and firing alert. */
+  series(): RuleOutput {
+    const active = [...this.#entries.values()].filter(({ state }) => state !== 'inactive');
+    const series = [
+      ...active.map((entry) => entry.seriesLabels('ALERTS')),
+      ...active.map((entry) => entry.seriesLabels('ALERTS_FOR_STATE')),
+    ];
+    const output = this.#layout.of(series);
+    for (const [i, entry] of active.entries()) {
+      output.values[i] = 1;
+      output.values[active.length + i] = Math.floor(entry.activeAt / 1000);
+    }
+    return output;
+  }
+
+  /** Adds the alerts that are due to be sent, and the rows that have changed since the last call. */
+  collect(outcome: Outcome, evaluation: Evaluation): void {
+    const { ts, options, intervalMs } = evaluation;
+    const validUntil = ts + 4 * Math.max(intervalMs, options.resendDelayMs);
+    for (const entry of this.#entries.values()) {
+      if (entry.state === 'pending') continue;
+      const changed = entry.resolvedAt > entry.lastSentAt || (entry.state === 'firing' && entry.firedAt > entry.lastSentAt);
+      if (!changed && entry.lastSentAt + options.resendDelayMs >= ts) continue;
+      entry.lastSentAt = ts;
+      outcome.alerts.push(entry.toAlert(this.#sourceOf(entry), options.externalUrl + this.#generatorPath, validUntil));
+    }
+    for (const entry of this.#changed) outcome.saves.push(entry.toRow(this.definition.key));
+    for (const alertKey of this.#dropped)
+      if (!this.#entries.has(alertKey)) outcome.deletes.push({ ruleKey: this.definition.key, alertKey });
+    this.#changed.clear();
+    this.#dropped.clear();
+  }
+
+  /** Absence of data never asks for an act. */
+  #sourceOf(entry: AlertEntry): AlertSource {
+    if (!entry.withoutData || this.#source.action === undefined) return this.#source;
+    const { action: _, ...source } = this.#source;
+    return source;
+  }
+
+  /** Resolves what fires and matches, and forgets what is pending: its rule or its target is no more. */
+  end(ts: number, reason: ResolveReason, matches: (labels: Labels) => boolean): void {
+    for (const [key, entry] of this.#entries) {
+      if (!matches(entry.labels)) continue;
+      if (entry.state === 'pending') this.#drop(key, entry);
+      else if (entry.state === 'firing') this.#resolve(entry, ts, reason);
+    }
+  }
+
+  /** Forgets everything; the rows go with the next `collect`. */
+  forget(): void {
+    for (const [key, entry] of this.#entries) this.#drop(key, entry);
+  }
+
+  /** When the next pending alert is due to fire, after `ts`; undefined where none is. */
+  nextDeadline(ts: number): number | undefined {
+    let next: number | undefined;
+    for (const entry of this.#entries.values()) {
+      if (entry.state !== 'pending' || !entry.present) continue;
+      const due = entry.activeAt + this.definition.forMs;
+      if (due > ts && (next === undefined || due < next)) next = due;
+    }
+    return next;
+  }
+}

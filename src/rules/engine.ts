@@ -1,0 +1,183 @@
+import { Labels } from '../core/labels.ts';
+import { AlertingRule } from './alerting-rule.ts';
+import { prepareExpression } from './expression.ts';
+import { GroupRunner } from './group-runner.ts';
+import { RuleMetrics } from './metrics.ts';
+import { emptyRuleSet } from './model.ts';
+import { Orphans } from './orphans.ts';
+import { snapshotOf } from './snapshot.ts';
+import type { Timer } from '../core/clock.ts';
+import type { Wake } from '../core/sample.ts';
+import type { Expression } from './expression.ts';
+import type { GroupContext } from './group-runner.ts';
+import type { GroupDefinition, RuleSet } from './model.ts';
+import type { RuleEngineOptions, RuleEnginePorts } from './ports.ts';
+import type { RuleRunner } from './rule-runner.ts';
+import type { GroupSnapshot } from './snapshot.ts';
+
+const DEFAULT_OPTIONS: RuleEngineOptions = {
+  resendDelayMs: 60_000,
+  resolvedRetentionMs: 15 * 60_000,
+  restoreGraceMs: 5 * 60_000,
+  externalUrl: '',
+  externalLabels: Labels.empty,
+  strictSlots: false,
+};
+const MAX_TEMPLATE_QUERIES = 1000;
+
+/**
+ * Evaluates rule groups at their slots, and at once when something they select has changed. Alert state is durable
+ * before the sink hears of it, and is taken up again after a restart or a reload.
+ */
+export class RuleEngine {
+  readonly #ports: RuleEnginePorts;
+  readonly #context: GroupContext;
+  readonly #retiring = new Map<string, Timer>();
+  readonly #templateQueries = new Map<string, Expression>();
+  #ruleSet: RuleSet = emptyRuleSet;
+  #groups: readonly GroupRunner[] = [];
+  #running = false;
+  #loaded = false;
+  #wakes: Wake[] = [];
+
+  constructor(ports: RuleEnginePorts, options: Partial<RuleEngineOptions> = {}) {
+    this.#ports = ports;
+    this.#context = {
+      ports,
+      options: { ...DEFAULT_OPTIONS, ...options },
+      metrics: new RuleMetrics(ports.meter),
+      startedAt: ports.clock.now(),
+      prepare: (text) => this.#prepared(text),
+    };
+  }
+
+  get ruleSet(): RuleSet {
+    return this.#ruleSet;
+  }
+
+  /**
+   * Puts another set of rules to work. A group that is the same goes on untouched; of a changed one each rule keeps
+   * its alerts. Alerts of rules that are no more are resolved with the reason `rule_removed`.
+   */
+  replace(ruleSet: RuleSet): void {
+    const old = new Map(this.#groups.map((group) => [groupKey(group.definition), group]));
+    const kept = new Set<GroupRunner>();
+    const groups = ruleSet.groups.map((definition) => {
+      const before = old.get(groupKey(definition));
+      if (before?.definition.contentKey === definition.contentKey) {
+        kept.add(before);
+        return before;
+      }
+      const group = new GroupRunner(definition, this.#context);
+      if (before !== undefined) group.adopt(before);
+      return group;
+    });
+    const keys = new Set(groups.flatMap(({ rules }) => rules.map(({ definition }) => definition.key)));
+    for (const group of this.#groups) {
+      if (kept.has(group)) continue;
+      group.stop();
+      this.#retire(group, keys);
+    }
+    this.#groups = groups;
+    this.#ruleSet = ruleSet;
+    if (this.#running) for (const group of groups) group.start();
+  }
+
+  /** Loads the alerts from before, hands them to the sink once more, and begins with the next slots. Idempotent. */
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    if (!this.#loaded) this.#restore();
+    this.#loaded = true;
+    for (const group of this.#groups) group.start();
+  }
+
+  /** Evaluates no more; alert state stays as it is. Idempotent. */
+  stop(): void {
+    this.#running = false;
+    for (const group of this.#groups) group.stop();
+    for (const timer of this.#retiring.values()) timer.cancel();
+    this.#retiring.clear();
+    this.#wakes = [];
+  }
+
+  /** Something changed that cannot wait for a slot. Wakes of the same turn of the event loop make one evaluation. */
+  wake(wake: Wake): void {
+    if (!this.#running || this.#context.options.strictSlots) return;
+    this.#wakes.push(wake);
+    if (this.#wakes.length === 1) queueMicrotask(() => this.#wakeNow());
+  }
+
+  /** Resolves the alerts of a target or cluster that has left the configuration, with the reason `target_removed`. */
+  targetRemoved(matches: (labels: Labels) => boolean): void {
+    const ts = this.#ports.clock.now();
+    for (const group of this.#groups) group.end(ts, 'target_removed', matches);
+  }
+
+  /** Groups, rules and alerts as they are now. */
+  snapshot(): readonly GroupSnapshot[] {
+    return this.#groups.map(snapshotOf);
+  }
+
+  #wakeNow(): void {
+    const wakes = this.#wakes;
+    this.#wakes = [];
+    if (!this.#running || wakes.length === 0) return;
+    const names = new Set(wakes.flatMap(({ metricNames }) => [...metricNames]));
+    const ts = Math.max(...wakes.map((wake) => wake.ts));
+    for (const group of this.#groups) group.wake(names, ts);
+  }
+
+  #prepared(text: string): Expression {
+    let expression = this.#templateQueries.get(text);
+    if (expression === undefined) {
+      expression = prepareExpression(text);
+      // Texts made from labels could go on for ever: begin anew rather than grow.
+      if (this.#templateQueries.size >= MAX_TEMPLATE_QUERIES) this.#templateQueries.clear();
+      this.#templateQueries.set(text, expression);
+    }
+    return expression;
+  }
+
+  /** Resolves what removed rules had firing; their series end after two intervals, unless a rule has taken them over. */
+  #retire(group: GroupRunner, keys: ReadonlySet<string>): void {
+    const { clock } = this.#ports;
+    const gone = group.rules.filter(({ definition }) => !keys.has(definition.key));
+    if (gone.length === 0) return;
+    group.remove(clock.now(), gone);
+    for (const rule of gone) {
+      this.#retiring.get(rule.targetId)?.cancel();
+      const timer = clock.timer(2 * group.definition.intervalMs, () => this.#retireSeries(rule), { unref: true });
+      this.#retiring.set(rule.targetId, timer);
+    }
+  }
+
+  #retireSeries(rule: RuleRunner): void {
+    this.#retiring.delete(rule.targetId);
+    const takenOver = this.#groups.some(({ rules }) => rules.some(({ targetId }) => targetId === rule.targetId));
+    if (!takenOver) rule.retire(this.#ports.writer, this.#ports.clock.now());
+  }
+
+  #restore(): void {
+    const { state, logger, clock } = this.#ports;
+    const rules = new Map<string, AlertingRule>();
+    for (const { rules: runners } of this.#groups) {
+      for (const { rule } of runners) if (rule instanceof AlertingRule) rules.set(rule.definition.key, rule);
+    }
+    const orphans = new Orphans();
+    const rows = state.loadAlerts();
+    for (const row of rows) {
+      const rule = rules.get(row.ruleKey);
+      if (rule === undefined) orphans.add(row);
+      else rule.restore(row);
+    }
+    logger.info('alerts_restored', { alerts: rows.length - orphans.size, of_removed_rules: orphans.size });
+    const ts = clock.now();
+    for (const group of this.#groups) group.restored(ts);
+    orphans.end(this.#ports, ts);
+  }
+}
+
+function groupKey({ file, name }: GroupDefinition): string {
+  return `${file};${name}`;
+}

@@ -1,0 +1,45 @@
+import { BelfryError } from '../core/errors.ts';
+import { children, unwrapParens } from '../promql/ast.ts';
+import { typeName } from '../promql/check.ts';
+import { prepare } from '../promql/prepare.ts';
+import type { Expr } from '../promql/ast.ts';
+import type { SelectorInfo } from '../promql/prepare.ts';
+import type { Querier } from '../promql/querier.ts';
+import type { ScalarValue, VectorValue } from '../promql/value.ts';
+
+/** The PromQL expression of a rule, parsed and checked: it gives a scalar or an instant vector. */
+export interface Expression {
+  readonly text: string;
+  readonly selectors: readonly SelectorInfo[];
+  /** Whether `label_replace` or `label_join` in it writes this label. */
+  writesLabel(name: string): boolean;
+  /** The instant value at `ts` (ms). Throws `PROMQL_EXECUTION`, `PROMQL_LIMIT` or `PROMQL_TIMEOUT`. */
+  instant(querier: Querier, ts: number): ScalarValue | VectorValue;
+}
+
+/** Parses and checks an expression. Throws a `BelfryError` with a position in the text. */
+export function prepareExpression(text: string): Expression {
+  const prepared = prepare(text);
+  if (prepared.type !== 'vector' && prepared.type !== 'scalar')
+    throw new BelfryError('PROMQL_TYPE', `a rule needs an instant vector or a scalar, this is a ${typeName(prepared.type)}`, {
+      position: { line: 1, column: 1 },
+    });
+  return {
+    text,
+    selectors: prepared.selectors,
+    writesLabel: (name) => writesLabel(prepared.expr, name),
+    instant: (querier, ts) => {
+      const value = prepared.instant(querier, ts);
+      if (value.type === 'vector' || value.type === 'scalar') return value;
+      throw new BelfryError('PROMQL_EXECUTION', 'rule result is not a vector or scalar');
+    },
+  };
+}
+
+function writesLabel(expr: Expr, name: string): boolean {
+  if (expr.kind === 'call' && (expr.func === 'label_replace' || expr.func === 'label_join')) {
+    const target = expr.args[1] === undefined ? undefined : unwrapParens(expr.args[1]);
+    if (target?.kind === 'string' && target.value === name) return true;
+  }
+  return children(expr).some((child) => writesLabel(child, name));
+}

@@ -1,0 +1,249 @@
+import { createHash } from 'node:crypto';
+import { AlertingRule } from './alerting-rule.ts';
+import { asVector, Outcome } from './evaluation.ts';
+import { OverlayQuerier } from './overlay.ts';
+import { RuleRunner } from './rule-runner.ts';
+import type { ResolveReason } from '../core/alert.ts';
+import type { Timer } from '../core/clock.ts';
+import type { Labels } from '../core/labels.ts';
+import type { Querier } from '../promql/querier.ts';
+import type { TemplateSample } from '../templates/prometheus-functions.ts';
+import type { Evaluation } from './evaluation.ts';
+import type { Expression } from './expression.ts';
+import type { RuleMetrics } from './metrics.ts';
+import type { GroupDefinition } from './model.ts';
+import type { RuleEngineOptions, RuleEnginePorts } from './ports.ts';
+
+/** What all groups of an engine share. */
+export interface GroupContext {
+  readonly ports: RuleEnginePorts;
+  readonly options: RuleEngineOptions;
+  readonly metrics: RuleMetrics;
+  readonly startedAt: number;
+  /** For the templates' `query`. */
+  prepare(text: string): Expression;
+}
+
+/** Which rules to evaluate: all at a slot, which also writes, or some between slots. */
+type Selected = 'slot' | ReadonlySet<RuleRunner>;
+
+/**
+ * One group at work: slots spread by a hash of its name, wakes and deadlines between them; rules in the file's order;
+ * the times of its evaluations strictly rise.
+ */
+export class GroupRunner {
+  readonly definition: GroupDefinition;
+  readonly rules: readonly RuleRunner[];
+  readonly #context: GroupContext;
+  readonly #offsetMs: number;
+  #slotTimer: Timer | undefined;
+  #deadlineTimer: Timer | undefined;
+  #nextSlot = 0;
+  #lastTs = 0;
+  #running = false;
+  missedIterations = 0;
+  lastEvaluationTs = 0;
+  evaluationTimeMs = 0;
+
+  constructor(definition: GroupDefinition, context: GroupContext) {
+    this.definition = definition;
+    this.#context = context;
+    this.rules = definition.rules.map((rule) => new RuleRunner(rule, definition));
+    this.#offsetMs = slotOffset(definition);
+  }
+
+  /** Takes over the state of the group this one replaces, rule by rule. */
+  adopt(old: GroupRunner): void {
+    this.#lastTs = old.#lastTs;
+    this.missedIterations = old.missedIterations;
+    const byKey = new Map(old.rules.map((rule) => [rule.definition.key, rule]));
+    for (const rule of this.rules) {
+      const before = byKey.get(rule.definition.key);
+      if (before !== undefined) rule.adopt(before);
+    }
+  }
+
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    const now = this.#context.ports.clock.now();
+    this.#nextSlot = this.#slotBefore(now) + this.definition.intervalMs;
+    this.#armSlot();
+    this.#armDeadline();
+  }
+
+  stop(): void {
+    this.#running = false;
+    this.#slotTimer?.cancel();
+    this.#deadlineTimer?.cancel();
+    this.#slotTimer = this.#deadlineTimer = undefined;
+  }
+
+  /** Evaluates the rules that select one of the names, and the later ones that read what those make. */
+  wake(names: ReadonlySet<string>, ts: number): void {
+    if (!this.#mayWake) return;
+    this.#evaluateSome((rule) => rule.selects(names), ts);
+  }
+
+  /** Resolves the alerts that match, as their rule or target is gone. */
+  end(ts: number, reason: ResolveReason, matches: (labels: Labels) => boolean): void {
+    const evaluation = this.#evaluation(Math.max(ts, this.#lastTs + 1), this.#context.ports.querier);
+    const outcome = new Outcome();
+    for (const { rule } of this.rules) {
+      if (!(rule instanceof AlertingRule)) continue;
+      rule.end(evaluation.ts, reason, matches);
+      rule.collect(outcome, evaluation);
+    }
+    this.#settle(outcome, evaluation);
+  }
+
+  /** Ends these rules' alerts, as they are not in the files any more, and forgets them. */
+  remove(ts: number, gone: readonly RuleRunner[]): void {
+    const evaluation = this.#evaluation(Math.max(ts, this.#lastTs + 1), this.#context.ports.querier);
+    const outcome = new Outcome();
+    for (const { rule } of gone) {
+      if (!(rule instanceof AlertingRule)) continue;
+      rule.end(evaluation.ts, 'rule_removed', () => true);
+      rule.collect(outcome, evaluation);
+      rule.forget();
+      rule.collect(outcome, evaluation);
+    }
+    this.#settle(outcome, evaluation);
+  }
+
+  /** The alerts it holds from before a restart, to be handed on again: whoever had them may not have got them. */
+  restored(ts: number): void {
+    const evaluation = this.#evaluation(ts, this.#context.ports.querier);
+    const outcome = new Outcome();
+    for (const { rule } of this.rules) {
+      if (!(rule instanceof AlertingRule)) continue;
+      for (const entry of rule.entries) entry.lastSentAt = 0;
+      rule.collect(outcome, evaluation);
+    }
+    this.#settle(outcome, evaluation);
+  }
+
+  #slotBefore(now: number): number {
+    const { intervalMs } = this.definition;
+    return now - ((((now - this.#offsetMs) % intervalMs) + intervalMs) % intervalMs);
+  }
+
+  #armSlot(): void {
+    const { clock } = this.#context.ports;
+    this.#slotTimer = clock.timer(Math.max(0, this.#nextSlot - clock.now()), () => this.#slot());
+  }
+
+  #slot(): void {
+    const slot = this.#nextSlot;
+    const { intervalMs } = this.definition;
+    this.#evaluate(Math.max(slot, this.#lastTs + 1), 'slot');
+    const missed = Math.max(0, Math.floor((this.#context.ports.clock.now() - slot) / intervalMs));
+    if (missed > 0) {
+      this.missedIterations += missed;
+      this.#context.metrics.missed(this.definition.name, missed);
+    }
+    this.#nextSlot = slot + (missed + 1) * intervalMs;
+    if (!this.#running) return;
+    this.#armSlot();
+    this.#armDeadline();
+  }
+
+  get #mayWake(): boolean {
+    return this.#running && !this.#context.options.strictSlots && this.definition.queryOffsetMs === 0;
+  }
+
+  #evaluateSome(first: (rule: RuleRunner) => boolean, ts: number): void {
+    const selected = new Set<RuleRunner>();
+    const made = new Set<string>();
+    for (const rule of this.rules) {
+      if (!rule.wakes || (!first(rule) && !(made.size > 0 && rule.selects(made)))) continue;
+      selected.add(rule);
+      for (const name of rule.makes) made.add(name);
+    }
+    if (selected.size === 0) return;
+    this.#evaluate(Math.max(ts, this.#lastTs + 1), selected);
+    this.#armDeadline();
+  }
+
+  /** A pending alert does not wait for the next slot: it is looked at again when its `for` is over. */
+  #armDeadline(): void {
+    this.#deadlineTimer?.cancel();
+    this.#deadlineTimer = undefined;
+    if (!this.#mayWake) return;
+    const due = Math.min(...this.rules.map((rule) => this.#deadlineOf(rule)));
+    if (due >= this.#nextSlot) return;
+    const { clock } = this.#context.ports;
+    this.#deadlineTimer = clock.timer(Math.max(0, due - clock.now()), () => {
+      const now = Math.max(due, clock.now());
+      this.#evaluateSome((rule) => this.#deadlineOf(rule) <= now, now);
+    });
+  }
+
+  #deadlineOf({ rule, wakes }: RuleRunner): number {
+    return (wakes && rule instanceof AlertingRule ? rule.nextDeadline(this.#lastTs) : undefined) ?? Infinity;
+  }
+
+  #evaluation(ts: number, querier: Querier): Evaluation {
+    const { ports, options, startedAt } = this.#context;
+    const queryTs = ts - this.definition.queryOffsetMs;
+    const query = (text: string): readonly TemplateSample[] => {
+      const vector = asVector(this.#context.prepare(text).instant(querier, queryTs));
+      return Array.from({ length: vector.n }, (_, i) => ({ labels: vector.labels(i), value: vector.values[i] ?? Number.NaN }));
+    };
+    return {
+      ts,
+      queryTs,
+      querier,
+      host: { query, externalUrl: options.externalUrl, now: ts },
+      options,
+      intervalMs: this.definition.intervalMs,
+      logger: ports.logger.child({ group: this.definition.name }),
+      startedAt,
+    };
+  }
+
+  #evaluate(ts: number, selected: Selected): void {
+    const { ports, metrics } = this.#context;
+    const begin = ports.clock.elapsed();
+    this.#lastTs = ts;
+    const overlay = selected === 'slot' ? undefined : new OverlayQuerier(ports.querier, ts);
+    const evaluation = this.#evaluation(ts, overlay ?? ports.querier);
+    const outcome = new Outcome();
+    for (const runner of this.rules) {
+      if (selected !== 'slot' && !selected.has(runner)) continue;
+      const ruleBegin = ports.clock.elapsed();
+      if (overlay === undefined) runner.evaluateAndWrite(evaluation, ports.writer);
+      else runner.evaluateAndShow(evaluation, overlay);
+      runner.evaluationTimeMs = ports.clock.elapsed() - ruleBegin;
+      if (runner.health === 'err') metrics.failed(this.definition.name);
+      // After a failed query too: what fires goes on firing and is not to be timed out downstream.
+      if (runner.rule instanceof AlertingRule) runner.rule.collect(outcome, evaluation);
+    }
+    this.#settle(outcome, evaluation);
+    const tookMs = ports.clock.elapsed() - begin;
+    if (selected === 'slot') {
+      this.lastEvaluationTs = ts;
+      this.evaluationTimeMs = tookMs;
+    }
+    metrics.evaluated(this.definition.name, selected === 'slot' ? 'slot' : 'wake', tookMs);
+  }
+
+  /** The decision is durable before anyone hears of it; where it cannot be, alerts go on from memory. */
+  #settle(outcome: Outcome, { ts, logger }: Evaluation): void {
+    const { state, sink } = this.#context.ports;
+    if (outcome.hasChanges) {
+      const durable = state.durably(() => {
+        for (const row of outcome.saves) state.saveAlert(row);
+        for (const { ruleKey, alertKey } of outcome.deletes) state.deleteAlert(ruleKey, alertKey);
+      });
+      if (!durable) logger.error('alert_state_not_durable', { rows: outcome.saves.length });
+    }
+    if (outcome.alerts.length > 0) sink.receive(outcome.alerts, ts);
+  }
+}
+
+/** Where in its interval a group has its slots: groups of one interval do not all evaluate at once. */
+function slotOffset({ file, name, intervalMs }: GroupDefinition): number {
+  const digest = createHash('sha256').update(`${file}\u0000${name}`).digest();
+  return digest.readUInt32BE(0) % intervalMs;
+}

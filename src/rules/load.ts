@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import { BelfryError, errorText } from '../core/errors.ts';
+import { Labels } from '../core/labels.ts';
+import { readRule } from './load-rule.ts';
+import { formatProblem, YamlReader } from './yaml-reader.ts';
+import type { GroupContext } from './load-rule.ts';
+import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
+import type { RuleProblem, YamlFields } from './yaml-reader.ts';
+
+export interface RuleFile {
+  /** As errors and the API call it. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface LoadOptions {
+  /** For groups without an `interval`. */
+  readonly evaluationIntervalMs: number;
+}
+
+const MAX_FILE_LENGTH = 16 * 1024 * 1024;
+const MAX_RULES = 100_000;
+const GROUP_FIELDS = ['name', 'interval', 'query_offset', 'limit', 'labels', 'rules'];
+
+/** Reads rule files from disk. Throws `CONFIG_UNREADABLE` naming the file. */
+export function readRuleFiles(paths: readonly string[]): Promise<readonly RuleFile[]> {
+  return Promise.all(
+    paths.map(async (path) => {
+      try {
+        return { path, text: await readFile(path, 'utf8') };
+      } catch (cause) {
+        throw new BelfryError('CONFIG_UNREADABLE', `${path}: ${errorText(cause)}`, { cause });
+      }
+    }),
+  );
+}
+
+/**
+ * Parses rule files as strictly as Prometheus (model/rulefmt), with Belfry's annotations. Throws `RULES_INVALID` whose
+ * text holds every mistake of all files, one a line: `file:line:col: group "g", rule 3, "Name": cause`.
+ */
+export function parseRuleFiles(files: readonly RuleFile[], options: LoadOptions): RuleSet {
+  const { ruleSet, problems } = checkRuleFiles(files, options);
+  if (problems.length > 0) throw new BelfryError('RULES_INVALID', problems.map(formatProblem).join('\n'));
+  return ruleSet;
+}
+
+/** Like `parseRuleFiles`, but returns the mistakes; the rule set then lacks what is wrong. */
+export function checkRuleFiles(
+  files: readonly RuleFile[],
+  options: LoadOptions,
+): { readonly ruleSet: RuleSet; readonly problems: readonly RuleProblem[] } {
+  const groups: GroupDefinition[] = [];
+  const problems: RuleProblem[] = [];
+  const warnings: string[] = [];
+  for (const file of files) {
+    if (file.text.length > MAX_FILE_LENGTH) {
+      problems.push({ file: file.path, line: 1, column: 1, message: `larger than ${MAX_FILE_LENGTH} characters` });
+      continue;
+    }
+    const reader = new YamlReader(file.path, file.text);
+    if (reader.problems.length === 0) {
+      const found = readGroups(reader, options);
+      groups.push(...found);
+      warnings.push(...duplicateRules(found));
+    }
+    problems.push(...reader.problems);
+  }
+  const seen = new Set<string>();
+  for (const [index, file] of files.entries()) {
+    if (seen.has(file.path)) problems.push({ file: file.path, line: 1, column: 1, message: `named twice (place ${index + 1})` });
+    seen.add(file.path);
+  }
+  return { ruleSet: { groups, warnings }, problems };
+}
+
+function readGroups(reader: YamlReader, options: LoadOptions): readonly GroupDefinition[] {
+  const top = reader.fields(reader.root, '', ['groups']);
+  const groups: GroupDefinition[] = [];
+  const names = new Set<string>();
+  let rules = 0;
+  for (const node of reader.list(top.get('groups'), 'groups')) {
+    const fields = reader.fields(node, 'groups', GROUP_FIELDS);
+    const name = reader.text(fields.get('name'), 'group name') ?? '';
+    const context = `group ${JSON.stringify(name)}`;
+    if (name === '') reader.problem(node, '', 'a group must have a name');
+    else if (names.has(name)) reader.problem(fields.get('name'), context, 'the name is used twice in this file');
+    names.add(name);
+    const group = readGroup(reader, fields, name, options);
+    rules += group.rules.length;
+    if (rules > MAX_RULES) {
+      reader.problem(node, context, `more than ${MAX_RULES} rules in one file`);
+      break;
+    }
+    groups.push(group);
+  }
+  return groups;
+}
+
+function readGroup(reader: YamlReader, fields: YamlFields, name: string, options: LoadOptions): GroupDefinition {
+  const context = `group ${JSON.stringify(name)}`;
+  const intervalMs = reader.duration(fields, 'interval', context) || options.evaluationIntervalMs;
+  const queryOffsetMs = reader.duration(fields, 'query_offset', context);
+  const limitText = reader.text(fields.get('limit'), context) ?? '';
+  const limit = limitText === '' ? 0 : Number(limitText);
+  if (!/^[+-]?\d*$/.test(limitText) || !Number.isSafeInteger(limit))
+    reader.problem(fields.get('limit'), context, 'limit must be a whole number');
+  const group: GroupContext = { file: reader.file, name, labels: readGroupLabels(reader, fields, context) };
+  const counts = new Map<string, number>();
+  const rules: RuleDefinition[] = [];
+  for (const [index, node] of reader.list(fields.get('rules'), context).entries()) {
+    const rule = readRule(reader, node, group, index + 1, counts);
+    if (rule !== undefined) rules.push(rule);
+  }
+  const contentKey = JSON.stringify([reader.file, name, intervalMs, queryOffsetMs, limit, rules.map(ruleContent)]);
+  return { file: reader.file, name, intervalMs, queryOffsetMs, limit, rules, contentKey };
+}
+
+function readGroupLabels(reader: YamlReader, fields: YamlFields, context: string): GroupContext['labels'] {
+  const labels: GroupContext['labels'][number][] = [];
+  for (const { key, keyNode, value } of reader.entries(fields.get('labels'), `${context}, labels`) ?? []) {
+    if (key === '' || key === '__name__') reader.problem(keyNode, context, `invalid label name: ${JSON.stringify(key)}`);
+    else if (key === 'action') reader.problem(keyNode, context, 'the label action must stand in the labels of a rule');
+    else labels.push({ name: key, text: reader.text(value, `${context}, label ${key}`) ?? '', node: value });
+  }
+  return labels;
+}
+
+/** What of a rule makes a group another one. */
+function ruleContent(rule: RuleDefinition): unknown {
+  const { key, kind, expression } = rule;
+  if (rule.kind === 'recording') return [key, kind, expression.text, rule.labels.key];
+  const texts = (list: typeof rule.labels): unknown => list.map(({ name, template }) => [name, template.text]);
+  const { forMs, keepFiringForMs, noData, recover, wake } = rule;
+  return [key, kind, expression.text, forMs, keepFiringForMs, texts(rule.labels), texts(rule.annotations), noData, recover?.text, wake];
+}
+
+/** Rules with the same name and labels usually are a mistake of copying, and make the same series twice. */
+function duplicateRules(groups: readonly GroupDefinition[]): readonly string[] {
+  const seen = new Set<string>();
+  const warnings: string[] = [];
+  for (const group of groups) {
+    for (const rule of group.rules) {
+      const labels =
+        rule.kind === 'recording' ? rule.labels : Labels.of(rule.labels.map(({ name, template }) => [name, template.text] as const));
+      const key = `${rule.kind} ${rule.name} ${labels.key}`;
+      if (seen.has(key))
+        warnings.push(`${group.file}:${rule.line}: group ${JSON.stringify(group.name)}: a second rule ${rule.name}${String(labels)}`);
+      seen.add(key);
+    }
+  }
+  return warnings;
+}

@@ -1,0 +1,121 @@
+import { BelfryError } from '../core/errors.ts';
+import { Labels } from '../core/labels.ts';
+import { matchesAll } from '../core/matcher.ts';
+import type { Matcher } from '../core/matcher.ts';
+import type { Layout, SampleWriter, TargetWriter } from '../core/sample.ts';
+import type { InstantColumns, PointBuffer, Querier, Selection } from '../promql/querier.ts';
+
+/** A series with its samples in order of time; where `stale` is set a sample is a staleness marker. */
+interface MemoryPoints {
+  readonly labels: Labels;
+  readonly timestamps: number[];
+  readonly values: number[];
+  readonly stale: boolean[];
+}
+
+/**
+ * The simplest store there is, for rule tests and unit tests of the engine: both the write and the read side, all in
+ * memory, nothing ever forgotten.
+ */
+export class MemorySeries implements Querier, SampleWriter {
+  readonly #series = new Map<string, MemoryPoints>();
+  readonly #targets = new Map<string, MemoryTarget>();
+  /** While set, every query fails with it. */
+  failure: string | undefined;
+
+  /** Adds a sample, which must be the series' newest; undefined is a staleness marker. */
+  add(labels: Labels, ts: number, value: number | undefined): void {
+    let points = this.#series.get(labels.key);
+    if (points === undefined) this.#series.set(labels.key, (points = { labels, timestamps: [], values: [], stale: [] }));
+    if ((points.timestamps.at(-1) ?? -Infinity) >= ts)
+      throw new BelfryError('STORE_OUT_OF_ORDER', `sample of ${String(labels)} at ${ts} is not newer than the last`);
+    points.timestamps.push(ts);
+    points.values.push(value ?? Number.NaN);
+    points.stale.push(value === undefined);
+  }
+
+  target(id: string): TargetWriter {
+    let target = this.#targets.get(id);
+    if (target === undefined) this.#targets.set(id, (target = new MemoryTarget(this)));
+    return target;
+  }
+
+  removeTarget(id: string): void {
+    this.#targets.delete(id);
+  }
+
+  select(matchers: readonly Matcher[]): Selection {
+    if (this.failure !== undefined) throw new BelfryError('PROMQL_EXECUTION', this.failure);
+    return new MemorySelection([...this.#series.values()].filter(({ labels }) => matchesAll(matchers, labels)));
+  }
+}
+
+class MemoryTarget implements TargetWriter {
+  readonly #store: MemorySeries;
+  #live = new Map<string, Labels>();
+  #lastTs = -Infinity;
+
+  constructor(store: MemorySeries) {
+    this.#store = store;
+  }
+
+  append(ts: number, layout: Layout, values: Float64Array, absent?: Uint8Array): void {
+    if (ts <= this.#lastTs) throw new BelfryError('STORE_OUT_OF_ORDER', `row at ${ts} is not newer than the last`);
+    this.#lastTs = ts;
+    const live = new Map<string, Labels>();
+    for (const [i, labels] of layout.series.entries()) {
+      if (absent?.[i] === 1) continue;
+      live.set(labels.key, labels);
+      this.#store.add(labels, ts, values[i] ?? Number.NaN);
+    }
+    for (const [key, labels] of this.#live) if (!live.has(key)) this.#store.add(labels, ts, undefined);
+    this.#live = live;
+  }
+
+  appendAt(ts: number, series: Labels, value: number): void {
+    this.#store.add(series, ts, value);
+  }
+
+  markStale(ts: number): void {
+    for (const labels of this.#live.values()) this.#store.add(labels, ts, undefined);
+    this.#live.clear();
+  }
+}
+
+class MemorySelection implements Selection {
+  readonly #series: readonly MemoryPoints[];
+  readonly n: number;
+
+  constructor(series: readonly MemoryPoints[]) {
+    this.#series = series;
+    this.n = series.length;
+  }
+
+  labels(index: number): Labels {
+    return this.#series[index]?.labels ?? Labels.empty;
+  }
+
+  instant(ts: number, lookbackMs: number, out: InstantColumns): void {
+    for (const [i, { timestamps, values, stale }] of this.#series.entries()) {
+      const at = timestamps.findLastIndex((sampleTs) => sampleTs <= ts);
+      const sampleTs = timestamps[at] ?? -Infinity;
+      out.present[i] = sampleTs > ts - lookbackMs && stale[at] !== true ? 1 : 0;
+      out.values[i] = values[at] ?? Number.NaN;
+      out.timestamps[i] = sampleTs;
+    }
+  }
+
+  window(index: number, fromTs: number, toTs: number, into: PointBuffer): number {
+    const series = this.#series[index];
+    if (series === undefined) return 0;
+    let count = 0;
+    for (const [i, ts] of series.timestamps.entries()) {
+      if (ts <= fromTs || ts > toTs || series.stale[i] === true) continue;
+      into.reserve(count + 1);
+      into.timestamps[count] = ts;
+      into.values[count] = series.values[i] ?? Number.NaN;
+      count++;
+    }
+    return count;
+  }
+}

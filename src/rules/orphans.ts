@@ -1,0 +1,37 @@
+import { AlertEntry } from './alert-entry.ts';
+import type { Alert } from '../core/alert.ts';
+import type { AlertStateRow } from '../core/state.ts';
+import type { RuleEnginePorts } from './ports.ts';
+
+/** Alerts in the state file whose rule is not in the rule files any more: removed while Belfry was down. */
+export class Orphans {
+  readonly #rows: AlertStateRow[] = [];
+
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  add(row: AlertStateRow): void {
+    this.#rows.push(row);
+  }
+
+  /** Forgets them all, and tells the sink that those that fired have ended. */
+  end({ state, sink, logger }: RuleEnginePorts, ts: number): void {
+    if (this.#rows.length === 0) return;
+    const alerts: Alert[] = [];
+    for (const row of this.#rows) {
+      if (row.state !== 'firing') continue;
+      const entry = AlertEntry.fromRow(row, []);
+      entry.state = 'inactive';
+      entry.resolvedAt = ts;
+      entry.resolveReason = 'rule_removed';
+      const [file = '', group = '', rule = ''] = row.ruleKey.split(';');
+      alerts.push(entry.toAlert({ kind: 'rule', file, group, rule }, '', ts));
+    }
+    const durable = state.durably(() => {
+      for (const { ruleKey, alertKey } of this.#rows) state.deleteAlert(ruleKey, alertKey);
+    });
+    if (!durable) logger.error('alert_state_not_durable', { rows: this.#rows.length });
+    if (alerts.length > 0) sink.receive(alerts, ts);
+  }
+}

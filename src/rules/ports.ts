@@ -1,0 +1,42 @@
+import type { Alert } from '../core/alert.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Labels } from '../core/labels.ts';
+import type { Logger } from '../core/log.ts';
+import type { Meter } from '../core/meter.ts';
+import type { SampleWriter } from '../core/sample.ts';
+import type { AlertStateStore } from '../core/state.ts';
+import type { Querier } from '../promql/querier.ts';
+
+/** Where alerts go: routing. It is told of state changes at once and of what keeps firing every `resendDelayMs`. */
+export interface AlertSink {
+  /** Must not throw. The same alert may come again: at a resend, and after a restart. */
+  receive(alerts: readonly Alert[], ts: number): void;
+}
+
+/** What the engine needs of its surroundings. */
+export interface RuleEnginePorts {
+  readonly querier: Querier;
+  readonly writer: SampleWriter;
+  readonly state: AlertStateStore;
+  readonly sink: AlertSink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+}
+
+export interface RuleEngineOptions {
+  /** How often a firing (or lately resolved) alert is sent again without a change. */
+  readonly resendDelayMs: number;
+  /** How long a resolved alert is kept and sent again, so that a lost message is made good. */
+  readonly resolvedRetentionMs: number;
+  /** After a start, how long an alert from before is held while its selectors have returned nothing. */
+  readonly restoreGraceMs: number;
+  /** Where this Belfry's pages are, without a slash at the end. */
+  readonly externalUrl: string;
+  readonly externalLabels: Labels;
+  /** Evaluate at slots only, as Prometheus does: no wakes, no deadlines. */
+  readonly strictSlots: boolean;
+}
+
+/** Belfry's `evaluation_interval` for groups that name none. */
+export const DEFAULT_EVALUATION_INTERVAL_MS = 5000;

@@ -1,0 +1,36 @@
+import { BelfryError } from '../core/errors.ts';
+import { Labels } from '../core/labels.ts';
+import { asVector, checkLimit, LayoutKeeper } from './evaluation.ts';
+import type { Evaluation, RuleOutput } from './evaluation.ts';
+import type { GroupDefinition, RecordingRuleDefinition } from './model.ts';
+
+/** One recording rule: its expression's result under another name. */
+export class RecordingRule {
+  readonly definition: RecordingRuleDefinition;
+  readonly #limit: number;
+  readonly #layout = new LayoutKeeper();
+
+  constructor(definition: RecordingRuleDefinition, group: GroupDefinition) {
+    this.definition = definition;
+    this.#limit = group.limit;
+  }
+
+  /** Throws when the query fails, gives too many series, or two of them with the same labels. */
+  evaluate({ querier, queryTs }: Evaluation): RuleOutput {
+    const { expression, name, labels: ruleLabels } = this.definition;
+    const vector = asVector(expression.instant(querier, queryTs));
+    checkLimit(vector.n, this.#limit, 'series');
+    const series: Labels[] = [];
+    const seen = new Set<string>();
+    for (let i = 0; i < vector.n; i++) {
+      const labels = Labels.of([...vector.labels(i), ['__name__', name], ...ruleLabels]);
+      if (seen.has(labels.key))
+        throw new BelfryError('RULE_DUPLICATE_ALERT', 'vector contains metrics with the same labelset after applying rule labels');
+      seen.add(labels.key);
+      series.push(labels);
+    }
+    const output = this.#layout.of(series);
+    output.values.set(vector.values);
+    return output;
+  }
+}

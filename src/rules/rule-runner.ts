@@ -1,0 +1,112 @@
+import { BelfryError, errorText } from '../core/errors.ts';
+import { METRIC_NAME } from '../core/labels.ts';
+import { AlertingRule } from './alerting-rule.ts';
+import { RecordingRule } from './recording-rule.ts';
+import type { Labels } from '../core/labels.ts';
+import type { SampleWriter } from '../core/sample.ts';
+import type { Evaluation, RuleOutput } from './evaluation.ts';
+import type { GroupDefinition, RuleDefinition } from './model.ts';
+import type { OverlayQuerier } from './overlay.ts';
+
+export type RuleHealth = 'unknown' | 'ok' | 'err';
+
+/** A rule at work: how its last evaluation went, and where its series go. */
+export class RuleRunner {
+  readonly definition: RuleDefinition;
+  readonly rule: AlertingRule | RecordingRule;
+  health: RuleHealth = 'unknown';
+  lastError = '';
+  /** Milliseconds of Belfry time; 0 before the first evaluation. */
+  lastEvaluationTs = 0;
+  evaluationTimeMs = 0;
+  /** The series of its last written row. */
+  #written: readonly Labels[] = [];
+
+  constructor(definition: RuleDefinition, group: GroupDefinition) {
+    this.definition = definition;
+    this.rule = definition.kind === 'alerting' ? new AlertingRule(definition, group) : new RecordingRule(definition, group);
+  }
+
+  /** Takes over the state of the rule this one replaces. */
+  adopt(old: RuleRunner): void {
+    this.#written = old.#written;
+    this.lastEvaluationTs = old.lastEvaluationTs;
+    if (this.rule instanceof AlertingRule && old.rule instanceof AlertingRule) this.rule.adopt(old.rule);
+  }
+
+  /** The id of its series in the store. */
+  get targetId(): string {
+    return `rules/${this.definition.key}`;
+  }
+
+  /** Whether an evaluation may be woken for it between slots. */
+  get wakes(): boolean {
+    return this.definition.kind === 'recording' || this.definition.wake;
+  }
+
+  /** Whether its expression selects one of these metric names. */
+  selects(names: ReadonlySet<string>): boolean {
+    const { expression } = this.definition;
+    const more = this.definition.kind === 'alerting' ? this.definition.recover : undefined;
+    return [...expression.selectors, ...(more?.selectors ?? [])].some(({ metricName, matchers }) => {
+      if (metricName !== undefined) return names.has(metricName);
+      const onName = matchers.filter(({ name }) => name === METRIC_NAME);
+      return [...names].some((name) => onName.every((matcher) => matcher.matches(name)));
+    });
+  }
+
+  /** The metric names that it makes. */
+  get makes(): readonly string[] {
+    return this.definition.kind === 'recording' ? [this.definition.name] : ['ALERTS', 'ALERTS_FOR_STATE'];
+  }
+
+  /** Evaluates at a slot and writes its series; a failed query changes nothing and writes nothing. */
+  evaluateAndWrite(evaluation: Evaluation, writer: SampleWriter): void {
+    const output = this.#run(evaluation);
+    if (output === undefined) return;
+    if (output.layout.series.length === 0 && this.#written.length === 0) return;
+    try {
+      writer.target(this.targetId).append(evaluation.queryTs, output.layout, output.values);
+      this.#written = output.layout.series;
+    } catch (error) {
+      this.#fail(evaluation, error);
+    }
+  }
+
+  /** Evaluates between slots: its series are shown to the group's later rules but not written. */
+  evaluateAndShow(evaluation: Evaluation, overlay: OverlayQuerier): void {
+    const output = this.#run(evaluation);
+    if (output !== undefined) overlay.add(output, this.#written);
+  }
+
+  /** Ends its series in the store. */
+  retire(writer: SampleWriter, ts: number): void {
+    if (this.#written.length > 0) writer.target(this.targetId).markStale(ts);
+    writer.removeTarget(this.targetId);
+    this.#written = [];
+  }
+
+  #run(evaluation: Evaluation): RuleOutput | undefined {
+    this.lastEvaluationTs = evaluation.ts;
+    try {
+      let output: RuleOutput;
+      if (this.rule instanceof AlertingRule) {
+        this.rule.evaluate(evaluation);
+        output = this.rule.series();
+      } else output = this.rule.evaluate(evaluation);
+      this.health = 'ok';
+      this.lastError = '';
+      return output;
+    } catch (error) {
+      this.#fail(evaluation, error);
+      return undefined;
+    }
+  }
+
+  #fail(evaluation: Evaluation, error: unknown): void {
+    this.health = 'err';
+    this.lastError = errorText(error);
+    const code = error instanceof BelfryError ? error.code : 'INTERNAL';
+    evaluation.logger.warn('rule_failed', { rule: this.definition.name, code, error: this.lastError });
+  }
+}

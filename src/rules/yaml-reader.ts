@@ -1,0 +1,162 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type { Document, Node, Scalar } from 'yaml';
+import { parseDuration } from '../core/duration.ts';
+import { errorText } from '../core/errors.ts';
+import { nearestName } from '../core/nearest.ts';
+import type { Position } from '../core/errors.ts';
+
+/** A mistake in a rule file. */
+export interface RuleProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+export function formatProblem(problem: RuleProblem): string {
+  return `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`;
+}
+
+/** A node with aliases followed; undefined where the field is left out. */
+export type YamlNode = Node | null | undefined;
+export type YamlFields = ReadonlyMap<string, YamlNode>;
+
+/** Reads one YAML file strictly and gathers every mistake with its place. */
+export class YamlReader {
+  readonly file: string;
+  readonly problems: RuleProblem[] = [];
+  readonly #text: string;
+  readonly #lines = new LineCounter();
+  readonly #document: Document;
+
+  constructor(file: string, text: string) {
+    this.file = file;
+    this.#text = text;
+    this.#document = parseDocument(text, {
+      lineCounter: this.#lines,
+      merge: true,
+      uniqueKeys: true,
+      prettyErrors: false,
+      stringKeys: true,
+    });
+    for (const error of this.#document.errors) {
+      const { line, col } = this.#lines.linePos(error.pos[0]);
+      this.problems.push({ file, line, column: col, message: error.message });
+    }
+  }
+
+  get root(): YamlNode {
+    return this.#resolve(this.#document.contents);
+  }
+
+  positionOf(node: YamlNode): Position {
+    const { line, col } = this.#lines.linePos(node?.range?.[0] ?? 0);
+    return { line, column: col };
+  }
+
+  problem(node: YamlNode, context: string, cause: string): void {
+    this.problemAt(this.positionOf(node), context, cause);
+  }
+
+  problemAt(position: Position, context: string, cause: string): void {
+    this.problems.push({ file: this.file, ...position, message: context === '' ? cause : `${context}: ${cause}` });
+  }
+
+  #resolve(node: unknown): YamlNode {
+    if (isAlias(node)) return node.resolve(this.#document) ?? null;
+    return node as YamlNode;
+  }
+
+  /** The items of a list; a missing or null one has none. */
+  list(node: YamlNode, context: string): readonly YamlNode[] {
+    if (this.isNull(node)) return [];
+    if (!isSeq(node)) {
+      this.problem(node, context, 'must be a list');
+      return [];
+    }
+    return node.items.map((item) => this.#resolve(item));
+  }
+
+  /** The values of a mapping by key, with the keys' nodes. Undefined where it is no mapping. */
+  entries(node: YamlNode, context: string): readonly { key: string; keyNode: YamlNode; value: YamlNode }[] | undefined {
+    if (this.isNull(node)) return [];
+    if (!isMap(node)) {
+      this.problem(node, context, 'must be a mapping');
+      return undefined;
+    }
+    const found: { key: string; keyNode: YamlNode; value: YamlNode }[] = [];
+    for (const pair of node.items) {
+      const keyNode = this.#resolve(pair.key);
+      const value = this.#resolve(pair.value);
+      const key = isScalar(keyNode) ? scalarText(keyNode) : '';
+      if (key === '<<' && isMap(value)) {
+        const own = new Set(node.items.map((item) => (isScalar(item.key) ? scalarText(item.key) : '')));
+        found.push(...(this.entries(value, context) ?? []).filter((entry) => !own.has(entry.key)));
+      } else found.push({ key, keyNode, value });
+    }
+    return found;
+  }
+
+  /** A mapping with known keys; an unknown one is a problem that names the nearest known. */
+  fields(node: YamlNode, context: string, known: readonly string[]): YamlFields {
+    const fields = new Map<string, YamlNode>();
+    for (const { key, keyNode, value } of this.entries(node, context) ?? []) {
+      if (known.includes(key)) fields.set(key, value);
+      else this.problem(keyNode, context, `unknown field ${JSON.stringify(key)}${hint(key, known)}`);
+    }
+    return fields;
+  }
+
+  isNull(node: YamlNode): boolean {
+    return node === undefined || node === null || (isScalar(node) && node.value === null);
+  }
+
+  /** A scalar's text as it is written, whatever YAML takes it for; empty for null. Undefined where it is no scalar. */
+  text(node: YamlNode, context: string): string | undefined {
+    if (this.isNull(node)) return '';
+    if (!isScalar(node)) {
+      this.problem(node, context, 'must be a single value');
+      return undefined;
+    }
+    return scalarText(node);
+  }
+
+  /** Milliseconds of a duration field; 0 where it is left out. */
+  duration(fields: YamlFields, name: string, context: string): number {
+    const node = fields.get(name);
+    const text = this.text(node, context);
+    if (text === undefined || this.isNull(node)) return 0;
+    try {
+      return parseDuration(text);
+    } catch (error) {
+      this.problem(node, context, `${name}: ${errorText(error)}`);
+      return 0;
+    }
+  }
+
+  /** Where a place in a scalar's text stands in the file; the scalar's own place where that cannot be told. */
+  within(node: YamlNode, inner: Position | undefined): Position {
+    const start = this.positionOf(node);
+    if (inner === undefined || !isScalar(node)) return start;
+    const offset = node.range?.[0] ?? 0;
+    if (node.type === 'BLOCK_LITERAL') {
+      const lines = this.#text.slice(offset).split('\n').slice(1);
+      const indent = /^ */.exec(lines.find((line) => line.trim() !== '') ?? '')?.[0].length ?? 0;
+      return { line: start.line + inner.line, column: indent + inner.column };
+    }
+    if (inner.line > 1 || node.type === 'BLOCK_FOLDED') return start;
+    return { line: start.line, column: start.column + inner.column - 1 + (node.type === 'PLAIN' ? 0 : 1) };
+  }
+}
+
+function scalarText(node: Scalar): string {
+  if (typeof node.value === 'string') return node.value;
+  // A number or a bool keeps the spelling of the file: `0.10` stays `0.10`.
+  return node.source ?? String(node.value);
+}
+
+/** What a misspelt name most likely means, or all there are. */
+export function hint(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  return nearest === undefined ? ` (known: ${known.join(', ')})` : `, did you mean ${nearest}?`;
+}
