@@ -36,7 +36,7 @@ export type ApiVersions = ReadonlyMap<number, readonly [number, number]>;
 export function negotiate(api: Api, broker: ApiVersions): number {
   const spoken = broker.get(api.key);
   if (spoken === undefined) {
-    throw new BelfryError('KAFKA_UNSUPPORTED', `the broker has no ${api.name} API (Kafka 3.3 or later with KRaft is needed)`);
+    throw new BelfryError('KAFKA_UNSUPPORTED', `the broker has no ${api.name} API`);
   }
   const version = Math.min(api.highest, spoken[1]);
   if (version < Math.max(api.lowest, spoken[0])) {

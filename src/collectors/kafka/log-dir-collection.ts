@@ -1,0 +1,85 @@
+import type { Clock } from '../../core/clock.ts';
+import { Labels } from '../../core/labels.ts';
+import { KAFKA_ERROR } from '../../kafka/error-codes.ts';
+import type { LogDir } from '../../kafka/observer.ts';
+import { forEachBroker } from './for-each-broker.ts';
+import type { BrokerPool } from './pool.ts';
+import type { SeriesRows } from './rows.ts';
+
+const STALE_AFTER_INTERVALS = 3;
+
+export interface LogDirCollectionParts {
+  readonly pool: BrokerPool;
+  readonly clock: Clock;
+  readonly cluster: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** The rows of one broker, a target of its own: one broker that does not answer says nothing about the others. */
+  readonly rowsOf: (brokerId: number) => SeriesRows;
+  readonly downIds: () => ReadonlySet<number>;
+}
+
+interface BrokerRows {
+  readonly rows: SeriesRows;
+  lastSuccessAt: number;
+}
+
+/** DescribeLogDirs of every broker: the disks' sizes, and which directories are offline. */
+export class LogDirCollection {
+  readonly #parts: LogDirCollectionParts;
+  readonly #brokers = new Map<number, BrokerRows>();
+
+  constructor(parts: LogDirCollectionParts) {
+    this.#parts = parts;
+  }
+
+  /** Topics of which a broker holds replicas, from the newest answers; for comparison with what Metadata shows. */
+  topicsSeen: ReadonlySet<string> = new Set();
+
+  /** Rejects with the last error where a broker that should answer did not; what others told is written. */
+  async collect(): Promise<void> {
+    const { pool, timeoutMs, downIds } = this.#parts;
+    const topicsSeen = new Set<string>();
+    try {
+      await forEachBroker(pool, downIds(), async (connection, brokerId) => {
+        const dirs = await connection.describeLogDirs(timeoutMs);
+        for (const dir of dirs) for (const topic of dir.replicas.keys()) topicsSeen.add(topic);
+        this.#write(brokerId, dirs);
+      });
+    } finally {
+      this.topicsSeen = topicsSeen;
+      this.#endOld();
+    }
+  }
+
+  #write(brokerId: number, dirs: readonly LogDir[]): void {
+    const { clock, cluster, rowsOf } = this.#parts;
+    let broker = this.#brokers.get(brokerId);
+    if (broker === undefined) this.#brokers.set(brokerId, (broker = { rows: rowsOf(brokerId), lastSuccessAt: 0 }));
+    broker.lastSuccessAt = clock.now();
+    const { rows } = broker;
+    rows.begin();
+    for (const dir of dirs) {
+      const at = { cluster, broker: String(brokerId), log_dir: dir.path.slice(0, 1024) };
+      const segment = rows.segment(dir.path, 4, () => [
+        Labels.of({ __name__: 'belfry_kafka_log_dir_offline', ...at }),
+        Labels.of({ __name__: 'belfry_kafka_log_dir_total_bytes', ...at }),
+        Labels.of({ __name__: 'belfry_kafka_log_dir_usable_bytes', ...at }),
+        Labels.of({ __name__: 'belfry_kafka_log_dir_used_bytes', ...at }),
+      ]);
+      segment.set(0, dir.errorCode === KAFKA_ERROR.kafkaStorageError ? 1 : 0);
+      if (dir.errorCode !== KAFKA_ERROR.none) continue;
+      if (dir.totalBytes >= 0) segment.set(1, dir.totalBytes);
+      if (dir.usableBytes >= 0) segment.set(2, dir.usableBytes);
+      segment.set(3, dir.usedBytes);
+    }
+    rows.commit(clock.now());
+  }
+
+  #endOld(): void {
+    const now = this.#parts.clock.now();
+    for (const { rows, lastSuccessAt } of this.#brokers.values()) {
+      if (now - lastSuccessAt > STALE_AFTER_INTERVALS * this.#parts.intervalMs) rows.markStale(now);
+    }
+  }
+}

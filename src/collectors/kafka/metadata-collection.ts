@@ -1,0 +1,141 @@
+import type { Clock } from '../../core/clock.ts';
+import type { ClusterMetadata } from '../../kafka/observer.ts';
+import type { HealthRows } from './health-rows.ts';
+import type { KafkaCollectorOptions } from './options.ts';
+import { partitionFacts, uncleanElections, type AddingReplicas } from './partition-facts.ts';
+import type { BrokerPool } from './pool.ts';
+import type { Survivors } from './survivors.ts';
+import type { TopicRows } from './topic-rows.ts';
+
+/** A request of a fast look is given this many times what the last answer took, but a second at least. */
+const PATIENCE_FACTOR = 10;
+const LEAST_PATIENCE_MS = 1000;
+
+/** What other collections have found, where they have. */
+export interface KnownFacts {
+  readonly minIsr: ReadonlyMap<string, number>;
+  readonly adding: AddingReplicas;
+  readonly reassigningPartitions: number | undefined;
+}
+
+export interface LookResult {
+  /** Brokers in `brokers[]`. */
+  readonly registered: ReadonlySet<number>;
+  /** Whether any sample of health changed. */
+  readonly changed: boolean;
+  /** From sending until the rows were written. */
+  readonly tookMs: number;
+}
+
+export interface MetadataCollectionParts {
+  readonly options: KafkaCollectorOptions;
+  readonly clock: Clock;
+  readonly pool: BrokerPool;
+  readonly survivors: Survivors;
+  readonly healthRows: HealthRows;
+  readonly topicRows: TopicRows;
+  readonly requestTimeoutMs: number;
+  readonly known: () => KnownFacts;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+/** One look at the whole cluster: Metadata asked, judged, written as rows, and the rules woken. One look at a time. */
+export class MetadataCollection {
+  readonly #parts: MetadataCollectionParts;
+  #last: ClusterMetadata | undefined;
+  #uncleanElections = 0;
+  #looking: Promise<unknown> = Promise.resolve();
+  #lastTookMs = 0;
+
+  constructor(parts: MetadataCollectionParts) {
+    this.#parts = parts;
+  }
+
+  /** The newest answer. */
+  get last(): ClusterMetadata | undefined {
+    return this.#last;
+  }
+
+  /** A full look at a tick: every target gets a row. Rejects with what kept it from an answer. */
+  look(): Promise<LookResult> {
+    return this.#afterOthers(() => this.#look(this.#parts.requestTimeoutMs, NONE, false));
+  }
+
+  /** A full look after an event, at a survivor: targets in which nothing changed get no row. */
+  lookFast(avoid: ReadonlySet<number>): Promise<LookResult> {
+    return this.#afterOthers(() => this.#look(this.#patienceMs, avoid, true));
+  }
+
+  /** Asks for `brokers[]` alone, some hundred bytes: who is registered now. */
+  lookAtBrokers(avoid: ReadonlySet<number>): Promise<ReadonlySet<number>> {
+    return this.#afterOthers(async () => {
+      const { survivors } = this.#parts;
+      const answer = await survivors.ask('health', avoid, (connection) => connection.metadata([], LEAST_PATIENCE_MS));
+      return new Set(answer.brokers.map(({ id }) => id));
+    });
+  }
+
+  get #patienceMs(): number {
+    return Math.min(this.#parts.requestTimeoutMs, Math.max(LEAST_PATIENCE_MS, this.#lastTookMs * PATIENCE_FACTOR));
+  }
+
+  /** Looks never overlap: each begins when the one before has ended, whether that one failed or not. */
+  #afterOthers<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#looking.then(work, work);
+    this.#looking = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    return mine;
+  }
+
+  async #look(timeoutMs: number, avoid: ReadonlySet<number>, onlyChanged: boolean): Promise<LookResult> {
+    const { clock, survivors, pool, options, topicRows } = this.#parts;
+    const startedAt = clock.elapsed();
+    const metadata = await survivors.ask('health', avoid, (connection) => connection.metadata(undefined, timeoutMs));
+    pool.setBrokers(metadata.brokers);
+    options.onMetadata?.(metadata);
+    await topicRows.prepare(metadata);
+    this.#uncleanElections += uncleanElections(this.#last, metadata);
+    this.#last = metadata;
+    const changed = this.#write(metadata, onlyChanged);
+    this.#lastTookMs = clock.elapsed() - startedAt;
+    return { registered: new Set(metadata.brokers.map(({ id }) => id)), changed, tookMs: this.#lastTookMs };
+  }
+
+  /** In one go, so that no rule is evaluated between a look's rows. */
+  #write(metadata: ClusterMetadata, onlyChanged: boolean): boolean {
+    const { clock, options, healthRows, topicRows } = this.#parts;
+    const known = this.#parts.known();
+    const partitions = partitionFacts({
+      metadata,
+      adding: known.adding,
+      minIsr: known.minIsr,
+      inStopGrace: options.inStopGrace?.() ?? NONE,
+    });
+    healthRows.rows.begin();
+    healthRows.troubleRows.begin();
+    topicRows.rows.begin();
+    healthRows.fill({
+      metadata,
+      partitions,
+      reassigningPartitions: known.reassigningPartitions,
+      uncleanElections: this.#uncleanElections,
+      expectedBrokers: options.expected?.() ?? expectedByDefault(metadata, partitions.heldBy.keys()),
+    });
+    topicRows.fill(metadata, partitions);
+    const ts = clock.now();
+    const changed = new Set<string>();
+    // The cluster's sums get a row with every look: they are few, and what wakes the rules.
+    for (const name of healthRows.rows.commit(ts)) changed.add(name);
+    for (const name of healthRows.troubleRows.commit(ts, { onlyChanged })) changed.add(name);
+    for (const name of topicRows.rows.commit(ts, { onlyChanged })) changed.add(name);
+    if (changed.size > 0) options.wake({ ts, metricNames: changed, cluster: options.cluster });
+    return changed.size > 0;
+  }
+}
+
+function expectedByDefault(metadata: ClusterMetadata, holders: Iterable<number>): ReadonlySet<number> {
+  return new Set([...metadata.brokers.map(({ id }) => id), ...holders]);
+}

@@ -1,0 +1,61 @@
+import type { Clock, Timer } from '../../core/clock.ts';
+import { hashText, nextTick } from '../scheduler.ts';
+
+/** Time spent over time passed: a piece of work that takes long runs more rarely. */
+const MAX_DUTY = 0.1;
+
+export interface PeriodicOptions {
+  readonly clock: Clock;
+  /** Asked before each wait: cadences depend on the cluster's size. */
+  readonly intervalMs: () => number;
+  /** Decides where in the interval it runs, so that many clusters are not asked at once. */
+  readonly id: string;
+  /** Never rejects: what fails is told by whoever does the work. */
+  readonly run: () => Promise<void>;
+}
+
+/** Runs at aligned ticks, never two runs at once, with a duty of at most a tenth. */
+export class Periodic {
+  readonly #options: PeriodicOptions;
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = true;
+
+  constructor(options: PeriodicOptions) {
+    this.#options = options;
+  }
+
+  /** Starts, with a first run at once. Idempotent. */
+  start(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.#run();
+  }
+
+  /** Resolves when the last run has ended. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    await this.#running;
+  }
+
+  #run(): void {
+    const { clock, run } = this.#options;
+    const startedAt = clock.elapsed();
+    this.#running = run().finally(() => {
+      this.#running = undefined;
+      if (!this.#stopped) this.#arm(clock.elapsed() - startedAt);
+    });
+  }
+
+  #arm(tookMs: number): void {
+    const { clock, id } = this.#options;
+    const intervalMs = this.#options.intervalMs();
+    const now = clock.now();
+    let waitMs = nextTick(now, intervalMs, hashText(id) % intervalMs) - now;
+    const leastMs = tookMs / MAX_DUTY - tookMs;
+    if (waitMs < leastMs) waitMs += Math.ceil((leastMs - waitMs) / intervalMs) * intervalMs;
+    this.#timer = clock.timer(waitMs, () => this.#run());
+  }
+}

@@ -1,0 +1,226 @@
+import { errorText } from '../../core/errors.ts';
+import type { Labels } from '../../core/labels.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Layout, SampleWriter, TargetWriter } from '../../core/sample.ts';
+
+/** Columns of one target; beyond them a further target is opened. */
+const DEFAULT_MAX_COLUMNS = 50_000;
+/** Columns of series that are gone are kept while they are few, so that a topic that flaps does not change the layout. */
+const UNUSED_COLUMNS_KEPT = 64;
+const UNUSED_SHARE_KEPT = 0.25;
+
+export interface SeriesRowsOptions {
+  readonly writer: SampleWriter;
+  /** The first target has this id, further ones `ID/1`, `ID/2` … */
+  readonly targetId: string;
+  readonly log: Logger;
+  readonly maxColumns?: number;
+}
+
+/** Neighbouring columns that come and go together, such as those of a topic's partitions. */
+export class Segment {
+  readonly labels: readonly Labels[];
+  chunk: Chunk;
+  base = 0;
+  used = true;
+
+  constructor(labels: readonly Labels[], chunk: Chunk) {
+    this.labels = labels;
+    this.chunk = chunk;
+  }
+
+  /** The sample of the segment's series `index` in the row that is being made. */
+  set(index: number, value: number): void {
+    this.chunk.values[this.base + index] = value;
+    this.chunk.absent[this.base + index] = 0;
+  }
+}
+
+/** One target: its columns, the row that is being made and the one before it. */
+class Chunk {
+  readonly target: TargetWriter;
+  readonly segments = new Map<string, Segment>();
+  layout: Layout = { series: [] };
+  columns = 0;
+  values = new Float64Array(0);
+  absent = new Uint8Array(0);
+  previousValues = new Float64Array(0);
+  previousAbsent = new Uint8Array(0);
+  dirty = false;
+  lastTs = Number.NEGATIVE_INFINITY;
+
+  constructor(target: TargetWriter) {
+    this.target = target;
+  }
+
+  add(key: string, segment: Segment): void {
+    segment.base = this.columns;
+    this.segments.set(key, segment);
+    this.columns += segment.labels.length;
+    this.dirty = true;
+    if (this.columns > this.values.length) this.#grow(Math.max(this.columns, this.values.length * 2));
+    this.absent.fill(1, segment.base, this.columns);
+    this.previousAbsent.fill(1, segment.base, this.columns);
+  }
+
+  remove(key: string): void {
+    this.segments.delete(key);
+    this.dirty = true;
+  }
+
+  /** Closes the gaps that removed segments left, and makes the layout anew. */
+  settle(): void {
+    if (!this.dirty) return;
+    const series: Labels[] = [];
+    for (const segment of this.segments.values()) {
+      const { base } = segment;
+      const length = segment.labels.length;
+      segment.base = series.length;
+      for (const array of [this.values, this.absent, this.previousValues, this.previousAbsent]) {
+        array.copyWithin(segment.base, base, base + length);
+      }
+      for (const labels of segment.labels) series.push(labels);
+    }
+    this.columns = series.length;
+    this.layout = { series };
+    this.dirty = false;
+  }
+
+  #grow(length: number): void {
+    const grownFloat = (from: Float64Array): Float64Array<ArrayBuffer> => {
+      const to = new Float64Array(length);
+      to.set(from);
+      return to;
+    };
+    const grownBytes = (from: Uint8Array): Uint8Array<ArrayBuffer> => {
+      const to = new Uint8Array(length).fill(1);
+      to.set(from);
+      return to;
+    };
+    this.values = grownFloat(this.values);
+    this.previousValues = grownFloat(this.previousValues);
+    this.absent = grownBytes(this.absent);
+    this.previousAbsent = grownBytes(this.previousAbsent);
+  }
+}
+
+/**
+ * Rows of a changing set of series, spread over as many targets as their number needs. Layouts stay the same objects
+ * while the segments stay. A row is made by `begin`, `segment(…).set(…)` and `commit`; what is not set is absent.
+ */
+export class SeriesRows {
+  readonly #options: SeriesRowsOptions;
+  readonly #maxColumns: number;
+  readonly #chunks: Chunk[] = [];
+  readonly #segments = new Map<string, Segment>();
+  #stale = true;
+
+  constructor(options: SeriesRowsOptions) {
+    this.#options = options;
+    this.#maxColumns = options.maxColumns ?? DEFAULT_MAX_COLUMNS;
+  }
+
+  begin(): void {
+    for (const chunk of this.#chunks) chunk.absent.fill(1);
+    for (const segment of this.#segments.values()) segment.used = false;
+  }
+
+  has(key: string, length: number): boolean {
+    return this.#segments.get(key)?.labels.length === length;
+  }
+
+  /**
+   * The segment of a key, made by `make` where there is none, or none with `length` series. Of one key all labels must
+   * stay the same, and no two segments may have a series in common.
+   */
+  segment(key: string, length: number, make: () => readonly Labels[]): Segment {
+    const found = this.#segments.get(key);
+    if (found !== undefined && found.labels.length === length) {
+      found.used = true;
+      return found;
+    }
+    if (found !== undefined) this.#drop(key, found);
+    const labels = make();
+    const chunk = this.#chunkWithRoom(labels.length);
+    const segment = new Segment(labels, chunk);
+    chunk.add(key, segment);
+    this.#segments.set(key, segment);
+    return segment;
+  }
+
+  /**
+   * Writes the row. Returns the metric names of which some series came, went or changed since the row before.
+   * With `onlyChanged` a target without a change gets no row.
+   */
+  commit(ts: number, options: { onlyChanged?: boolean } = {}): ReadonlySet<string> {
+    const changed = new Set<string>();
+    for (const chunk of this.#chunks) {
+      this.#forgetUnused(chunk);
+      chunk.settle();
+      const differs = collectChanges(chunk, changed);
+      if (chunk.columns === 0 && chunk.lastTs === Number.NEGATIVE_INFINITY) continue;
+      if (options.onlyChanged === true && !differs && !this.#stale) continue;
+      this.#append(chunk, ts);
+    }
+    this.#stale = false;
+    return changed;
+  }
+
+  /** All series end at `ts`; the next row begins them anew. */
+  markStale(ts: number): void {
+    if (this.#stale) return;
+    this.#stale = true;
+    for (const chunk of this.#chunks) {
+      chunk.target.markStale(Math.max(ts, chunk.lastTs + 1));
+      chunk.lastTs = Math.max(ts, chunk.lastTs + 1);
+      chunk.previousAbsent.fill(1);
+    }
+  }
+
+  #append(chunk: Chunk, ts: number): void {
+    const { columns } = chunk;
+    // Two looks within one millisecond are two rows; a target's timestamps strictly increase.
+    const rowTs = Math.max(ts, chunk.lastTs + 1);
+    try {
+      chunk.target.append(rowTs, chunk.layout, chunk.values.subarray(0, columns), chunk.absent.subarray(0, columns));
+      chunk.lastTs = rowTs;
+    } catch (error) {
+      // One target that the store refuses must not keep the others from being written.
+      this.#options.log.warn('kafka_row_refused', { target: this.#options.targetId, error: errorText(error) });
+    }
+    [chunk.values, chunk.previousValues] = [chunk.previousValues, chunk.values];
+    [chunk.absent, chunk.previousAbsent] = [chunk.previousAbsent, chunk.absent];
+  }
+
+  #forgetUnused(chunk: Chunk): void {
+    let unused = 0;
+    for (const segment of chunk.segments.values()) if (!segment.used) unused += segment.labels.length;
+    if (unused <= UNUSED_COLUMNS_KEPT || unused < chunk.columns * UNUSED_SHARE_KEPT) return;
+    for (const [key, segment] of chunk.segments) if (!segment.used) this.#drop(key, segment);
+  }
+
+  #drop(key: string, segment: Segment): void {
+    segment.chunk.remove(key);
+    this.#segments.delete(key);
+  }
+
+  #chunkWithRoom(columns: number): Chunk {
+    for (const chunk of this.#chunks) if (chunk.columns + columns <= this.#maxColumns) return chunk;
+    const { targetId, writer } = this.#options;
+    const number = this.#chunks.length;
+    const chunk = new Chunk(writer.target(number === 0 ? targetId : `${targetId}/${number}`));
+    this.#chunks.push(chunk);
+    return chunk;
+  }
+}
+
+function collectChanges(chunk: Chunk, into: Set<string>): boolean {
+  const { values, previousValues, absent, previousAbsent, layout } = chunk;
+  let differs = false;
+  for (let i = 0; i < chunk.columns; i++) {
+    if (absent[i] === previousAbsent[i] && (absent[i] === 1 || values[i] === previousValues[i])) continue;
+    differs = true;
+    into.add(layout.series[i]?.metricName ?? '');
+  }
+  return differs;
+}

@@ -1,0 +1,70 @@
+import { BelfryError } from '../../core/errors.ts';
+import type { BrokerConnection } from '../../kafka/observer.ts';
+import { asError } from './as-error.ts';
+import type { BrokerPool, Purpose } from './pool.ts';
+
+/** Brokers tried for one request before the collection has failed. */
+const MAX_ATTEMPTS = 4;
+
+/** Errors in which a broker gave its word: another broker would say the same. */
+const ANSWERS: ReadonlySet<string> = new Set(['KAFKA_REFUSED', 'KAFKA_UNSUPPORTED', 'KAFKA_PERMISSION_MISSING', 'STOPPING']);
+
+/** Chooses whom to ask: one broker at a time, the same one while it answers, known dead ones last. */
+export class Survivors {
+  readonly #pool: BrokerPool;
+  readonly #downIds: () => ReadonlySet<number>;
+  readonly #preferred = new Map<Purpose, number>();
+
+  constructor(pool: BrokerPool, downIds: () => ReadonlySet<number>) {
+    this.#pool = pool;
+    this.#downIds = downIds;
+  }
+
+  /** The broker that this purpose was last served by. */
+  preferred(purpose: Purpose): number | undefined {
+    return this.#preferred.get(purpose);
+  }
+
+  /**
+   * Does the work on one broker's connection; when that breaks or times out, on the next one's. Rejects with the last
+   * error, or at once with an error that another broker would only repeat.
+   */
+  async ask<T>(purpose: Purpose, avoid: ReadonlySet<number>, work: (connection: BrokerConnection) => Promise<T>): Promise<T> {
+    let lastError: unknown = new BelfryError('KAFKA_UNREACHABLE', 'no broker is known');
+    for (const brokerId of this.candidates(purpose, avoid).slice(0, MAX_ATTEMPTS)) {
+      try {
+        const result = await work(await this.#pool.connection(brokerId, purpose));
+        this.#preferred.set(purpose, brokerId);
+        return result;
+      } catch (error) {
+        if (error instanceof BelfryError && ANSWERS.has(error.code)) throw error;
+        // After a time-out the answer would still come and hold up the next request.
+        this.#pool.discard(brokerId, purpose);
+        lastError = error;
+      }
+    }
+    if (purpose !== 'health') throw asError(lastError);
+    return this.#askBootstrap(work, lastError);
+  }
+
+  async #askBootstrap<T>(work: (connection: BrokerConnection) => Promise<T>, firstError: unknown): Promise<T> {
+    let lastError = firstError;
+    for (let index = 0; index < this.#pool.bootstrapCount; index++) {
+      try {
+        return await work(await this.#pool.bootstrapConnection(index));
+      } catch (error) {
+        if (error instanceof BelfryError && ANSWERS.has(error.code)) throw error;
+        lastError = error;
+      }
+    }
+    throw asError(lastError);
+  }
+
+  /** Whom to ask first: the one that answered last, not one known to be down, and one to be avoided last of all. */
+  candidates(purpose: Purpose, avoid: ReadonlySet<number>): number[] {
+    const down = this.#downIds();
+    const preferred = this.#preferred.get(purpose);
+    const rank = (id: number): number => (avoid.has(id) ? 8 : 0) + (down.has(id) ? 4 : 0) + (id === preferred ? 0 : 1);
+    return this.#pool.brokerIds.toSorted((a, b) => rank(a) - rank(b));
+  }
+}
