@@ -1,11 +1,11 @@
-import { Labels } from '../../core/labels.ts';
+import type { Labels } from '../../core/labels.ts';
 import type { Alert } from '../../core/alert.ts';
 import type { Notification, NotifyReason } from '../../core/notification.ts';
 
 /** Go's zero time, which Alertmanager writes for an end that has not come. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
-const MAX_ANNOTATION = 65_536;
+const MAX_TEXT = 65_536;
 
 /** Alertmanager's own words for why it notifies (`notification_reason`, since 0.33). */
 const REASONS: Readonly<Record<NotifyReason, string>> = {
@@ -72,14 +72,18 @@ export function webhookBody(notification: Notification, options: { externalUrl: 
 function webhookAlert(alert: Alert): WebhookAlert {
   return {
     status: alert.status,
-    labels: alert.labels.toObject(),
-    annotations: Labels.of([...alert.annotations].map(([name, value]) => [name, value.slice(0, MAX_ANNOTATION)] as const)).toObject(),
+    labels: bounded(alert.labels),
+    annotations: bounded(alert.annotations),
     startsAt: rfc3339(alert.startsAt),
     // While it fires, the end is only until when it is believed: Alertmanager does not tell it.
     endsAt: alert.status === 'resolved' ? rfc3339(alert.endsAt) : NO_TIME,
     generatorURL: alert.generatorUrl,
     fingerprint: alert.labels.fingerprint,
   };
+}
+
+function bounded(texts: Labels): Record<string, string> {
+  return Object.fromEntries([...texts].map(([name, value]) => [name, value.slice(0, MAX_TEXT).toWellFormed()]));
 }
 
 /** As Go writes a time (RFC3339Nano): fractions only where there are some, without zeros at their end. */
