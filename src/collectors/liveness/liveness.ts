@@ -204,7 +204,13 @@ export class Liveness {
         this.#options.log.warn('liveness_too_many_brokers', { broker: id, limit: MAX_BROKERS });
         return;
       }
-      this.#save(this.#watch(new BrokerState(id, address, this.#clock.now())));
+      const now = this.#clock.now();
+      const entry = this.#watch(new BrokerState(id, address, now));
+      this.#save(entry);
+      if (address !== undefined) return;
+      // Replica lists name it, no metadata ever did: it was down before we came, and there is no address to try.
+      entry.state.attemptFailed({ startedAt: now, at: now, kind: 'dns', detail: 'its address is not known' });
+      this.#evaluate(id);
       return;
     }
     const { state } = known;

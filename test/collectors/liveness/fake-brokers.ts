@@ -23,6 +23,8 @@ interface FakeBroker {
   /** In `brokers[]` of those that do not see it otherwise. */
   listed: boolean;
   readonly held: Set<FakeConnection>;
+  /** Resolves when a hung broker goes on: then it answers what has queued. */
+  goesOn: PromiseWithResolvers<void>;
 }
 
 /** A cluster behind the `Connector` port, driven by a clock, with a knob for every way to fail. */
@@ -56,7 +58,16 @@ export class FakeBrokers implements Connector {
 
   add(id: number): void {
     const address = { host: `kafka${id}`, port: 9092 };
-    this.brokers.set(id, { id, address, connect: 'ok', hung: false, metadataMs: 1, listed: true, held: new Set() });
+    this.brokers.set(id, {
+      id,
+      address,
+      connect: 'ok',
+      hung: false,
+      metadataMs: 1,
+      listed: true,
+      held: new Set(),
+      goesOn: Promise.withResolvers(),
+    });
   }
 
   broker(id: number): FakeBroker {
@@ -105,6 +116,8 @@ export class FakeBrokers implements Connector {
     const broker = this.broker(id);
     broker.hung = false;
     broker.connect = 'ok';
+    broker.goesOn.resolve();
+    broker.goesOn = Promise.withResolvers();
   }
 
   /** The process runs again and is registered; its replicas catch up with `caughtUp`. */
@@ -232,12 +245,13 @@ class FakeConnection implements BrokerConnection {
   async #answerAfter(delayMs: number, timeoutMs: number): Promise<void> {
     if (this.#over !== undefined) throw connectError(this.#over);
     if (delayMs === 0 && !this.#broker.hung) return;
-    const late = this.#broker.hung || delayMs > timeoutMs;
-    const broken = this.ended.then(({ kind }) => kind);
-    const waited = new Promise<undefined>(
-      (resolve) => void this.#cluster.clock.timer(late ? timeoutMs : delayMs, () => resolve(undefined)),
-    );
-    const kind = await Promise.race([broken, waited]);
+    const { hung, goesOn } = this.#broker;
+    const waitMs = hung ? timeoutMs : Math.min(delayMs, timeoutMs);
+    let late = hung || delayMs > timeoutMs;
+    const broken = this.ended.then(({ kind: how }) => how);
+    const waited = new Promise<undefined>((resolve) => void this.#cluster.clock.timer(waitMs, () => resolve(undefined)));
+    const answered = hung ? goesOn.promise.then(() => void (late = false)) : waited;
+    const kind = await Promise.race([broken, waited, answered]);
     if (kind !== undefined) throw connectError(kind);
     if (late) throw new BelfryError('KAFKA_TIMEOUT', 'no answer');
   }
