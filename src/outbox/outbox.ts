@@ -121,6 +121,8 @@ export class Outbox {
       let isOver = false;
       const end = clock.timer(withinMs, () => {
         isOver = true;
+        // From here on nothing more is begun.
+        this.#state = 'stopped';
         for (const { abort } of this.#inFlight) abort.abort(new Error('Belfry is stopping'));
         this.#wakeStop();
       });

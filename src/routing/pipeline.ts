@@ -32,8 +32,8 @@ export interface RoutingOptions {
 const DEFAULTS = { groupIntervalMs: 1000, repeatIntervalMs: 4 * 3_600_000, closeAfterMs: 5 * 60_000, keepClosedMs: 30 * 86_400_000 };
 
 /**
- * From alerts to messages. `receive` is the pipeline: its lines are its stages, and a batch passes all of them in one
- * transaction with the outbox.
+ * From alerts to messages. The lines of `#pass` are the stages of the pipeline; a batch passes all of them in one
+ * transaction, the outbox included.
  */
 export class Routing {
   readonly #options: RoutingOptions & typeof DEFAULTS;
@@ -70,8 +70,20 @@ export class Routing {
     this.#timers.clear();
   }
 
-  /** Takes in what rules (or an API) say at `ts`: new alerts, ended ones, and any number of times what is known already. */
+  /**
+   * Takes in what rules (or an API) say at `ts`: new alerts, ended ones, and any number of times what is known already.
+   * Does not throw: an error of ours must not end the evaluation that called.
+   */
   receive(alerts: readonly Alert[], ts: number): void {
+    try {
+      this.#pass(alerts, ts);
+    } catch (error) {
+      this.#ignored.add(alerts.length, { reason: 'error' });
+      this.#options.log.error('alerts_not_routed', { reason: 'error', count: alerts.length, error: errorText(error) });
+    }
+  }
+
+  #pass(alerts: readonly Alert[], ts: number): void {
     this.#options.store.durably(() => {
       const owned = this.#joinOwner(alerts);
       const changes = this.#joinIncident(owned, ts);

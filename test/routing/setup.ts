@@ -127,7 +127,9 @@ export class Setup {
 
   async end(): Promise<void> {
     this.routing.stop();
-    await this.outbox.stop(0);
+    const stopped = this.outbox.stop(0);
+    await this.clock.advance(0);
+    await stopped;
     this.db.close();
     rmSync(this.folder, { recursive: true });
   }

@@ -13,12 +13,22 @@ export interface SettingRow {
   readonly value: string;
 }
 
-/** One expected broker; `facts` are the liveness room's own. */
+/** One expected broker. */
 export interface BrokerRow {
   readonly cluster: string;
   readonly brokerId: number;
   readonly shard: string;
-  readonly facts: Readonly<Record<string, unknown>>;
+  /** Kafka's own id of the cluster. */
+  readonly clusterId: string;
+  readonly host: string;
+  readonly port: number;
+  readonly firstSeenAt: number;
+  readonly lastSeenAt: number;
+  readonly state: 'up' | 'down' | 'unknown';
+  readonly downSince: number;
+  /** Empty where there was none yet. */
+  readonly verdict: string;
+  readonly verdictHolds: boolean;
 }
 
 /** What there is in state.db: the row type of each kind of thing. */
@@ -123,7 +133,23 @@ export const ENTITIES: { readonly [E in EntityName]: Entity<EntityRows[E]> } = {
     key: DESTINATION_KEY,
     columns: { ...DESTINATION, seq: 'int', status: 'text', deliveredAt: 'int', data: 'json' },
   },
-  broker: { key: ['cluster', 'brokerId'], columns: { cluster: 'text', brokerId: 'int', shard: 'text', facts: 'json' } },
+  broker: {
+    key: ['cluster', 'brokerId'],
+    columns: {
+      cluster: 'text',
+      brokerId: 'int',
+      shard: 'text',
+      clusterId: 'text',
+      host: 'text',
+      port: 'int',
+      firstSeenAt: 'int',
+      lastSeenAt: 'int',
+      state: 'text',
+      downSince: 'int',
+      verdict: 'text',
+      verdictHolds: 'bool',
+    },
+  },
   setting: { key: ['key'], columns: { key: 'text', shard: 'text', value: 'text' } },
 };
 

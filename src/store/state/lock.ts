@@ -1,5 +1,6 @@
 import Sqlite from 'better-sqlite3';
 import { BelfryError, errorText } from '../../core/errors.ts';
+import { sqliteCode } from './sqlite-error.ts';
 
 /**
  * Holds the folder for this process: an exclusive transaction on an empty SQLite file, which is a lock of the operating
@@ -12,7 +13,7 @@ export function acquireLock(path: string): () => void {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+    if (sqliteCode(error).startsWith('SQLITE_BUSY')) {
       throw new BelfryError(
         'STORE_LOCKED',
         `another Belfry is running on this folder (${path} is locked): stop it, or use another storage.path`,

@@ -12,6 +12,7 @@ import { columnOf, decode, ENTITIES, type EntityName, type EntityRows } from './
 import { fileSystemType, refuseNetworkFileSystem, type FileSystemTypeOf } from './file-system.ts';
 import { acquireLock } from './lock.ts';
 import { migrate, MIGRATIONS, refuseForeignFile } from './migrations.ts';
+import { isDamage, isDiskTrouble } from './sqlite-error.ts';
 
 export interface StateDbOptions {
   /** Of the file `state.db`; its folder is made, and held with `belfry.lock`. */
@@ -69,10 +70,6 @@ function prepareFile(sqlite: Sqlite.Database, path: string, limitBytes: number):
   if (found !== 'ok') throw damaged(path, found);
 }
 
-function isDamage(error: unknown): boolean {
-  return error instanceof Sqlite.SqliteError && (error.code.startsWith('SQLITE_CORRUPT') || error.code === 'SQLITE_NOTADB');
-}
-
 function damaged(path: string, what: string, cause?: unknown): BelfryError {
   return new BelfryError(
     'STORE_CORRUPT',
@@ -80,14 +77,6 @@ function damaged(path: string, what: string, cause?: unknown): BelfryError {
       `mkdir ${path}.damaged; mv ${path} ${path}-* ${path}.damaged/; cp YOUR-BACKUP ${path}. ` +
       `Without a backup Belfry starts with an empty state once the file is gone`,
     { cause },
-  );
-}
-
-/** Errors of the disk or of the file, not of what was to be written: the same write may work later. */
-function isDiskTrouble(error: unknown): boolean {
-  return (
-    error instanceof Sqlite.SqliteError &&
-    /^SQLITE_(FULL|IOERR|READONLY|BUSY|LOCKED|CANTOPEN|CORRUPT|NOTADB|NOMEM|PERM|AUTH)/.test(error.code)
   );
 }
 

@@ -61,7 +61,10 @@ CREATE TABLE delivery (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE broker (
-  cluster TEXT NOT NULL, broker_id INTEGER NOT NULL, shard TEXT NOT NULL, epoch INTEGER NOT NULL, facts TEXT NOT NULL,
+  cluster TEXT NOT NULL, broker_id INTEGER NOT NULL, shard TEXT NOT NULL, epoch INTEGER NOT NULL,
+  cluster_id TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
+  first_seen_at INTEGER NOT NULL, last_seen_at INTEGER NOT NULL, state TEXT NOT NULL, down_since INTEGER NOT NULL,
+  verdict TEXT NOT NULL, verdict_holds INTEGER NOT NULL,
   PRIMARY KEY (cluster, broker_id)
 ) STRICT, WITHOUT ROWID;
 
