@@ -49,6 +49,8 @@ export class Head implements SampleWriter {
   /** Born since the last flush; the flush empties them. */
   newSeries: SeriesId[] = [];
   newPlaces: { id: SeriesId; lane: number }[] = [];
+  newLanes: Lane[] = [];
+  newlyRetired: { id: SeriesId; lastTs: number }[] = [];
   samplesAppended = 0;
   outOfOrder = 0;
   duplicateSeries = 0;
@@ -74,11 +76,22 @@ export class Head implements SampleWriter {
     const target = this.targets.get(id);
     if (target === undefined) return;
     this.targets.delete(id);
-    for (const lane of target.lanes) this.#park(lane);
-    if (target.side !== null) this.#park(target.side);
-    target.lanes.length = 0;
-    target.side = null;
+    this.parkTarget(target);
     target.close();
+  }
+
+  /** Gives back the memory of a target's rings; should it write again, it gets new ones. */
+  parkTarget(target: Target): void {
+    for (const lane of target.takeLanes()) this.#park(lane);
+  }
+
+  /** Forgets series for good. Returns the symbols that nothing uses any more. */
+  expire(ids: readonly SeriesId[]): readonly number[] {
+    for (const id of ids) this.places.remove(id);
+    this.selections.expired(new Set(ids));
+    const unused = this.series.remove(ids);
+    this.index.rebuild();
+    return unused;
   }
 
   lane(id: number): Lane | undefined {
@@ -137,27 +150,38 @@ export class Head implements SampleWriter {
     }
   }
 
-  /** A new ring of a target. Its first block is sealed early by a share that depends on its number, so that seals are spread. */
+  /** A new ring of a target. */
   newRowLane(target: Target, width: number, columnsOfTarget: number): Lane {
     const affordable = Math.floor(this.limits.ringBytesPerTarget / 8 / Math.max(1, columnsOfTarget));
     const rows = Math.max(Math.min(MIN_ROWS, this.limits.rows), Math.min(this.limits.rows, affordable));
     const lane = new Lane(this.#sealer.nextLaneId(), target.id, new RowRing(rows, Math.min(width, MAX_LANE_COLUMNS)), null);
     this.adoptLane(lane);
+    this.newLanes.push(lane);
     target.lanes.push(lane);
     return lane;
   }
 
-  /** Registers a lane and spreads its first seal. */
+  /** Seals without giving columns back, while the log is played: it names columns by their place. */
+  sealRaw(lane: Lane): void {
+    this.#sealer.seal(lane);
+  }
+
   adoptLane(lane: Lane): void {
     this.lanes[lane.id] = lane;
-    const rows = lane.ring?.rows ?? 0;
-    lane.sealAt = Math.ceil(rows / 2) + ((lane.id * 37) % Math.max(1, Math.floor(rows / 2)));
+    if (lane.ring !== null) this.spreadSeal(lane, lane.ring);
+  }
+
+  /** Sets when the lane is sealed next, by a share of what it has room for that depends on its number. */
+  spreadSeal(lane: Lane, ring: RowRing): void {
+    const room = ring.rows - (ring.next - ring.unsealed);
+    lane.sealAt = ring.next + Math.ceil(room / 2) + ((lane.id * 37) % Math.max(1, Math.floor(room / 2)));
   }
 
   sideOf(target: Target): Lane {
     if (target.side !== null) return target.side;
     const lane = new Lane(this.#sealer.nextLaneId(), target.id, null, new SideStore());
     this.lanes[lane.id] = lane;
+    this.newLanes.push(lane);
     target.side = lane;
     return lane;
   }
@@ -176,9 +200,10 @@ export class Head implements SampleWriter {
   #unplace(id: SeriesId, lane: Lane, lastTs: number): void {
     if (this.places.lane(id) !== lane.id) return;
     this.places.retire(id, lane.id, lastTs);
+    this.newlyRetired.push({ id, lastTs });
     for (const other of this.places.others(id) ?? []) {
       const found = this.lane(other);
-      const col = found?.ring ? found.ring.ids.subarray(0, found.ring.cols).indexOf(id) : (found?.side?.columnOf(id) ?? -1);
+      const col = found?.columnOf(id) ?? -1;
       if (col < 0) continue;
       this.places.set(id, other, col);
       return;

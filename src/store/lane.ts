@@ -14,21 +14,29 @@ export class Lane {
   side: SideStore | null;
   /** The newest sealed blocks, oldest first, in memory. */
   sealed: SealedBlock[] = [];
-  /** The times of the oldest and the newest sample in blocks that are only in the file. */
+  /** The times of the oldest and the newest sample in blocks that are only in the file, and the newest of those blocks. */
   storedMinTs = Infinity;
   storedMaxTs = -Infinity;
+  storedMaxId = -1;
   /** The ring's row number at which the next block is sealed. */
   sealAt = 0;
   /** Log rows that hold rows of this lane which no stored block has. */
   logRows: number[] = [];
-  /** The next log record must stand by itself. */
+  /** The next log record must stand by itself; otherwise records since this row build on each other. */
   keyframeDue = true;
+  chainStart = 0;
 
   constructor(id: number, target: string, ring: RowRing | null, side: SideStore | null) {
     this.id = id;
     this.target = target;
     this.ring = ring;
     this.side = side;
+  }
+
+  /** The column of a series here, -1 where it has none. */
+  columnOf(id: SeriesId): number {
+    if (this.ring !== null) return this.ring.ids.subarray(0, this.ring.cols).indexOf(id);
+    return this.side === null ? -1 : this.side.columnOf(id);
   }
 
   /** True when nothing of it is left anywhere. */

@@ -39,8 +39,8 @@ export class Places {
   /** The place where the series is written now; another lane that it had before is kept as one of the others. */
   set(id: SeriesId, lane: number, col: number): void {
     const before = this.lane(id);
-    if (before !== NO_LANE && before !== lane) this.addOther(id, before);
     this.#lanes.put(id, lane, NO_LANE);
+    if (before !== NO_LANE && before !== lane) this.addOther(id, before);
     this.#cols.put(id, col, NO_COLUMN);
     const others = this.#others.get(id);
     if (others?.includes(lane) === true)

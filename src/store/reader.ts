@@ -149,7 +149,7 @@ class Selected implements SeriesSelection {
       const found = this.#head.lane(other);
       if (found === undefined) continue;
       const points: PointOut = new Points();
-      n = merge(into, n, points, laneWindow(this.#source, found, id, columnIn(found, id), fromTs, toTs, points));
+      n = merge(into, n, points, laneWindow(this.#source, found, id, found.columnOf(id), fromTs, toTs, points));
     }
     return n;
   }
@@ -171,7 +171,7 @@ class Selected implements SeriesSelection {
     look(this.#head.lane(places.lane(id)), places.col(id));
     for (const other of places.others(id) ?? []) {
       const lane = this.#head.lane(other);
-      if (lane !== undefined) look(lane, columnIn(lane, id));
+      if (lane !== undefined) look(lane, lane.columnOf(id));
     }
   }
 }
@@ -186,11 +186,6 @@ function instantCell(ring: RowRing, row: number, col: number, afterTs: number, i
   out.present[i] = present ? 1 : 0;
   out.values[i] = value;
   out.timestamps[i] = ts;
-}
-
-function columnIn(lane: Lane, id: SeriesId): number {
-  if (lane.ring !== null) return lane.ring.ids.subarray(0, lane.ring.cols).indexOf(id);
-  return lane.side === null ? -1 : lane.side.columnOf(id);
 }
 
 class Points implements PointOut {

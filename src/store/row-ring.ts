@@ -137,6 +137,10 @@ export class RowRing {
     return high === ABSENT_HIGH || high === STALE_HIGH;
   }
 
+  isStale(cell: number): boolean {
+    return this.v[cell] !== this.v[cell] && this.words[2 * cell + HIGH_WORD] === STALE_HIGH;
+  }
+
   /** The newest row at or before `ts`, or one less than the oldest row here. */
   rowAt(ts: number): number {
     let low = this.first;

@@ -54,11 +54,16 @@ export class SeriesTable {
 
   /** Puts a series back under the id it had. Ids must ascend. */
   restore(id: SeriesId, symbols: readonly number[]): void {
-    while (this.#offsets.length < id) {
+    this.skipTo(id);
+    this.#put(id, symbols);
+  }
+
+  /** Leaves out the ids below `end`. */
+  skipTo(end: SeriesId): void {
+    while (this.#offsets.length < end) {
       this.#offsets.push(-1);
       this.#counts.push(0);
     }
-    this.#put(id, symbols);
   }
 
   /** Name, value, name, value … as symbols. */

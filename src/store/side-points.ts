@@ -65,6 +65,16 @@ export class SideSeries {
     return true;
   }
 
+  /** Takes a point as it was logged: its cell is this ring's code in two words. An older one is known already. */
+  restore(ts: number, words: Uint32Array): void {
+    if (ts <= this.lastTs) return;
+    const slot = this.#slot();
+    this.words[2 * slot] = words[0]!;
+    this.words[2 * slot + 1] = words[1]!;
+    this.ts[slot] = ts;
+    this.next++;
+  }
+
   /** The newest point at or before `ts`, or one less than the oldest here. */
   pointAt(ts: number): number {
     let point = this.next - 1;

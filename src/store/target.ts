@@ -74,6 +74,31 @@ export class Target implements TargetWriter {
     this.lastTs = ts;
   }
 
+  /** Takes all lanes from the target, which starts without any. */
+  takeLanes(): readonly Lane[] {
+    const lanes = this.side === null ? this.lanes.slice() : [...this.lanes, this.side];
+    this.lanes.length = 0;
+    this.side = null;
+    this.#layout = undefined;
+    return lanes;
+  }
+
+  /** Takes a lane that was read back from the file. */
+  adopt(lane: Lane): void {
+    if (lane.ring === null) this.side = lane;
+    else {
+      this.lanes.push(lane);
+      this.lastTs = Math.max(this.lastTs, lane.ring.lastTs);
+    }
+  }
+
+  /** The time of the newest sample; -Infinity where there is none. */
+  get newestTs(): number {
+    let newest = this.lastTs;
+    for (const points of this.side?.side?.series ?? []) newest = Math.max(newest, points.lastTs);
+    return newest;
+  }
+
   /** Nothing can be written through this writer any more. */
   close(): void {
     this.#closed = true;

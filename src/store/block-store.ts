@@ -1,0 +1,202 @@
+import { errorText } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { BlockCache } from './block-cache.ts';
+import { BlockEncoder } from './block-codec.ts';
+import { ColumnCodec } from './column-codec.ts';
+import type { Sealer, StoreLimits } from './head.ts';
+import type { Lane } from './lane.ts';
+import type { BlockHandle, BlockSource, DecodedColumn } from './lane-reader.ts';
+import type { SampleFile, StoredBlockRange } from './sample-file.ts';
+import type { SealedBlock } from './sealed-block.ts';
+
+/** Around what a query asks for, that much more of a lane's block list is read and remembered. */
+const LIST_MARGIN_MS = 3_600_000;
+const MAX_REMEMBERED_LISTS = 4096;
+const MAX_TOLD = 1000;
+const NONE: readonly BlockHandle[] = [];
+
+/**
+ * Sealed blocks: made from lanes, held in memory while they are new or not yet in the file, read back from the file
+ * after that. Sealing touches no file; a flush takes what is pending.
+ */
+export class BlockStore implements Sealer, BlockSource {
+  readonly #limits: StoreLimits;
+  readonly #file: SampleFile;
+  readonly #log: Logger;
+  readonly #lane: (id: number) => Lane | undefined;
+  readonly #encoder = new BlockEncoder();
+  readonly #cache: BlockCache;
+  readonly #lists = new Map<number, { fromTs: number; toTs: number; blocks: readonly StoredBlockRange[] }>();
+  readonly #toldUnreadable = new Set<number>();
+  /** In memory, in the order they were sealed. */
+  #held: SealedBlock[] = [];
+  /** Of those, the ones that the file has not yet. */
+  pending: SealedBlock[] = [];
+  heldBytes = 0;
+  nextBlock = 1;
+  nextLane = 0;
+  samplesSealed = 0;
+  bytesSealed = 0;
+  /** Blocks given up because the file would not take them, and blocks that could not be read. */
+  blocksLost = 0;
+  readErrors = 0;
+
+  constructor(limits: StoreLimits, file: SampleFile, log: Logger, lane: (id: number) => Lane | undefined) {
+    this.#limits = limits;
+    this.#file = file;
+    this.#log = log;
+    this.#lane = lane;
+    this.#cache = new BlockCache(limits.cacheBytes, new ColumnCodec());
+  }
+
+  nextLaneId(): number {
+    return this.nextLane++;
+  }
+
+  get heldBlocks(): number {
+    return this.#held.length;
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.bytes;
+  }
+
+  seal(lane: Lane): void {
+    const block = lane.ring === null ? this.#sealPoints(lane) : this.#sealRows(lane);
+    if (block === undefined) return;
+    lane.logRows = [];
+    lane.keyframeDue = true;
+    lane.sealed.push(block);
+    this.#held.push(block);
+    this.pending.push(block);
+    this.heldBytes += block.bytes.length;
+    this.samplesSealed += block.samples;
+    this.bytesSealed += block.bytes.length;
+  }
+
+  /** Drops from memory what is in the file and older than `keepAfterTs` or over the bound; over twice the bound, anything. */
+  trim(keepAfterTs: number): void {
+    let dropped = 0;
+    for (const block of this.#held) {
+      const over = this.heldBytes > this.#limits.sealedBytes;
+      if (!(block.stored ? over || block.maxTs < keepAfterTs : this.heldBytes > 2 * this.#limits.sealedBytes)) break;
+      dropped++;
+      this.#drop(block);
+    }
+    if (dropped > 0) this.#held = this.#held.slice(dropped);
+  }
+
+  /** Forgets blocks that retention has deleted from the file, and remembered lists with them. */
+  forget(ids: readonly number[]): void {
+    this.#lists.clear();
+    for (const id of ids) this.#cache.remove(id);
+    const gone = new Set(ids);
+    for (const { id, bytes, lane: laneId } of this.#held) {
+      const lane = this.#lane(laneId);
+      if (!gone.has(id)) continue;
+      this.heldBytes -= bytes.length;
+      if (lane !== undefined) lane.sealed = lane.sealed.filter((kept) => kept.id !== id);
+    }
+    this.#held = this.#held.filter(({ id }) => !gone.has(id));
+  }
+
+  blocks(lane: Lane, fromTs: number, toTs: number): readonly BlockHandle[] {
+    const inFile = fromTs < lane.storedMaxTs && toTs >= lane.storedMinTs;
+    if (!inFile && lane.sealed.length === 0) return NONE;
+    const found: BlockHandle[] = [];
+    if (inFile) {
+      for (const { id, min_ts: minTs, max_ts: maxTs } of this.#listed(lane, fromTs, toTs)) {
+        if (maxTs > fromTs && minTs <= toTs) found.push(this.#guarded(lane, id, minTs, maxTs, () => this.#file.blockBytes(id)));
+      }
+    }
+    for (const { id, minTs, maxTs, bytes } of lane.sealed) {
+      if (maxTs > fromTs && minTs <= toTs) found.push(this.#guarded(lane, id, minTs, maxTs, () => bytes));
+    }
+    return found;
+  }
+
+  #sealRows(lane: Lane): SealedBlock | undefined {
+    const ring = lane.ring!;
+    const from = ring.unsealed;
+    if (from === ring.next) return undefined;
+    const bytes = this.#encoder.rows(ring, from, ring.next);
+    const minTs = ring.ts[from % ring.rows]!;
+    ring.unsealed = ring.next;
+    ring.unlogged = ring.next;
+    return this.#block(lane, minTs, ring.lastTs, bytes);
+  }
+
+  #sealPoints(lane: Lane): SealedBlock | undefined {
+    const series = lane.side?.series ?? [];
+    let minTs = Infinity;
+    let maxTs = -Infinity;
+    for (const points of series) {
+      if (points.unsealed === points.next) continue;
+      minTs = Math.min(minTs, points.ts[points.unsealed % points.v.length]!);
+      maxTs = Math.max(maxTs, points.lastTs);
+    }
+    if (maxTs === -Infinity) return undefined;
+    const bytes = this.#encoder.side(series);
+    for (const points of series) points.unlogged = points.unsealed = points.next;
+    return this.#block(lane, minTs, maxTs, bytes);
+  }
+
+  #block(lane: Lane, minTs: number, maxTs: number, bytes: Uint8Array): SealedBlock {
+    const { samples } = this.#encoder;
+    return { id: this.nextBlock++, lane: lane.id, minTs, maxTs, samples, bytes, logRows: lane.logRows, stored: false };
+  }
+
+  #drop(block: SealedBlock): void {
+    this.heldBytes -= block.bytes.length;
+    const lane = this.#lane(block.lane);
+    if (lane === undefined) return;
+    lane.sealed = lane.sealed.filter((kept) => kept !== block);
+    if (!block.stored) {
+      this.pending = this.pending.filter((kept) => kept !== block);
+      this.blocksLost++;
+      return;
+    }
+    lane.storedMinTs = Math.min(lane.storedMinTs, block.minTs);
+    lane.storedMaxTs = Math.max(lane.storedMaxTs, block.maxTs);
+    lane.storedMaxId = block.id;
+    this.#lists.delete(lane.id);
+  }
+
+  #listed(lane: Lane, fromTs: number, toTs: number): readonly StoredBlockRange[] {
+    const known = this.#lists.get(lane.id);
+    if (known !== undefined && known.fromTs <= fromTs && known.toTs >= toTs) return known.blocks;
+    const list = { fromTs: fromTs - LIST_MARGIN_MS, toTs: toTs + LIST_MARGIN_MS, blocks: [] as readonly StoredBlockRange[] };
+    try {
+      list.blocks = this.#file.blockRanges(lane.id, lane.storedMaxId, list.fromTs, list.toTs);
+    } catch (error) {
+      this.#unreadable(lane, -1, error);
+    }
+    if (this.#lists.size >= MAX_REMEMBERED_LISTS) this.#lists.clear();
+    this.#lists.set(lane.id, list);
+    return list.blocks;
+  }
+
+  /** A block that cannot be read is a hole in the history, told once, not a failed query. */
+  #guarded(lane: Lane, id: number, minTs: number, maxTs: number, load: () => Uint8Array | undefined): BlockHandle {
+    const handle = this.#cache.handle(id, minTs, maxTs, load);
+    return {
+      minTs,
+      maxTs,
+      column: (series): DecodedColumn | undefined => {
+        try {
+          return handle.column(series);
+        } catch (error) {
+          this.#unreadable(lane, id, error);
+          return undefined;
+        }
+      },
+    };
+  }
+
+  #unreadable(lane: Lane, block: number, error: unknown): void {
+    this.readErrors++;
+    if (this.#toldUnreadable.has(block) || this.#toldUnreadable.size >= MAX_TOLD) return;
+    this.#toldUnreadable.add(block);
+    this.#log.error('store_block_unreadable', { target: lane.target, block, error: errorText(error) });
+  }
+}

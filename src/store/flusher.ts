@@ -1,0 +1,150 @@
+import { BitWriter } from './bit-writer.ts';
+import type { BlockStore } from './block-store.ts';
+import type { Head } from './head.ts';
+import type { Lane } from './lane.ts';
+import { LogEncoder } from './log-codec.ts';
+import { pack, type SampleFile } from './sample-file.ts';
+import type { SeriesId } from './series-table.ts';
+
+/** A log row is freed after that at the latest: lanes that fill slowly are logged again, whole. */
+const MAX_LOG_AGE_MS = 1_800_000;
+
+/**
+ * Writes what is new since the last flush, in one transaction: names, sealed blocks, one log row. A log row is
+ * deleted with the last block that makes it superfluous. What a failed flush could not write, the next one writes.
+ */
+export class Flusher {
+  readonly #head: Head;
+  readonly #blocks: BlockStore;
+  readonly #file: SampleFile;
+  readonly #encoder = new LogEncoder();
+  readonly #writer = new BitWriter();
+  /** Per log row how many lanes still need it, and when it was written. */
+  readonly #logRows = new Map<number, { lanes: number; ts: number }>();
+  #symbolsWritten = 0;
+  nextLog = 1;
+
+  constructor(head: Head, blocks: BlockStore, file: SampleFile) {
+    this.#head = head;
+    this.#blocks = blocks;
+    this.#file = file;
+  }
+
+  /** Takes over a log row that was found in the file, and who needs it. */
+  adoptLog(id: number, ts: number, lanes: readonly Lane[]): void {
+    this.#logRows.set(id, { lanes: lanes.length, ts });
+    for (const lane of lanes) lane.logRows.push(id);
+    this.nextLog = Math.max(this.nextLog, id + 1);
+  }
+
+  /** Everything before that is in the file. */
+  adoptSymbols(end: number): void {
+    this.#symbolsWritten = end;
+  }
+
+  /** Throws what SQLite throws; then nothing was written and nothing is forgotten. */
+  flush(now: number): void {
+    const overdue = this.#markOverdue(now);
+    const logged = this.#encodeLog();
+    const pending = this.#blocks.pending.slice();
+    const freed = this.#freed([...pending.map(({ logRows }) => logRows), ...overdue.map(({ logRows }) => logRows)]);
+    const gone = [...freed].filter(([id, count]) => (this.#logRows.get(id)?.lanes ?? 0) <= count).map(([id]) => id);
+    const id = this.nextLog;
+    this.#file.transaction(() => {
+      this.#writeNames();
+      for (const block of pending) {
+        this.#file.insertBlock(block);
+        this.#file.run('UPDATE lanes SET sealed_log = ? WHERE id = ?', id, block.lane);
+      }
+      for (const row of gone) this.#file.run('DELETE FROM log WHERE id = ?', row);
+      if (logged.length > 0) this.#file.run('INSERT INTO log VALUES (?, ?, ?)', id, now, pack(this.#encoder.take(), 1));
+    });
+    for (const block of pending) block.stored = true;
+    this.#blocks.pending = [];
+    for (const [row, count] of freed) this.#free(row, count);
+    for (const lane of overdue) lane.logRows = [];
+    if (logged.length > 0) this.#keepLogged(logged, id, now);
+    this.#symbolsWritten = this.#head.series.symbols.end;
+    this.#head.newSeries = [];
+    this.#head.newPlaces = [];
+    this.#head.newLanes = [];
+    this.#head.newlyRetired = [];
+  }
+
+  /** Lanes whose oldest log row should go: all that no block has of them is logged once more. */
+  #markOverdue(now: number): readonly Lane[] {
+    const overdue: Lane[] = [];
+    for (const lane of this.#head.lanes) {
+      const oldest = lane?.logRows[0];
+      if (lane === undefined || oldest === undefined || (this.#logRows.get(oldest)?.ts ?? now) > now - MAX_LOG_AGE_MS) continue;
+      overdue.push(lane);
+      if (lane.ring !== null) lane.ring.unlogged = lane.ring.unsealed;
+      for (const points of lane.side?.series ?? []) points.unlogged = points.unsealed;
+      lane.keyframeDue = true;
+    }
+    return overdue;
+  }
+
+  #encodeLog(): readonly { lane: Lane; chainStart: number }[] {
+    const logged: { lane: Lane; chainStart: number }[] = [];
+    this.#encoder.begin();
+    for (const lane of this.#head.lanes) {
+      if (lane === undefined) continue;
+      if (lane.ring !== null && lane.ring.unlogged < lane.ring.next) logged.push({ lane, chainStart: this.#encoder.rows(lane, lane.ring) });
+      if (lane.side?.series.some((points) => points.unlogged < points.next) === true) {
+        this.#encoder.points(lane);
+        logged.push({ lane, chainStart: 0 });
+      }
+    }
+    return logged;
+  }
+
+  #keepLogged(logged: readonly { lane: Lane; chainStart: number }[], id: number, now: number): void {
+    for (const { lane, chainStart } of logged) {
+      lane.chainStart = chainStart;
+      lane.keyframeDue = false;
+      lane.logRows.push(id);
+      if (lane.ring !== null) lane.ring.unlogged = lane.ring.next;
+      for (const points of lane.side?.series ?? []) points.unlogged = points.next;
+    }
+    this.#logRows.set(id, { lanes: logged.length, ts: now });
+    this.nextLog = id + 1;
+  }
+
+  #writeNames(): void {
+    const { series, newSeries, newPlaces, newLanes, newlyRetired } = this.#head;
+    const { symbols } = series;
+    for (let symbol = this.#symbolsWritten; symbol < symbols.end; symbol++) {
+      const text = symbols.text(symbol);
+      if (text !== '') this.#file.run('INSERT OR REPLACE INTO symbols VALUES (?, ?)', symbol, text);
+    }
+    for (const id of newSeries) {
+      if (series.exists(id)) this.#file.run('INSERT INTO series VALUES (?, ?, NULL, ?)', id, this.#head.bornTs(id), this.#packLabels(id));
+    }
+    if (newSeries.length > 0) this.#file.run("INSERT OR REPLACE INTO counters VALUES ('next_series', ?)", series.end);
+    for (const lane of newLanes) this.#file.run('INSERT INTO lanes VALUES (?, ?, ?, 0)', lane.id, lane.target, lane.ring?.rows ?? 0);
+    for (const { id, lane } of newPlaces) this.#file.run('INSERT OR IGNORE INTO places VALUES (?, ?)', id, lane);
+    for (const { id, lastTs } of newlyRetired) {
+      this.#file.run('UPDATE series SET retired_ts = ? WHERE id = ?', Number.isFinite(lastTs) ? lastTs : null, id);
+    }
+  }
+
+  #packLabels(id: SeriesId): Uint8Array {
+    this.#writer.reset();
+    for (const symbol of this.#head.series.pairs(id)) this.#writer.varint(symbol);
+    return this.#writer.take();
+  }
+
+  #freed(lists: readonly (readonly number[])[]): Map<number, number> {
+    const freed = new Map<number, number>();
+    for (const list of lists) for (const row of list) freed.set(row, (freed.get(row) ?? 0) + 1);
+    return freed;
+  }
+
+  #free(row: number, count: number): void {
+    const entry = this.#logRows.get(row);
+    if (entry === undefined) return;
+    entry.lanes -= count;
+    if (entry.lanes <= 0) this.#logRows.delete(row);
+  }
+}

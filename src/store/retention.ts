@@ -1,0 +1,99 @@
+import type { BlockStore } from './block-store.ts';
+import type { Head } from './head.ts';
+import type { SampleFile } from './sample-file.ts';
+import type { SeriesId } from './series-table.ts';
+
+/** Work of one step: few enough to stay in the low milliseconds. */
+const BLOCKS_A_STEP = 64;
+const PAGES_A_STEP = 128;
+const SERIES_A_STEP = 20_000;
+
+/** Deletes what is older than the retention, or more than its bytes, the oldest first, in small steps. */
+export class Retention {
+  readonly #head: Head;
+  readonly #blocks: BlockStore;
+  readonly #file: SampleFile;
+  readonly #retentionMs: number;
+  readonly #maxBytes: number;
+  blocksDeleted = 0;
+  seriesExpired = 0;
+  /** The newest time that deleted blocks reached. */
+  #deletedTo = -Infinity;
+
+  constructor(head: Head, blocks: BlockStore, file: SampleFile, retentionMs: number, maxBytes: number) {
+    this.#head = head;
+    this.#blocks = blocks;
+    this.#file = file;
+    this.#retentionMs = retentionMs;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Samples before that are gone, or about to be. */
+  cutoff(now: number): number {
+    return Math.max(now - this.#retentionMs, this.#deletedTo);
+  }
+
+  /** Deletes some blocks. True when there are more to delete. */
+  step(now: number): boolean {
+    const tooMuch = this.#file.bytes > this.#maxBytes;
+    const cutoff = tooMuch ? Infinity : now - this.#retentionMs;
+    const old = this.#file.rows<{ id: number; lane: number; max_ts: number }>(
+      'SELECT id, lane, max_ts FROM blocks WHERE max_ts < ? ORDER BY max_ts LIMIT ?',
+      cutoff,
+      BLOCKS_A_STEP,
+    );
+    if (old.length === 0) return false;
+    this.#file.transaction(() => {
+      for (const { id } of old) this.#file.run('DELETE FROM blocks WHERE id = ?', id);
+    });
+    this.#file.shrink(PAGES_A_STEP);
+    this.blocksDeleted += old.length;
+    this.#deletedTo = Math.max(this.#deletedTo, old.at(-1)?.max_ts ?? -Infinity);
+    this.#blocks.forget(old.map(({ id }) => id));
+    for (const lane of new Set(old.map(({ lane: id }) => id))) this.#refreshLane(lane);
+    return old.length === BLOCKS_A_STEP || this.#file.bytes > this.#maxBytes;
+  }
+
+  /** Forgets series that have no sample left, and lanes that have nothing left. */
+  expireSeries(now: number): void {
+    const cutoff = this.cutoff(now);
+    const expired: SeriesId[] = [];
+    for (const [id, lastTs] of this.#head.places.retired) {
+      if (lastTs < cutoff && expired.push(id) >= SERIES_A_STEP) break;
+    }
+    const lanes = this.#head.lanes.filter((lane) => lane?.isEmpty === true).map((lane) => lane!.id);
+    if (expired.length === 0 && lanes.length === 0) return;
+    this.#file.transaction(() => {
+      for (const id of expired) {
+        this.#file.run('DELETE FROM series WHERE id = ?', id);
+        const places = [this.#head.places.lane(id), ...(this.#head.places.others(id) ?? [])];
+        for (const lane of places) this.#file.run('DELETE FROM places WHERE series = ? AND lane = ?', id, lane);
+      }
+      for (const lane of lanes) this.#file.run('DELETE FROM lanes WHERE id = ?', lane);
+    });
+    this.seriesExpired += expired.length;
+    for (const lane of lanes) {
+      this.#head.lanes[lane] = undefined;
+      this.#head.places.removeLane(lane);
+    }
+    this.#head.newLanes = this.#head.newLanes.filter(({ id }) => !lanes.includes(id));
+    if (expired.length === 0) return;
+    const unused = this.#head.expire(expired);
+    this.#file.transaction(() => {
+      for (const symbol of unused) this.#file.run('DELETE FROM symbols WHERE id = ?', symbol);
+    });
+  }
+
+  #refreshLane(id: number): void {
+    const lane = this.#head.lane(id);
+    if (lane === undefined) return;
+    const [left] = this.#file.rows<{ min: number | null; max: number | null; id: number | null }>(
+      'SELECT min(min_ts) AS min, max(max_ts) AS max, max(id) AS id FROM blocks WHERE lane = ? AND id <= ?',
+      id,
+      lane.storedMaxId,
+    );
+    lane.storedMinTs = left?.min ?? Infinity;
+    lane.storedMaxTs = left?.max ?? -Infinity;
+    lane.storedMaxId = left?.id ?? -1;
+  }
+}

@@ -1,0 +1,200 @@
+import type { Clock, Timer } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Logger } from '../core/log.ts';
+import type { Meter } from '../core/meter.ts';
+import type { SampleWriter } from '../core/sample.ts';
+import { BlockStore } from './block-store.ts';
+import { Flusher } from './flusher.ts';
+import { Head, type StoreLimits } from './head.ts';
+import type { StoreStats } from './reader-types.ts';
+import { Reader } from './reader.ts';
+import { recover } from './recovery.ts';
+import { Retention } from './retention.ts';
+import { isCorruption, SampleFile, setAside } from './sample-file.ts';
+import { StoreMetrics } from './store-metrics.ts';
+
+/** How much a kill -9 may lose at most. */
+const FLUSH_INTERVAL_MS = 5000;
+/** Sealed blocks stay in memory that long. */
+const SEALED_KEEP_MS = 3_600_000;
+/** A target that has written nothing for that long gives its memory back. */
+const IDLE_TARGET_MS = 3_600_000;
+/** Of the periodic rounds, every n-th looks for idle targets and expired series. */
+const ROUNDS_PER_CLEANING = 60;
+
+const DEFAULT_LIMITS: StoreLimits = {
+  seriesPerTarget: LIMITS.seriesPerTarget,
+  series: 4_000_000,
+  rows: 120,
+  ringBytesPerTarget: 64 * 1024 * 1024,
+  sealedBytes: 64 * 1024 * 1024,
+  cacheBytes: 32 * 1024 * 1024,
+};
+
+export interface SampleStoreOptions {
+  /** The file, or `:memory:`. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+  readonly retentionMs: number;
+  /** Bytes of the file; the oldest blocks go first. No bound where it is left out. */
+  readonly retentionBytes?: number;
+  readonly limits?: Partial<StoreLimits>;
+  readonly flushIntervalMs?: number;
+}
+
+/** Samples in memory and in `samples.db`. */
+export interface SampleStore {
+  readonly writer: SampleWriter;
+  readonly reader: Reader;
+  /** Writes what is new to the file. False when that failed: the samples stay in memory and the next flush tries again. */
+  flush(): boolean;
+  /** Flushes, seals and forgets from now on, every few seconds, until `close`. */
+  start(): void;
+  stats(): StoreStats;
+  /** Flushes and lets the file go. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Opens the store and brings back what the last flush wrote. A damaged file is set aside under another name and a new
+ * one begun. Throws `STORE_NEWER`, or SQLite's error where the file cannot be opened at all.
+ */
+export function openSampleStore(options: SampleStoreOptions): SampleStore {
+  try {
+    return new OpenStore(options);
+  } catch (error) {
+    if (!isCorruption(error) || options.path === ':memory:') throw error;
+    const kept = setAside(options.path, new Date(options.clock.wall()).toISOString().replaceAll(/[:.]/g, ''));
+    options.log.error('store_file_set_aside', { file: kept, error: errorText(error) });
+    return new OpenStore(options);
+  }
+}
+
+class OpenStore implements SampleStore {
+  readonly writer: SampleWriter;
+  readonly reader: Reader;
+  readonly #options: SampleStoreOptions;
+  readonly #file: SampleFile;
+  readonly #head: Head;
+  readonly #blocks: BlockStore;
+  readonly #flusher: Flusher;
+  readonly #retention: Retention;
+  readonly #metrics: StoreMetrics;
+  #timer: Timer | undefined;
+  #rounds = 0;
+  #degraded = false;
+  #closed = false;
+
+  constructor(options: SampleStoreOptions) {
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#options = options;
+    this.#file = new SampleFile(options.path);
+    this.#blocks = new BlockStore(limits, this.#file, options.log, (id) => this.#head.lane(id));
+    this.#head = new Head(limits, this.#blocks);
+    this.#flusher = new Flusher(this.#head, this.#blocks, this.#file);
+    this.#retention = new Retention(this.#head, this.#blocks, this.#file, options.retentionMs, options.retentionBytes ?? Infinity);
+    this.#metrics = new StoreMetrics(options.meter);
+    this.writer = this.#head;
+    this.reader = new Reader(this.#head, this.#blocks);
+    try {
+      recover(this.#head, this.#blocks, this.#flusher, this.#file, options.log);
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
+  }
+
+  flush(): boolean {
+    if (this.#closed) return false;
+    const { clock } = this.#options;
+    const startedAt = clock.elapsed();
+    const now = clock.now();
+    const done = this.#tried('flush', () => this.#flusher.flush(now));
+    this.#metrics.flushed((clock.elapsed() - startedAt) / 1000);
+    this.#blocks.trim(Math.max(now - SEALED_KEEP_MS, this.#retention.cutoff(now)));
+    return done;
+  }
+
+  start(): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    const arm = (): void => {
+      this.#timer = this.#options.clock.timer(this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS, () => {
+        this.#round();
+        if (!this.#closed) arm();
+      });
+    };
+    arm();
+  }
+
+  stats(): StoreStats {
+    const { series, places, targets, lanes, samplesAppended } = this.#head;
+    let ringBytes = 0;
+    let minTs = Infinity;
+    let maxTs = -Infinity;
+    for (const lane of lanes) {
+      if (lane === undefined) continue;
+      ringBytes += (lane.ring?.bytes ?? 0) + (lane.side?.bytes ?? 0);
+      const raw = lane.ring === null ? (lane.side?.series ?? []) : [lane.ring];
+      for (const { firstTs, lastTs } of raw) {
+        minTs = Math.min(minTs, firstTs);
+        maxTs = Math.max(maxTs, lastTs);
+      }
+      minTs = Math.min(minTs, lane.storedMinTs, lane.sealed[0]?.minTs ?? Infinity);
+      maxTs = Math.max(maxTs, lane.storedMaxTs, lane.sealed.at(-1)?.maxTs ?? -Infinity);
+    }
+    return {
+      series: series.size,
+      liveSeries: series.size - places.retired.size,
+      targets: targets.size,
+      samplesAppended,
+      ringBytes,
+      sealedBytes: this.#blocks.heldBytes,
+      fileBytes: this.#closed ? 0 : this.#file.bytes,
+      sealedBlocks: this.#blocks.heldBlocks,
+      minTs: Number.isFinite(minTs) ? minTs : undefined,
+      maxTs: Number.isFinite(maxTs) ? maxTs : undefined,
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.flush();
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#file.close();
+  }
+
+  #round(): void {
+    this.flush();
+    const now = this.#options.clock.now();
+    this.#tried('retention', () => void this.#retention.step(now));
+    if (++this.#rounds % ROUNDS_PER_CLEANING === 0) {
+      this.#parkIdle(now);
+      this.#tried('expiry', () => this.#retention.expireSeries(now));
+    }
+    this.#metrics.update(this.#head, this.#blocks, this.stats(), this.#degraded);
+  }
+
+  #parkIdle(now: number): void {
+    for (const target of this.#head.targets.values()) if (target.newestTs < now - IDLE_TARGET_MS) this.#head.parkTarget(target);
+  }
+
+  /** Runs a write to the file; a failure is told when it begins and when it ends, and never reaches a collector. */
+  #tried(what: string, work: () => void): boolean {
+    try {
+      work();
+    } catch (error) {
+      if (!this.#degraded) this.#options.log.error('store_write_failed', { what, error: errorText(error) });
+      this.#degraded = true;
+      return false;
+    }
+    if (this.#degraded && what === 'flush') {
+      this.#degraded = false;
+      this.#options.log.info('store_write_recovered');
+    }
+    return true;
+  }
+}

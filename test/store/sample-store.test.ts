@@ -1,0 +1,232 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ManualClock } from '../../src/core/clock.ts';
+import { silentLogger, type Logger } from '../../src/core/log.ts';
+import { silentMeter } from '../../src/core/meter.ts';
+import { openSampleStore, type SampleStore, type SampleStoreOptions } from '../../src/store/sample-store.ts';
+import { instantOf, layout, matchers, metric, T0, windowsOf } from './fixture.ts';
+
+const A = metric('a', 'x=1');
+const B = metric('b', 'x=1');
+const ALL = matchers('x=1');
+const PAIR = layout(A, B);
+
+let folder = '';
+let path = '';
+let clock = new ManualClock(T0);
+const open: SampleStore[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'belfry-store-'));
+  path = join(folder, 'samples.db');
+  clock = new ManualClock(T0);
+});
+
+afterEach(() => {
+  for (const store of open.splice(0)) store.close();
+  rmSync(folder, { recursive: true });
+});
+
+function openStore(options: Partial<SampleStoreOptions> = {}): SampleStore {
+  const store = openSampleStore({ path, clock, log: silentLogger, meter: silentMeter, retentionMs: 86_400_000, ...options });
+  open.push(store);
+  return store;
+}
+
+/** Appends rows 0 … n-1 of A and B, one a second, numbered on from `from`. */
+function fill(store: SampleStore, from: number, to: number): void {
+  const values = new Float64Array(2);
+  for (let i = from; i < to; i++) {
+    values[0] = i;
+    values[1] = i / 8;
+    store.writer.target('t').append(T0 + i * 1000, PAIR, values);
+  }
+}
+
+const expected = (from: number, to: number): Record<string, [number, number][]> => ({
+  'a{x="1"}': Array.from({ length: to - from }, (_, i) => [T0 + (from + i) * 1000, from + i]),
+  'b{x="1"}': Array.from({ length: to - from }, (_, i) => [T0 + (from + i) * 1000, (from + i) / 8]),
+});
+
+const everything = (store: SampleStore): Record<string, [number, number][]> => windowsOf(store.reader.select(ALL, 0, T0 * 2), 0, T0 * 2);
+
+/** As if the process had been killed: another store is opened on what the file has now. */
+function reopened(options: Partial<SampleStoreOptions> = {}): SampleStore {
+  const store = openStore(options);
+  return store;
+}
+
+describe('history', () => {
+  it.each([
+    ['in raw rows', 50],
+    ['in sealed blocks and raw rows', 500],
+  ])('%s is read as one', (_, rows) => {
+    const store = openStore();
+    fill(store, 0, rows);
+    expect(everything(store)).toEqual(expected(0, rows));
+    expect(instantOf(store.reader.select(ALL, 0, T0 + 10_500), T0 + 10_500)).toEqual({ 'a{x="1"}': 10, 'b{x="1"}': 1.25 });
+  });
+
+  it.each([50, 120, 121, 500])('of %i rows is there after a restart, and goes on', (rows) => {
+    fill(openStore(), 0, rows);
+    open[0]!.close();
+    const store = reopened();
+    expect(everything(store)).toEqual(expected(0, rows));
+    fill(store, rows, rows + 200);
+    expect(everything(store)).toEqual(expected(0, rows + 200));
+    store.close();
+    expect(everything(reopened())).toEqual(expected(0, rows + 200));
+  });
+
+  it('that was flushed is there without a close; what came after is not', () => {
+    const store = openStore();
+    for (let i = 0; i < 300; i += 7) {
+      fill(store, i, i + 7);
+      store.flush();
+    }
+    fill(store, 301, 304);
+    expect(everything(reopened())).toEqual(expected(0, 301));
+  });
+
+  it('of a series that ended before the restart has ended after it', () => {
+    const store = openStore();
+    fill(store, 0, 3);
+    store.writer.target('t').append(T0 + 3000, layout(A), Float64Array.of(9));
+    store.close();
+    expect(instantOf(reopened().reader.select(ALL, 0, T0 + 3000), T0 + 3000)).toEqual({ 'a{x="1"}': 9 });
+  });
+
+  it('keeps NaN, infinities, negative zero and own timestamps through blocks, log and file', () => {
+    const values = [NaN, Infinity, -Infinity, -0, 0.1, 1e300, 2 ** 60, 5e-324];
+    const store = openStore();
+    const want: [number, number][] = [];
+    for (let i = 0; i < 400; i++) {
+      const value = values[i % values.length]!;
+      want.push([T0 + i * 1000, value]);
+      store.writer.target('t').append(T0 + i * 1000, layout(A), Float64Array.of(value));
+      store.writer.target('t').appendAt(T0 + i * 1000, B, value);
+      if (i % 50 === 0) store.flush();
+    }
+    expect(everything(store)).toEqual({ 'a{x="1"}': want, 'b{x="1"}': want });
+    store.close();
+    expect(everything(reopened())).toEqual({ 'a{x="1"}': want, 'b{x="1"}': want });
+  });
+
+  it('of a removed target stays', () => {
+    const store = openStore();
+    fill(store, 0, 30);
+    store.writer.target('t').markStale(T0 + 30_000);
+    store.writer.removeTarget('t');
+    expect(everything(store)).toEqual(expected(0, 30));
+    expect(instantOf(store.reader.select(ALL, T0, T0 + 31_000), T0 + 31_000)).toEqual({});
+    fill(store, 31, 40);
+    const both = expected(0, 40);
+    for (const points of Object.values(both)) points.splice(30, 1);
+    expect(everything(store)).toEqual(both);
+    store.close();
+    expect(everything(reopened())).toEqual(both);
+  });
+});
+
+describe('the file', () => {
+  it('keeps no log rows that blocks have made superfluous', () => {
+    const store = openStore();
+    for (let i = 0; i < 1000; i += 5) {
+      fill(store, i, i + 5);
+      store.flush();
+    }
+    const db = new Database(path, { readonly: true });
+    expect(db.prepare('SELECT count(*) AS n FROM log').get()).toEqual({ n: expect.any(Number) });
+    expect((db.prepare('SELECT count(*) AS n FROM log').get() as { n: number }).n).toBeLessThanOrEqual(24);
+    db.close();
+  });
+
+  it('is set aside when it is no database, under a name that says so', () => {
+    writeFileSync(path, 'this is no database, but long enough to be looked at as one'.repeat(100));
+    const events: string[] = [];
+    const log: Logger = { ...silentLogger, error: (event) => void events.push(event) };
+    const store = openStore({ log });
+    fill(store, 0, 5);
+    expect(store.flush()).toBe(true);
+    expect(events).toEqual(['store_file_set_aside']);
+    expect(readdirSync(folder).filter((name) => name.includes('.corrupt-'))).toHaveLength(1);
+  });
+
+  it('of a later version is refused', () => {
+    openStore().close();
+    const db = new Database(path);
+    db.pragma('user_version = 99');
+    db.close();
+    expect(() => openStore()).toThrow(expect.objectContaining({ code: 'STORE_NEWER' }));
+  });
+
+  it('that cannot be written costs nothing but durability, and is told once', () => {
+    const events: string[] = [];
+    const note = (event: string): void => void events.push(event);
+    const store = openStore({ log: { ...silentLogger, error: note, info: note }, limits: { rows: 20 } });
+    fill(store, 0, 10);
+    store.flush();
+    const other = new Database(path);
+    other.exec("CREATE TRIGGER full BEFORE INSERT ON blocks BEGIN SELECT RAISE(FAIL, 'disk full'); END");
+    fill(store, 10, 50);
+    expect([store.flush(), store.flush()]).toEqual([false, false]);
+    expect(everything(store)).toEqual(expected(0, 50));
+    other.exec('DROP TRIGGER full');
+    other.close();
+    expect(store.flush()).toBe(true);
+    expect(events).toEqual(['store_write_failed', 'store_write_recovered']);
+    expect(everything(reopened())).toEqual(expected(0, 50));
+  });
+
+  it('with a damaged log row keeps its blocks', () => {
+    const store = openStore();
+    fill(store, 0, 130);
+    store.flush();
+    fill(store, 130, 140);
+    store.close();
+    const db = new Database(path);
+    db.exec("UPDATE log SET bytes = x'00112233'");
+    db.close();
+    const kept = everything(reopened())['a{x="1"}'] ?? [];
+    expect(kept.length).toBeGreaterThanOrEqual(60);
+    expect(kept).toEqual(expected(0, kept.length)['a{x="1"}']);
+  });
+});
+
+describe('retention', () => {
+  it('deletes what is older than its time, and then the series', async () => {
+    const store = openStore({ retentionMs: 3_600_000 });
+    store.start();
+    fill(store, 0, 300);
+    store.writer.target('t').markStale(T0 + 300_000);
+    await clock.advance(2 * 3_600_000);
+    expect(everything(store)).toEqual({});
+    expect(store.reader.seriesCount()).toBe(0);
+    fill(store, 7200, 7210);
+    expect(everything(store)).toEqual(expected(7200, 7210));
+    store.close();
+    expect(everything(reopened())).toEqual(expected(7200, 7210));
+  });
+
+  it('deletes the oldest blocks when there are too many bytes', async () => {
+    const store = openStore({ retentionBytes: 300_000, limits: { sealedBytes: 0 } });
+    const wide = layout(...Array.from({ length: 200 }, (_, i) => metric('wide', `i=${i}`, 'x=1')));
+    store.start();
+    let seed = 1;
+    for (let i = 0; i < 2000; i++) {
+      const values = Float64Array.from({ length: 200 }, () => (seed = (seed * 16_807) % 2_147_483_647));
+      store.writer.target('t').append(T0 + i * 1000, wide, values);
+      if (i % 5 === 0) await clock.advance(5000);
+    }
+    await clock.advance(60_000);
+    const { fileBytes, minTs } = store.stats();
+    expect(fileBytes).toBeLessThan(700_000);
+    expect(minTs).toBeGreaterThan(T0);
+    const points = Object.values(everything(store));
+    expect(points).toHaveLength(200);
+    expect(points[0]!.at(-1)![0]).toBe(T0 + 1_999_000);
+  });
+});
