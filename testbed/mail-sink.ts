@@ -126,7 +126,7 @@ export class MailSink implements AsyncDisposable {
         if (this.#mayIn(given)) callback(null, { user: given.username ?? '' });
         else callback(smtpError(535, 'authentication failed'));
       },
-      onData: (stream, session, callback) => void this.#take(stream, session).then(() => callback(), callback),
+      onData: (stream, session, callback) => void this.#answerData(stream, session, callback),
     };
     const server = new SMTPServer(options);
     // Clients that break off in the middle are what the tests are about.
@@ -154,6 +154,16 @@ export class MailSink implements AsyncDisposable {
     rejection.left -= 1;
     if (rejection.left <= 0) this.#rejection = undefined;
     return smtpError(rejection.code, rejection.message);
+  }
+
+  async #answerData(stream: SMTPServerDataStream, session: SMTPServerSession, callback: (error?: Error | null) => void): Promise<void> {
+    let failure: Error | null = null;
+    try {
+      await this.#take(stream, session);
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+    }
+    callback(failure);
   }
 
   async #take(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<void> {

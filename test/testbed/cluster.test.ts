@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { readFile } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import net from 'node:net';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { startCluster } from '../../testbed/cluster.ts';
+import { OLDEST_KAFKA } from '../../testbed/kafka-dist.ts';
 import { describeWithKafka } from '../../testbed/skip.ts';
 import { isAlive } from '../../testbed/temp-dir.ts';
 
@@ -113,6 +114,38 @@ describeWithKafka('a cluster with TLS, SASL and an authorizer', () => {
     await cluster.acl.grant({ principal: 'User:alice', resource: 'TOPIC', name: 'orders', operation: 'DESCRIBE' });
     for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const) expect(await seenBy(mechanism)).toEqual(['orders']);
     expect(await (await fetch(cluster.jmxUrl(1))).text()).toContain('kafka_server_replicamanager_underreplicatedpartitions');
+  });
+});
+
+describeWithKafka(
+  'a cluster of the oldest Kafka that is supported',
+  () => {
+    it('starts, and makes and fills a topic', async () => {
+      await using cluster = await startCluster({ brokers: 1, controllers: 'combined', version: OLDEST_KAFKA });
+      await cluster.createTopic('orders', { partitions: 2 });
+      await cluster.produce('orders', 10);
+    });
+  },
+  OLDEST_KAFKA,
+);
+
+describeWithKafka('a broker on a small disk', () => {
+  it('can be filled without touching any other file system, and keeps its data over a restart', async () => {
+    const options = {
+      brokers: 1,
+      sessionTimeoutMs: 3000,
+      smallDisk: { id: 1, sizeBytes: 48 << 20 },
+      brokerProps: { 'log.segment.bytes': 1 << 20 },
+    };
+    await using cluster = await startCluster({ ...options, controllers: 'combined' });
+    await cluster.createTopic('orders');
+    await cluster.produce('orders', 1000, 1000);
+    await cluster.kill(1);
+    await cluster.start(1);
+    expect((await cluster.view()).topics.has('orders')).toBe(true);
+    const { blocks, bsize } = await statfs(cluster.logDir(1));
+    expect(blocks * bsize).toBe(48 << 20);
+    await expect(cluster.produce('orders', 100_000, 1000)).rejects.toThrow();
   });
 });
 
