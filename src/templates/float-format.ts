@@ -14,17 +14,33 @@ export function formatFloatVerb(value: number, verb: 'e' | 'f' | 'g', precision:
   }
 }
 
+const MAX_DIGITS = 100;
+
 interface Decimal {
   /** Significant digits, the first before the point. */
   readonly digits: string;
   readonly exponent: number;
 }
 
-/** JavaScript's own digits are exact up to 100 after the point. */
+/** JavaScript's own digits are exact up to 100 after the point, but it rounds ties up and Go rounds them to even. */
 function parts(magnitude: number, precision: number | undefined): Decimal {
-  const text = precision === undefined ? magnitude.toExponential() : magnitude.toExponential(Math.min(100, precision));
+  if (precision === undefined) return split(magnitude.toExponential());
+  const kept = Math.min(MAX_DIGITS, precision);
+  const exact = split(magnitude.toExponential(MAX_DIGITS));
+  const rest = exact.digits.slice(kept + 1);
+  const digits = exact.digits.slice(0, kept + 1);
+  const { digits: rounded, exponent } = isTie(rest, digits) ? { digits, exponent: exact.exponent } : split(magnitude.toExponential(kept));
+  return { digits: rounded + '0'.repeat(precision - kept), exponent };
+}
+
+function split(text: string): Decimal {
   const [mantissa = '0', exponent = '0'] = text.split('e');
-  return { digits: mantissa.replace('.', '') + '0'.repeat(Math.max(0, (precision ?? 0) - 100)), exponent: Number(exponent) };
+  return { digits: mantissa.replace('.', ''), exponent: Number(exponent) };
+}
+
+/** Exactly half a unit more than an even last digit: it stays. */
+function isTie(rest: string, kept: string): boolean {
+  return /^50*$/.test(rest) && /[02468]$/.test(kept);
 }
 
 function scientific({ digits, exponent }: Decimal): string {
@@ -41,9 +57,13 @@ function plain({ digits, exponent }: Decimal): string {
 
 /** `toFixed` gives up its digits from 1e21 on, where a double has no fraction any more. */
 function fixed(magnitude: number, precision: number): string {
-  const extra = '0'.repeat(Math.max(0, precision - 100));
-  if (magnitude < 1e21) return magnitude.toFixed(Math.min(100, precision)) + extra;
-  return precision === 0 ? String(BigInt(magnitude)) : `${BigInt(magnitude)}.${'0'.repeat(precision)}`;
+  if (magnitude >= 1e21) return precision === 0 ? String(BigInt(magnitude)) : `${BigInt(magnitude)}.${'0'.repeat(precision)}`;
+  const kept = Math.min(MAX_DIGITS, precision);
+  const exact = magnitude.toFixed(MAX_DIGITS);
+  const end = exact.length - (MAX_DIGITS - kept);
+  const truncated = exact.slice(0, end).replace(/\.$/, '');
+  const text = isTie(exact.slice(end), truncated) ? truncated : magnitude.toFixed(kept);
+  return text + '0'.repeat(precision - kept);
 }
 
 /**
@@ -56,8 +76,6 @@ function general(magnitude: number, precision: number | undefined): string {
   const digits = decimal.digits.replace(/0+$/, '') || '0';
   let limit = wanted ?? 6;
   if (wanted !== undefined && limit > digits.length && digits.length > decimal.exponent) limit = digits.length;
-  if (wanted === undefined) limit = 6;
-  // Go keeps integers of up to 21 digits plain only in `%#v`, which templates have no use for.
   if (decimal.exponent < -4 || decimal.exponent >= limit) return scientific({ digits, exponent: decimal.exponent });
   return plain({ digits, exponent: decimal.exponent });
 }

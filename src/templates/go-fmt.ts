@@ -146,12 +146,17 @@ function formatString(text: string, verb: string, format: Format): string {
     case 'q':
       return pad(format.sharp && !cut.includes('`') ? `\`${cut}\`` : quote(cut), format, format.zero);
     case 'x':
-      return pad(Buffer.from(cut, 'utf8').toString('hex'), format, format.zero);
+      return pad(hex(cut, format), format, format.zero);
     case 'X':
-      return pad(Buffer.from(cut, 'utf8').toString('hex').toUpperCase(), format, format.zero);
+      return pad(hex(cut, format).toUpperCase(), format, format.zero);
     default:
       return bad(text, verb);
   }
+}
+
+function hex(text: string, format: Format): string {
+  const digits = Buffer.from(text, 'utf8').toString('hex');
+  return format.space ? digits.replaceAll(/..(?!$)/g, '$& ') : digits;
 }
 
 /** Go's `strconv.Quote`. */

@@ -215,7 +215,6 @@ class Parser {
       commands.push(this.#command(where));
       if (this.#token.type === end) continue;
       this.#expect('|', where);
-      if (this.#token.type === end) throw this.#fail(this.#token, `missing value for ${where}`);
     }
     if (commands.length === 0) throw this.#fail(first, `missing value for ${where}`);
     this.#checkStages(commands);

@@ -46,9 +46,7 @@ export const ruleFunctions: ReadonlyMap<string, TemplateFunction> = functionTabl
   toDuration: ofNumber((seconds) => durationValue(seconds)),
   now: { params: [], call: (_, host) => host.now / 1000 },
   parseDuration: ofText((text) => parseDuration(text) / 1000),
-  title: ofText((text) =>
-    text.replaceAll(/(^|[^\p{L}\p{N}_'])(\p{L})/gu, (_, before: string, letter: string) => before + letter.toUpperCase()),
-  ),
+  title: ofText(title),
   toUpper: ofText((text) => text.toUpperCase()),
   toLower: ofText((text) => text.toLowerCase()),
   match: { params: ['string', 'string'], call: ([pattern, text]) => compileRegex(textOf(pattern)).find(textOf(text)) },
@@ -132,7 +130,13 @@ function sortByLabel(name: string, list: Value): ListValue {
 function toTime(seconds: number): StructValue {
   if (!Number.isFinite(seconds) || Math.abs(seconds) * 1e9 >= 2 ** 63)
     throw templateError(`${formatFloat(seconds)} cannot be represented as a nanoseconds timestamp since it overflows int64`);
-  return timeValue(Math.floor(seconds * 1000));
+  // Through nanoseconds, as Prometheus does: 1435781451.781 then is a millisecond less.
+  return timeValue(Number(BigInt(Math.trunc(seconds * 1e9)) / 1_000_000n));
+}
+
+/** Go's `strings.Title`: a letter is made a capital after a space or any ASCII sign but `_`. */
+function title(text: string): string {
+  return text.replaceAll(/(^|[\0-/:-@[-^`{-\x7f\s])(\p{L})/gu, (_, before: string, letter: string) => before + letter.toUpperCase());
 }
 
 /** Go's `net.SplitHostPort`; undefined where the text is no `host:port`. */
