@@ -23,6 +23,8 @@ const MAX_TAG = '[CRITICAL] '.length;
 interface Told {
   /** Message-ID of the first mail, which all others refer to. */
   readonly root: string;
+  /** Message-ID of the mail that was sent last. */
+  readonly last: string;
   /** Without its tag; never changes, so that mail readers keep the mails together. */
   readonly subject: string;
   readonly sentAt: number;
@@ -79,7 +81,7 @@ export class EmailNotifier implements Notifier {
     }
     const to = again ? told.pending.split(',') : this.#to;
     const message = buildMessage(notification, this.#message);
-    const mail = this.#mail(notification, message, told, to);
+    const mail = this.#mail(notification, message, told, { to, again });
     try {
       const result = await this.#send(mail, signal);
       return this.#sent(notification, told, mail, result, key);
@@ -93,19 +95,26 @@ export class EmailNotifier implements Notifier {
     return told.sentAt + this.#transport.minIntervalMs - this.#clock.now();
   }
 
-  #mail({ incident, receiver, at }: Notification, message: Message, told: Told | undefined, to: readonly string[]): Mail {
+  #mail(
+    { incident, receiver, at }: Notification,
+    message: Message,
+    told: Told | undefined,
+    how: { to: readonly string[]; again: boolean },
+  ): Mail {
     const domain = /@([^@]+)$/.exec(mailAddressOf(this.#transport.from) ?? '')?.[1] ?? 'belfry.invalid';
     const id = incident.id.replaceAll(/[^A-Za-z0-9._-]/g, '').slice(0, 60);
     const base = `belfry.${id}.${createHash('sha256').update(receiver).digest('hex').slice(0, 10)}`;
     const subject = told?.subject ?? cut(message.subject, MAX_SUBJECT - MAX_TAG);
+    // Made from the incident, so that a mail that is sent again after a crash is known to be the same one.
+    const fresh = told === undefined ? `<${base}@${domain}>` : `<${base}.${Math.round(at)}@${domain}>`;
+    const messageId = how.again && told !== undefined ? told.last : fresh;
     return {
-      to,
+      to: how.to,
       subject: `[${message.state}] ${subject}`,
       text: mailText(message, this.#message.timezone),
       html: mailHtml(message, this.#message.timezone),
-      // Made from the incident, so that a mail that is sent again after a crash is known to be the same one.
-      messageId: told === undefined ? `<${base}@${domain}>` : `<${base}.${Math.round(at)}@${domain}>`,
-      references: told === undefined ? [] : [told.root],
+      messageId,
+      references: told === undefined || told.root === messageId ? [] : [told.root],
       headers: {
         'Auto-Submitted': 'auto-generated',
         'X-Auto-Response-Suppress': 'All',
@@ -135,6 +144,7 @@ export class EmailNotifier implements Notifier {
     }
     const receiverData: ReceiverData = {
       root: told?.root ?? messageId,
+      last: messageId,
       subject: told?.subject ?? mail.subject.replace(/^\[[A-Z]+\] /, ''),
       sentAt: this.#clock.now(),
       severity: incident.severity,
@@ -165,10 +175,11 @@ export class EmailNotifier implements Notifier {
 
 const PERMANENT: ReadonlySet<string> = new Set(['EAUTH', 'ENOAUTH', 'ECONFIG', 'EENVELOPE', 'EMAXRECIPIENTS']);
 
-function toldOf({ root, subject, sentAt, severity, loud, pending }: ReceiverData): Told | undefined {
+function toldOf({ root, last, subject, sentAt, severity, loud, pending }: ReceiverData): Told | undefined {
   if (typeof root !== 'string' || typeof subject !== 'string' || !/^<[^<>\s]+>$/.test(root)) return undefined;
   return {
     root,
+    last: typeof last === 'string' && /^<[^<>\s]+>$/.test(last) ? last : root,
     subject: oneLine(subject),
     sentAt: typeof sentAt === 'number' ? sentAt : 0,
     severity: SEVERITIES.find((known) => known === severity) ?? 'info',

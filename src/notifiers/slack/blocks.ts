@@ -1,7 +1,7 @@
 import { cut, fittingLines } from '../plain-text.ts';
 import { effectsBesideLine, whenText } from '../message.ts';
 import { TimeText } from '../time-text.ts';
-import { escapeMrkdwn, fitMrkdwn, mrkdwnLink, mrkdwnTime } from './mrkdwn.ts';
+import { escapeMrkdwn, fitMrkdwn, mrkdwnLink, mrkdwnTime, plainText } from './mrkdwn.ts';
 import type { Message, MessageEvent, MessageField, MessageLine } from '../message.ts';
 import type { MessageState } from '../message-facts.ts';
 
@@ -44,7 +44,7 @@ export function rootText(message: Message, options: { timezone: string | undefin
   const time = new TimeText(options.timezone);
   const heading = `${STATE_ICONS[message.state]} ${message.state}${message.where === '' ? '' : `  ${message.where}`}`;
   const required: SlackBlock[] = [
-    { type: 'header', text: { type: 'plain_text', text: cut(heading, 100), emoji: true } },
+    { type: 'header', text: { type: 'plain_text', text: plainText(cut(heading, 100)), emoji: true } },
     section(`${options.mention === '' ? '' : `${options.mention} `}*${noStars(fitMrkdwn(message.line, 700))}*${effectText(message)}`),
     section(whoText(message)),
     { type: 'section', fields: message.fields.slice(0, 6).map((field) => mrkdwn(fieldText(field, time))) },

@@ -1,16 +1,19 @@
 import { cut } from '../plain-text.ts';
 
+const CALLS = /@(?=(?:here|channel|everyone|group)\b)/gi;
+
 /**
  * A text as it is in Slack's mrkdwn. Slack reads commands (`<!channel>`, links, users) only between angle brackets, so
  * the three characters of its escaping are enough; the joiner keeps an older client or a bridge from reading a bare
  * `@here` as a call to everybody.
  */
 export function escapeMrkdwn(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll(/@(?=(?:here|channel|everyone|group)\b)/gi, '@\u2060');
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll(CALLS, '@\u2060');
+}
+
+/** A text for `plain_text`, which knows no escaping: nothing in it may look like a command to a bridge that copies it. */
+export function plainText(text: string): string {
+  return text.replaceAll('<', '‹').replaceAll('>', '›').replaceAll(CALLS, '@\u2060');
 }
 
 /** The text escaped, cut so that what is sent has at most `max` characters. */
