@@ -1,6 +1,6 @@
 import type { Aggregate, Binary, Call, Expr, ValueType, VectorSelector } from './ast.ts';
 import { isComparison, isSetOp } from './ast.ts';
-import { FUNCTIONS, nearest } from './functions.ts';
+import { FUNCTIONS } from './functions.ts';
 import type { ParseOptions } from './parse.ts';
 import { errorAt } from './syntax-error.ts';
 import type { BelfryError, ErrorCode } from '../core/errors.ts';
@@ -134,10 +134,7 @@ class Checker {
     const { func, args } = expr;
     const signature = FUNCTIONS.get(func);
     const quoted = JSON.stringify(func);
-    if (signature === undefined) {
-      const near = nearest(func, FUNCTIONS.keys());
-      throw this.#error(expr.from, `unknown function with name ${quoted}${near === undefined ? '' : `; did you mean "${near}"?`}`);
-    }
+    if (signature === undefined) throw this.#error(expr.from, `unknown function with name ${quoted}`);
     if (signature.native === true)
       throw this.#error(
         expr.from,

@@ -1,17 +1,15 @@
-import type { SyntaxNode } from '@lezer/common';
-import { parser } from '@prometheus-io/lezer-promql';
-import type { BelfryError, ErrorCode } from '../core/errors.ts';
 import { errorText } from '../core/errors.ts';
 import { METRIC_NAME } from '../core/labels.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
-import type { AggregateOp, At, Binary, BinaryOp, Expr, Matching, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
+import type { AggregateOp, At, BinaryOp, Expr, Matching, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
 import { isSetOp } from './ast.ts';
-import { LiteralError, readNumber, unquote } from './literals.ts';
-import { errorAt, firstSyntaxError } from './syntax-error.ts';
+import { DurationReader } from './durations.ts';
+import { FUNCTIONS, nearest } from './functions.ts';
+import { describe, type Token } from './lexer.ts';
+import { errorAt } from './syntax-error.ts';
+import { TokenReader } from './token-reader.ts';
 
-/** Longer expressions, or deeper ones, are refused: nobody writes them by hand, and recursion must end. */
 const MAX_LENGTH = 1_000_000;
-const MAX_DEPTH = 1000;
 
 export interface ParseOptions {
   /** Accepts what is experimental in Prometheus 3.x where Belfry has it. */
@@ -24,340 +22,306 @@ export interface ParseOptions {
  */
 export function parse(text: string, options: ParseOptions = {}): Expr {
   if (text.length > MAX_LENGTH) throw errorAt('PROMQL_LIMIT', text, 0, `expression longer than ${MAX_LENGTH} characters`);
-  const tree = parser.parse(text);
-  const error = firstSyntaxError(text, tree);
-  if (error !== undefined) throw error;
-  const root = parts(tree.topNode)[0];
-  if (root === undefined) throw errorAt('PROMQL_SYNTAX', text, 0, 'no expression found in input');
-  return new Builder(text, options.enableExperimental ?? false).expr(root, 0);
+  const reader = new TokenReader(text);
+  if (reader.peek.kind === 'end') throw errorAt('PROMQL_SYNTAX', text, 0, 'no expression found in input');
+  const expr = new Parser(reader, options.enableExperimental ?? false).expr(LOWEST, 0);
+  if (reader.lookAhead(0).kind !== 'end') throw reader.unexpected('', 'an operator or the end of the expression');
+  return expr;
 }
 
-/** The parts of a node that carry meaning. */
-function parts(node: SyntaxNode): readonly SyntaxNode[] {
-  const found: SyntaxNode[] = [];
-  for (let child = node.firstChild; child !== null; child = child.nextSibling) if (child.name !== 'LineComment') found.push(child);
-  return found;
-}
+const LOWEST = 1;
+const POWER = 6;
 
-const BINARY_NODES: Readonly<Record<string, BinaryOp>> = {
-  Pow: '^',
-  Mul: '*',
-  Div: '/',
-  Mod: '%',
-  Add: '+',
-  Sub: '-',
-  Eql: '==',
-  Neq: '!=',
-  Gtr: '>',
-  Lss: '<',
-  Gte: '>=',
-  Lte: '<=',
-  Atan2: 'atan2',
-  And: 'and',
-  Or: 'or',
-  Unless: 'unless',
+/** How tightly operators bind; all but `^` group to the left. A sign binds between `*` and `^`: -1 ^ 2 is -1. */
+const PRECEDENCE: Readonly<Record<string, number>> = {
+  or: 1,
+  and: 2,
+  unless: 2,
+  '==': 3,
+  '!=': 3,
+  '<': 3,
+  '<=': 3,
+  '>': 3,
+  '>=': 3,
+  '+': 4,
+  '-': 4,
+  '*': 5,
+  '/': 5,
+  '%': 5,
+  atan2: 5,
+  '^': POWER,
 };
 
-/** Turns lezer's tree, which is only a grammar's, into the AST that the rest of the room works on. */
-class Builder {
-  readonly #text: string;
-  readonly #experimental: boolean;
+const AGGREGATES_WITH_PARAMETER: ReadonlySet<string> = new Set(['topk', 'bottomk', 'quantile', 'count_values', 'limitk', 'limit_ratio']);
+/** Keywords that name no metric. */
+const RESERVED: ReadonlySet<string> = new Set(['bool', 'on', 'ignoring', 'group_left', 'group_right', 'atan2']);
 
-  constructor(text: string, experimental: boolean) {
-    this.#text = text;
-    this.#experimental = experimental;
+/** Precedence climbing over the grammar of promql/parser/generated_parser.y. */
+class Parser {
+  readonly #reader: TokenReader;
+  readonly #durations: DurationReader;
+
+  constructor(reader: TokenReader, experimental: boolean) {
+    this.#reader = reader;
+    this.#durations = new DurationReader(reader, experimental);
   }
 
-  expr(node: SyntaxNode, depth: number): Expr {
-    if (depth > MAX_DEPTH) throw this.#error(node, `expression nested more than ${MAX_DEPTH} levels deep`, 'PROMQL_LIMIT');
-    const span = { from: node.from, to: node.to };
-    switch (node.name) {
-      case 'NumberDurationLiteral':
-        return this.#signedNumber(node);
-      case 'StringLiteral':
-        return { kind: 'string', value: this.#string(node), ...span };
-      case 'VectorSelector':
-        return this.#selector(node);
-      case 'ParenExpr':
-        return { kind: 'paren', expr: this.#only(node, depth), ...span };
-      case 'UnaryExpr':
-        return this.#unary(node, depth);
-      case 'BinaryExpr':
-        return this.#binary(node, depth);
-      case 'AggregateExpr':
-        return this.#aggregate(node, depth);
-      case 'FunctionCall': {
-        const [name, body] = parts(node);
-        const args = body === undefined ? [] : parts(body).map((argument) => this.expr(argument, depth + 1));
-        return { kind: 'call', func: this.#slice(name ?? node), args, ...span };
-      }
-      case 'MatrixSelector':
-        return this.#matrix(node, depth);
-      case 'SubqueryExpr':
-        return this.#subquery(node, depth);
-      case 'OffsetExpr':
-        return this.#offset(node, depth);
-      case 'StepInvariantExpr':
-        return this.#at(node, depth);
-      case 'AnchoredExpr':
-      case 'SmoothedExpr':
-        throw this.#error(node, 'the modifiers "anchored" and "smoothed" are experimental and not supported', 'PROMQL_UNSUPPORTED');
-      default:
-        throw this.#error(node, `unexpected ${node.name}`);
+  expr(least: number, depth: number): Expr {
+    this.#reader.checkDepth(depth, this.#reader.peek);
+    let left = this.#operand(depth);
+    for (;;) {
+      const token = this.#reader.peek;
+      const precedence = token.kind === 'operator' ? (PRECEDENCE[token.word] ?? 0) : 0;
+      if (precedence < least || precedence === 0) return left;
+      left = this.#binary(left, token, precedence, depth);
     }
   }
 
-  #slice(node: SyntaxNode): string {
-    return this.#text.slice(node.from, node.to);
+  #operand(depth: number): Expr {
+    const token = this.#reader.peek;
+    if (token.kind === 'operator' && (token.word === '-' || token.word === '+')) {
+      this.#reader.next();
+      const inner = this.expr(POWER, depth + 1);
+      const from = token.from;
+      // A sign before a literal belongs to the literal.
+      if (inner.kind === 'number') return { ...inner, value: token.word === '-' ? -inner.value : inner.value, from };
+      return { kind: 'unary', op: token.word, expr: inner, from, to: inner.to };
+    }
+    return this.#postfix(this.#primary(token, depth), depth);
   }
 
-  #error(at: { readonly from: number }, message: string, code: ErrorCode = 'PROMQL_SYNTAX'): BelfryError {
-    return errorAt(code, this.#text, at.from, message);
+  #binary(left: Expr, token: Token, precedence: number, depth: number): Expr {
+    const op = token.word as BinaryOp;
+    this.#reader.next();
+    const bool = this.#keyword('bool');
+    const matching = this.#matching(isSetOp(op));
+    const right = this.expr(op === '^' ? precedence : precedence + 1, depth + 1);
+    return { kind: 'binary', op, left, right, bool, matching, opSpan: { from: token.from, to: token.to }, from: left.from, to: right.to };
   }
 
-  #only(node: SyntaxNode, depth: number): Expr {
-    const inner = parts(node)[0];
-    if (inner === undefined) throw this.#error(node, 'expected an expression');
-    return this.expr(inner, depth + 1);
+  #keyword(word: string): boolean {
+    const token = this.#reader.peek;
+    if (token.kind !== 'keyword' || token.word !== word) return false;
+    this.#reader.next();
+    return true;
   }
 
-  #string(node: SyntaxNode): string {
-    try {
-      return unquote(this.#slice(node));
-    } catch (error) {
-      const at = error instanceof LiteralError ? error.at : 0;
-      throw this.#error({ from: node.from + at }, `error unquoting string ${this.#slice(node)}: ${errorText(error)}`);
+  #matching(setOp: boolean): Matching {
+    const none: Matching = { card: setOp ? 'many-to-many' : 'one-to-one', on: false, labels: [], include: [] };
+    const on = this.#keyword('on');
+    if (!on && !this.#keyword('ignoring')) return none;
+    const labels = this.#labels();
+    const left = this.#keyword('group_left');
+    if (!left && !this.#keyword('group_right')) return { ...none, on, labels };
+    const include = this.#reader.peek.text === '(' ? this.#labels() : [];
+    return { card: left ? 'many-to-one' : 'one-to-many', on, labels, include };
+  }
+
+  /** `(a, "b.c",)`. */
+  #labels(): readonly string[] {
+    const reader = this.#reader;
+    reader.expect('(', 'in grouping opts');
+    const labels: string[] = [];
+    while (!reader.accept(')')) {
+      const token = reader.peek;
+      if (token.kind === 'string') labels.push(reader.string(token));
+      else if (/^[a-zA-Z_]\w*$/.test(token.text)) labels.push(token.text);
+      else throw reader.unexpected('in grouping opts', 'label');
+      reader.next();
+      if (reader.accept(',')) continue;
+      reader.expect(')', 'in grouping opts');
+      break;
+    }
+    return labels;
+  }
+
+  #primary(token: Token, depth: number): Expr {
+    const reader = this.#reader;
+    switch (token.kind) {
+      case 'number':
+        reader.next();
+        return { kind: 'number', ...reader.number(token), from: token.from, to: token.to };
+      case 'string':
+        reader.next();
+        return { kind: 'string', value: reader.string(token), from: token.from, to: token.to };
+      case 'aggregate':
+        return this.#startsAggregate() ? this.#aggregate(token, depth) : this.#selector();
+      case 'identifier':
+        return reader.lookAhead(1).text === '(' ? this.#call(token, depth) : this.#selector();
+      case 'keyword':
+      case 'operator':
+        if (/^[a-z]/.test(token.word) && !RESERVED.has(token.word)) return this.#selector();
+        break;
+      case 'symbol':
+        if (token.text === '{') return this.#selector();
+        if (token.text === '(') {
+          reader.next();
+          const expr = this.expr(LOWEST, depth + 1);
+          reader.expect(')', 'in parentheses');
+          return { kind: 'paren', expr, from: token.from, to: reader.end };
+        }
+        break;
+      case 'end':
+        break;
+    }
+    throw reader.unexpected('', 'an expression');
+  }
+
+  #startsAggregate(): boolean {
+    const { text, word } = this.#reader.lookAhead(1);
+    return text === '(' || word === 'by' || word === 'without';
+  }
+
+  #call(name: Token, depth: number): Expr {
+    if (!FUNCTIONS.has(name.text)) {
+      const near = nearest(name.text, FUNCTIONS.keys());
+      const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
+      throw this.#reader.error(name, `unknown function with name ${JSON.stringify(name.text)}${hint}`);
+    }
+    this.#reader.next();
+    const args = this.#arguments(depth, `in call to function ${JSON.stringify(name.text)}`);
+    return { kind: 'call', func: name.text, args, from: name.from, to: this.#reader.end };
+  }
+
+  #arguments(depth: number, where: string): readonly Expr[] {
+    const reader = this.#reader;
+    reader.expect('(', where);
+    if (reader.accept(')')) return [];
+    const args: Expr[] = [];
+    for (;;) {
+      args.push(this.expr(LOWEST, depth + 1));
+      if (reader.accept(')')) return args;
+      if (!reader.accept(',')) throw reader.unexpected(where, '"," or ")"');
+      if (reader.peek.text === ')') throw reader.error(reader.peek, 'trailing commas not allowed in function call args');
     }
   }
 
-  #number(node: SyntaxNode, text: string): { value: number; duration: boolean } {
-    try {
-      return readNumber(text);
-    } catch (error) {
-      throw this.#error(node, `error parsing number: ${errorText(error)}`);
-    }
-  }
-
-  #signedNumber(node: SyntaxNode): Expr {
-    const { sign, text } = splitSign(this.#slice(node));
-    const { value, duration } = this.#number(node, text);
-    return { kind: 'number', value: sign === '-' ? -value : value, duration, from: node.from, to: node.to };
-  }
-
-  /** A sign before a literal belongs to the literal; before anything else it is an operator. */
-  #unary(node: SyntaxNode, depth: number): Expr {
-    const [op, operand] = parts(node);
-    if (op === undefined || operand === undefined) throw this.#error(node, 'expected an expression');
-    return signed(this.#slice(op) === '-' ? '-' : '+', this.expr(operand, depth + 1), node.from);
-  }
-
-  #binary(node: SyntaxNode, depth: number): Expr {
-    const [leftNode, ...rest] = parts(node);
-    const rightNode = rest.at(-1);
-    const opNode = rest[0];
-    if (leftNode === undefined || rightNode === undefined || opNode === undefined) throw this.#error(node, 'expected an expression');
-    const op = BINARY_NODES[opNode.name];
-    if (op === undefined)
-      throw this.#error(
-        opNode,
-        `operator ${JSON.stringify(this.#slice(opNode))} is for native histograms, which are not supported`,
-        'PROMQL_UNSUPPORTED',
-      );
-    let matching: Matching = { card: isSetOp(op) ? 'many-to-many' : 'one-to-one', on: false, labels: [], include: [] };
-    let bool = false;
-    for (const part of rest.slice(1, -1)) {
-      if (part.name === 'BoolModifier') bool = true;
-      else if (part.name === 'MatchingModifierClause') matching = this.#matching(part, matching);
-      else throw this.#error(part, 'fill modifiers are experimental and not supported', 'PROMQL_UNSUPPORTED');
-    }
-    const right = this.expr(rightNode, depth + 1);
-    const opSpan = { from: opNode.from, to: opNode.to };
-    const make = (left: Expr): Binary => ({ kind: 'binary', op, left, right, bool, matching, opSpan, from: left.from, to: node.to });
-    // The grammar takes `-1 ^ 2` for `(-1) ^ 2`; the power binds tighter than the sign.
-    if (op === '^' && leftNode.name === 'NumberDurationLiteral') {
-      const { sign, text } = splitSign(this.#slice(leftNode));
-      if (sign !== '') {
-        const from = leftNode.to - text.length;
-        const left: Expr = { kind: 'number', ...this.#number(leftNode, text), from, to: leftNode.to };
-        return { kind: 'unary', op: sign, expr: make(left), from: node.from, to: node.to };
-      }
-    }
-    return make(this.expr(leftNode, depth + 1));
-  }
-
-  #matching(node: SyntaxNode, initial: Matching): Matching {
-    let { card } = initial;
-    let on = false;
-    let grouped = false;
-    const lists: (readonly string[])[] = [];
-    for (const part of parts(node)) {
-      if (part.name === 'On') on = true;
-      else if (part.name === 'GroupingLabels') lists.push(this.#labels(part));
-      else if (part.name === 'GroupLeft' || part.name === 'GroupRight') {
-        card = part.name === 'GroupLeft' ? 'many-to-one' : 'one-to-many';
-        grouped = true;
-      }
-    }
-    return { card, on, labels: lists[0] ?? [], include: grouped ? (lists[1] ?? []) : [] };
-  }
-
-  #labels(node: SyntaxNode): readonly string[] {
-    return parts(node).map((part) => (part.name === 'QuotedLabelName' ? this.#string(parts(part)[0] ?? part) : this.#slice(part)));
-  }
-
-  #aggregate(node: SyntaxNode, depth: number): Expr {
-    let op = '';
-    let without = false;
-    let grouping: readonly string[] = [];
-    let args: readonly Expr[] = [];
-    for (const part of parts(node)) {
-      if (part.name === 'AggregateOp') op = this.#slice(part).toLowerCase();
-      else if (part.name === 'FunctionCallBody') args = parts(part).map((argument) => this.expr(argument, depth + 1));
-      else if (part.name === 'AggregateModifier') {
-        const [keyword, labels] = parts(part);
-        without = keyword?.name === 'Without';
-        grouping = labels === undefined ? [] : this.#labels(labels);
-      }
-    }
-    const wanted = AGGREGATES_WITH_PARAMETER.has(op) ? 2 : 1;
-    if (args.length === 0) throw this.#error(node, 'no arguments for aggregate expression provided');
+  #aggregate(name: Token, depth: number): Expr {
+    const reader = this.#reader;
+    reader.next();
+    let grouping = this.#grouping();
+    const args = this.#arguments(depth, 'in aggregation');
+    grouping ??= this.#grouping();
+    const wanted = AGGREGATES_WITH_PARAMETER.has(name.word) ? 2 : 1;
     const expr = args.at(-1);
-    if (args.length !== wanted || expr === undefined)
-      throw this.#error(node, `wrong number of arguments for aggregate expression provided, expected ${wanted}, got ${args.length}`);
-    const param = wanted === 2 ? args[0] : undefined;
-    const base = { kind: 'aggregate', op: op as AggregateOp, expr, without, grouping, from: node.from, to: node.to } as const;
-    return param === undefined ? base : { ...base, param };
+    if (expr === undefined) throw reader.error(name, 'no arguments for aggregate expression provided');
+    if (args.length !== wanted)
+      throw reader.error(name, `wrong number of arguments for aggregate expression provided, expected ${wanted}, got ${args.length}`);
+    const { without, labels } = grouping ?? { without: false, labels: [] };
+    const span = { from: name.from, to: reader.end };
+    const base = { kind: 'aggregate', op: name.word as AggregateOp, expr, without, grouping: labels, ...span } as const;
+    return wanted === 2 && args[0] !== undefined ? { ...base, param: args[0] } : base;
   }
 
-  #selector(node: SyntaxNode): VectorSelector {
-    let name: string | undefined;
-    const matchers: Matcher[] = [];
-    for (const part of parts(node)) {
-      if (part.name === 'Identifier') name = this.#slice(part);
-      else for (const matcher of parts(part)) matchers.push(this.#matcher(matcher));
-    }
-    const span = { from: node.from, to: node.to };
+  #grouping(): { readonly without: boolean; readonly labels: readonly string[] } | undefined {
+    if (this.#keyword('by')) return { without: false, labels: this.#labels() };
+    if (this.#keyword('without')) return { without: true, labels: this.#labels() };
+    return undefined;
+  }
+
+  #selector(): VectorSelector {
+    const reader = this.#reader;
+    const { from } = reader.peek;
+    const name = reader.peek.text === '{' ? undefined : reader.next().text;
+    const matchers = reader.peek.text === '{' ? this.#matchers() : [];
+    const span = { from, to: reader.end };
     if (name === undefined) return { kind: 'selector', matchers, offsetMs: 0, ...span };
     return { kind: 'selector', name, matchers: [...matchers, new Matcher(METRIC_NAME, '=', name)], offsetMs: 0, ...span };
   }
 
-  #matcher(node: SyntaxNode): Matcher {
-    if (node.name === 'QuotedLabelName') return new Matcher(METRIC_NAME, '=', this.#string(parts(node)[0] ?? node));
-    const [name, op, value] = parts(node);
-    if (name === undefined || op === undefined || value === undefined) throw this.#error(node, 'expected a label matcher');
-    const label = name.name === 'QuotedLabelName' ? this.#string(parts(name)[0] ?? name) : this.#slice(name);
-    const text = this.#string(value);
+  #matchers(): readonly Matcher[] {
+    const reader = this.#reader;
+    const matchers: Matcher[] = [];
+    reader.expect('{', 'in label matching');
+    while (!reader.accept('}')) {
+      matchers.push(this.#matcher());
+      if (reader.accept(',')) continue;
+      if (!reader.accept('}')) throw reader.unexpected('in label matching', '"," or "}"');
+      break;
+    }
+    return matchers;
+  }
+
+  #matcher(): Matcher {
+    const reader = this.#reader;
+    const name = reader.peek;
+    if (name.kind !== 'identifier' && name.kind !== 'string') throw reader.unexpected('in label matching', 'identifier or "}"');
+    reader.next();
+    const label = name.kind === 'string' ? reader.string(name) : name.text;
+    const op = reader.peek.text;
+    if (name.kind === 'string' && (op === ',' || op === '}')) return new Matcher(METRIC_NAME, '=', label);
+    if (!['=', '!=', '=~', '!~'].includes(op)) throw reader.unexpected('in label matching', 'label matching operator');
+    reader.next();
+    const value = reader.peek;
+    if (value.kind !== 'string') throw reader.unexpected('in label matching', 'string');
+    reader.next();
+    const text = reader.string(value);
     try {
-      return new Matcher(label, this.#slice(op) as MatchOp, text);
+      return new Matcher(label, op as MatchOp, text);
     } catch (error) {
-      throw this.#error(value, errorText(error));
+      throw reader.error(value, errorText(error));
     }
   }
 
-  #matrix(node: SyntaxNode, depth: number): MatrixSelector {
-    const [inner, range] = parts(node);
-    if (inner === undefined || range === undefined) throw this.#error(node, 'expected a duration');
-    const selector = this.expr(inner, depth + 1);
-    if (selector.kind !== 'selector') throw this.#error(node, 'ranges only allowed for vector selectors');
-    if (selector.offsetMs !== 0) throw this.#error(node, 'no offset modifiers allowed before range');
-    if (selector.at !== undefined) throw this.#error(node, 'no @ modifiers allowed before range');
-    return { kind: 'matrix', selector, rangeMs: this.#positiveMs(range), offsetMs: 0, from: node.from, to: node.to };
+  /** Ranges, subqueries, `offset` and `@` bind to the operand just read, more tightly than any operator. */
+  #postfix(operand: Expr, depth: number): Expr {
+    const reader = this.#reader;
+    let expr = operand;
+    for (let count = depth; ; count++) {
+      reader.checkDepth(count, reader.peek);
+      const token = reader.peek;
+      if (reader.accept('[')) expr = this.#range(expr, token);
+      else if (this.#keyword('offset')) {
+        const modified = this.#modifiable(expr, 'offset');
+        if (modified.offsetMs !== 0) throw reader.error(token, 'offset may not be set multiple times');
+        expr = { ...modified, offsetMs: this.#durations.offsetMs(), to: reader.end };
+      } else if (reader.accept('@')) {
+        const modified = this.#modifiable(expr, '@');
+        if (modified.at !== undefined) throw reader.error(token, '@ <timestamp> may not be set multiple times');
+        expr = { ...modified, at: this.#timestamp(), to: reader.end };
+      } else if (token.kind === 'identifier' && (token.text === 'anchored' || token.text === 'smoothed')) {
+        throw reader.error(token, `the modifier ${describe(token)} is experimental in Prometheus and not supported`, 'PROMQL_UNSUPPORTED');
+      } else return expr;
+    }
   }
 
-  #subquery(node: SyntaxNode, depth: number): Subquery {
-    const [inner, range, step] = parts(node);
-    if (inner === undefined || range === undefined) throw this.#error(node, 'expected a duration');
-    const base = { kind: 'subquery', expr: this.expr(inner, depth + 1), rangeMs: this.#positiveMs(range), offsetMs: 0 } as const;
-    const span = { from: node.from, to: node.to };
-    return step === undefined ? { ...base, ...span } : { ...base, stepMs: this.#positiveMs(step), ...span };
-  }
-
-  #offset(node: SyntaxNode, depth: number): Expr {
-    const [inner, , duration] = parts(node);
-    if (inner === undefined || duration === undefined) throw this.#error(node, 'expected a duration');
-    const expr = this.#modifiable(inner, 'offset', depth);
-    if (expr.offsetMs !== 0) throw this.#error(node, 'offset may not be set multiple times');
-    return { ...expr, offsetMs: this.#milliseconds(duration), to: node.to };
-  }
-
-  #at(node: SyntaxNode, depth: number): Expr {
-    const [inner, , at] = parts(node);
-    if (inner === undefined || at === undefined) throw this.#error(node, 'expected a timestamp');
-    const expr = this.#modifiable(inner, '@', depth);
-    if (expr.at !== undefined) throw this.#error(node, '@ <timestamp> may not be set multiple times');
-    return { ...expr, at: this.#timestamp(at), to: node.to };
-  }
-
-  #modifiable(node: SyntaxNode, modifier: string, depth: number): VectorSelector | MatrixSelector | Subquery {
-    const expr = this.expr(node, depth + 1);
+  #modifiable(expr: Expr, modifier: string): VectorSelector | MatrixSelector | Subquery {
     if (expr.kind === 'selector' || expr.kind === 'matrix' || expr.kind === 'subquery') return expr;
-    throw this.#error(node, `${modifier} modifier must be preceded by an instant vector selector or range vector selector or a subquery`);
+    const sentence = `${modifier} modifier must be preceded by an instant vector selector or range vector selector or a subquery`;
+    throw this.#reader.error(expr, sentence);
   }
 
-  #timestamp(node: SyntaxNode): At {
-    if (node.name === 'AtModifierPreprocessors') return this.#slice(node).toLowerCase().startsWith('start') ? 'start' : 'end';
-    const { sign, text } = splitSign(this.#slice(node));
-    const seconds = this.#number(node, text).value * (sign === '-' ? -1 : 1);
+  #range(expr: Expr, bracket: Token): Expr {
+    const reader = this.#reader;
+    const rangeMs = this.#durations.positiveMs();
+    if (reader.accept(':')) {
+      const stepMs = reader.peek.text === ']' ? undefined : this.#durations.positiveMs();
+      reader.expect(']', 'in subquery selector');
+      const base = { kind: 'subquery', expr, rangeMs, offsetMs: 0, from: expr.from, to: reader.end } as const;
+      return stepMs === undefined ? base : { ...base, stepMs };
+    }
+    reader.expect(']', 'in range selector');
+    if (expr.kind !== 'selector') throw reader.error(bracket, 'ranges only allowed for vector selectors');
+    if (expr.offsetMs !== 0) throw reader.error(bracket, 'no offset modifiers allowed before range');
+    if (expr.at !== undefined) throw reader.error(bracket, 'no @ modifiers allowed before range');
+    return { kind: 'matrix', selector: expr, rangeMs, offsetMs: 0, from: expr.from, to: reader.end };
+  }
+
+  #timestamp(): At {
+    const reader = this.#reader;
+    const token = reader.next();
+    const word = token.text.toLowerCase();
+    if (token.kind === 'identifier' && (word === 'start' || word === 'end')) {
+      reader.expect('(', 'in @');
+      reader.expect(')', 'in @');
+      return word;
+    }
+    const sign = token.word === '-' ? -1 : 1;
+    const number = token.word === '-' || token.word === '+' ? reader.next() : token;
+    if (number.kind !== 'number') throw reader.error(number, `unexpected ${describe(number)} in @, expected a timestamp, start() or end()`);
+    const seconds = reader.number(number).value * sign;
     if (!Number.isFinite(seconds) || Math.abs(seconds) >= 2 ** 63 / 1000)
-      throw this.#error(node, `timestamp out of bounds for @ modifier: ${seconds}`);
+      throw reader.error(number, `timestamp out of bounds for @ modifier: ${seconds}`);
     return Math.round(seconds * 1000);
   }
-
-  #positiveMs(node: SyntaxNode): number {
-    const durationMs = this.#milliseconds(node);
-    if (durationMs <= 0) throw this.#error(node, 'duration must be greater than 0');
-    return durationMs;
-  }
-
-  #milliseconds(node: SyntaxNode): number {
-    const seconds = this.#seconds(node);
-    if (!Number.isFinite(seconds) || Math.abs(seconds) > 9_223_372_036) throw this.#error(node, 'duration out of range');
-    return Math.trunc(Math.round(seconds * 1e9) / 1e6);
-  }
-
-  /** A duration in seconds; arithmetic on durations is experimental in Prometheus and folded here. */
-  #seconds(node: SyntaxNode): number {
-    if (node.name === 'NumberDurationLiteralInDurationContext') return this.#number(node, this.#slice(node)).value;
-    const inner = parts(node);
-    const [first, second, third] = inner;
-    if (first === undefined) throw this.#error(node, 'expected a duration');
-    if (first.name.startsWith('DurationStep') || first.name.startsWith('DurationRange') || first.name.startsWith('DurationM'))
-      throw this.#error(first, `${this.#slice(first)}() in durations is experimental and not supported`, 'PROMQL_UNSUPPORTED');
-    if (first.name === 'UnaryOp' && second !== undefined) return this.#seconds(second) * (this.#slice(first) === '-' ? -1 : 1);
-    const nested = first.name === 'DurationExpr';
-    if (nested && !this.#experimental)
-      throw this.#error(node, 'duration expressions are experimental in Prometheus and not enabled', 'PROMQL_UNSUPPORTED');
-    if (second === undefined || third === undefined) return this.#seconds(first);
-    return this.#fold(node, this.#slice(second), this.#seconds(first), this.#seconds(third));
-  }
-
-  #fold(node: SyntaxNode, op: string, left: number, right: number): number {
-    if ((op === '/' || op === '%') && right === 0) throw this.#error(node, op === '/' ? 'division by zero' : 'modulo by zero');
-    switch (op) {
-      case '+':
-        return left + right;
-      case '-':
-        return left - right;
-      case '*':
-        return left * right;
-      case '/':
-        return left / right;
-      case '%':
-        return left % right;
-      default:
-        return left ** right;
-    }
-  }
-}
-
-const AGGREGATES_WITH_PARAMETER: ReadonlySet<string> = new Set(['topk', 'bottomk', 'quantile', 'count_values', 'limitk', 'limit_ratio']);
-
-function splitSign(text: string): { sign: '' | '+' | '-'; text: string } {
-  const match = /^([-+])\s*/.exec(text);
-  return match === null ? { sign: '', text } : { sign: match[1] === '-' ? '-' : '+', text: text.slice(match[0].length) };
-}
-
-function signed(op: '+' | '-', expr: Expr, from: number): Expr {
-  if (expr.kind !== 'number') return { kind: 'unary', op, expr, from, to: expr.to };
-  return { ...expr, value: op === '-' ? -expr.value : expr.value, from };
 }

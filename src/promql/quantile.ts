@@ -12,6 +12,8 @@ export function quantileOf(q: number, values: Float64Array): number {
   const lower = Math.max(0, Math.floor(rank));
   const upper = Math.min(n - 1, lower + 1);
   const weight = rank - Math.floor(rank);
+  // Without this an infinite neighbour would give NaN.
+  if (weight === 0) return values[lower] ?? 0;
   return (values[lower] ?? 0) * (1 - weight) + (values[upper] ?? 0) * weight;
 }
 
