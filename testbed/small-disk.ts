@@ -1,7 +1,16 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { MissingToolError } from './kafka-dist.ts';
+
+/** Why there can be no small disk on this machine, in one line; undefined where there can. */
+export function missingSmallDisk(): string | undefined {
+  const { status, stderr } = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs -o size=1m tmpfs /mnt'], { encoding: 'utf8' });
+  return status === 0
+    ? undefined
+    : `testbed: a small disk needs unshare -rm (util-linux, user namespaces): ${(stderr ?? 'not found').trim()}`;
+}
 
 /**
  * A tmpfs of a given size in a mount namespace of its own, made with the rights of an ordinary user (`unshare -rm`): it can
@@ -39,7 +48,7 @@ export class SmallDisk {
       holder.once('exit', () => resolve(false));
     });
     if (!mounted || holder.pid === undefined) {
-      throw new Error(`testbed: no small disk for ${owner}: unshare -rm is not permitted here: ${errors.trim()}`);
+      throw new MissingToolError(`testbed: no small disk for ${owner}: unshare -rm is not permitted here: ${errors.trim()}`);
     }
     return new SmallDisk(holder, holder.pid, mountPoint);
   }

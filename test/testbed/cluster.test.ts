@@ -3,8 +3,9 @@ import { readFile, statfs } from 'node:fs/promises';
 import net from 'node:net';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { startCluster } from '../../testbed/cluster.ts';
-import { OLDEST_KAFKA } from '../../testbed/kafka-dist.ts';
-import { describeWithKafka } from '../../testbed/skip.ts';
+import { missingTool, OLDEST_KAFKA } from '../../testbed/kafka-dist.ts';
+import { describeWhere, describeWithKafka } from '../../testbed/skip.ts';
+import { missingSmallDisk } from '../../testbed/small-disk.ts';
 import { isAlive } from '../../testbed/temp-dir.ts';
 
 jest.setTimeout(120_000);
@@ -129,7 +130,7 @@ describeWithKafka(
   OLDEST_KAFKA,
 );
 
-describeWithKafka('a broker on a small disk', () => {
+describeWhere(missingTool() ?? missingSmallDisk(), 'a broker on a small disk', () => {
   it('can be filled without touching any other file system, and keeps its data over a restart', async () => {
     const options = {
       brokers: 1,

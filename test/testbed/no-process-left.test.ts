@@ -2,7 +2,9 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { describeWithKafka } from '../../testbed/skip.ts';
+import { missingTool } from '../../testbed/kafka-dist.ts';
+import { describeWhere } from '../../testbed/skip.ts';
+import { missingSmallDisk } from '../../testbed/small-disk.ts';
 import { isAlive, makeTempDir, removeTempDir, sweepTempDirs } from '../../testbed/temp-dir.ts';
 
 jest.setTimeout(120_000);
@@ -23,7 +25,7 @@ async function spawnScript(source: string): Promise<{ child: ReturnType<typeof s
   return { child, said: JSON.parse(line) as { pids: number[]; dir: string } };
 }
 
-describeWithKafka('when the process that started a cluster is killed', () => {
+describeWhere(missingTool() ?? missingSmallDisk(), 'when the process that started a cluster is killed', () => {
   it.each(['SIGKILL', 'SIGTERM'] as const)('%s: the brokers are gone at once, their folder at the next start', async (signal) => {
     const { child, said } = await spawnScript(`
       const { startCluster } = await import(${JSON.stringify(CLUSTER)});
