@@ -166,6 +166,8 @@ export class EmailNotifier implements Notifier {
       permanent?: boolean;
     };
     if (code === 'EABORT') return this.#reasons.retry(`${this.destination}: the attempt was stopped before the server answered`);
+    // Who strips TLS from the way must not be able to make a message be given up.
+    if (code === 'ETLS') return this.#reasons.retry(reason);
     if (permanent === true) return this.#reasons.giveUp(reason);
     // Without an answer of the server these are mistakes in the configuration or the addresses.
     if (responseCode === undefined && code !== undefined && PERMANENT.has(code)) return this.#reasons.giveUp(reason);
