@@ -36,16 +36,23 @@ const STRENGTH: readonly BreakKind[] = ['refused', 'reset', 'tls', 'timeout', 'n
 /** The kind of a socket's error. */
 export function breakKindOf(error: unknown): BreakKind {
   if (error instanceof ConnectionBreakError) return error.kind;
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    const kinds = error.errors.map(breakKindOf);
+  const several = severalErrors(error);
+  if (several !== undefined) {
+    const kinds = several.map(breakKindOf);
     return STRENGTH.find((kind) => kinds.includes(kind)) ?? 'reset';
   }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
   const kind = KIND_BY_CODE[code];
   if (kind !== undefined) return kind;
   if (code.startsWith('EAI_')) return 'dns';
   if (TLS_CODE.test(code)) return 'tls';
   return 'reset';
+}
+
+/** The errors inside an `AggregateError`, which a name with several addresses gives. */
+function severalErrors(error: unknown): readonly unknown[] | undefined {
+  if (typeof error !== 'object' || error === null || !('errors' in error)) return undefined;
+  return Array.isArray(error.errors) && error.errors.length > 0 ? error.errors : undefined;
 }
 
 const CODE_BY_KIND: Readonly<Record<BreakKind, ErrorCode>> = {
@@ -74,6 +81,6 @@ export function breakKindBehind(error: unknown): BreakKind | undefined {
 
 /** A socket's error as the cause of a break; an error of several addresses names each once. */
 export function socketBreak(error: unknown, context = ''): ConnectionBreakError {
-  const inner = error instanceof AggregateError ? [...new Set(error.errors.map(errorText))].join(', ') : errorText(error);
+  const inner = [...new Set((severalErrors(error) ?? [error]).map(errorText))].join(', ');
   return new ConnectionBreakError(breakKindOf(error), `${context}${inner}`.slice(0, 300), { cause: error });
 }

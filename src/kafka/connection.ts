@@ -245,12 +245,13 @@ class KafkaConnection implements BrokerConnection {
       });
     }
     if (this.#reauthentication !== undefined) await this.#reauthentication;
+    const wasAlive = this.#transport.alive;
     try {
       const result = await this.#exchange(version, exchange);
       this.#admitted = true;
       return result;
     } catch (error) {
-      throw this.#notAdmitted(error) ?? error;
+      throw (wasAlive ? this.#notAdmitted(error) : undefined) ?? error;
     }
   }
 
