@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { BelfryError, errorText } from '../../src/core/errors.ts';
 import { Labels } from '../../src/core/labels.ts';
 import { parseTemplate } from '../../src/templates/template.ts';
-import { FunctionValue, ListValue, MapValue, StructValue } from '../../src/templates/value.ts';
+import { FunctionValue, ListValue, MapValue, StructValue, textOf } from '../../src/templates/value.ts';
 import { INVALID_TEMPLATES, TEMPLATE_CASES } from './cases.ts';
 import type { RuleTemplateHost } from '../../src/templates/prometheus-functions.ts';
 import type { Value } from '../../src/templates/value.ts';
@@ -71,7 +71,7 @@ describe('templates', () => {
 
   it('calls functions and methods that the data carries', () => {
     const double = new FunctionValue('double', { params: ['int'], call: ([n]) => (typeof n === 'bigint' ? n * 2n : n) });
-    const list = new ListValue(['a', 'b'], 'List', { Joined: { params: ['string'], call: ([by]) => ['a', 'b'].join(String(by)) } });
+    const list = new ListValue(['a', 'b'], 'List', { Joined: { params: ['string'], call: ([by]) => `a${textOf(by)}b` } });
     const data = new StructValue('data', { Double: double, List: list });
     const run = (text: string): string => parseTemplate(text, { name: 'test' }).execute(data, {}, HOST);
     expect(run('{{ call .Double 21 }} {{ .List.Joined "-" }} {{ "+" | .List.Joined }}')).toBe('42 a-b a+b');

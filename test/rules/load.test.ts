@@ -1,0 +1,150 @@
+import { describe, expect, it } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { BelfryError } from '../../src/core/errors.ts';
+import { checkRuleFiles, parseRuleFiles, readRuleFiles } from '../../src/rules/load.ts';
+import { formatProblem } from '../../src/rules/yaml-reader.ts';
+import { hasPromtool, promtool } from './promtool.ts';
+import type { GroupDefinition } from '../../src/rules/model.ts';
+
+const FOLDER = join(import.meta.dirname, 'testdata');
+const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.rules'));
+const OPTIONS = { evaluationIntervalMs: 5000 };
+
+function textOf(name: string): string {
+  return readFileSync(join(FOLDER, name), 'utf8');
+}
+
+function problemsOf(name: string): readonly string[] {
+  return checkRuleFiles([{ path: name, text: textOf(name) }], OPTIONS).problems.map(formatProblem);
+}
+
+function groupsOf(text: string): readonly GroupDefinition[] {
+  return parseRuleFiles([{ path: 'r.yaml', text }], OPTIONS).groups;
+}
+
+/** `problems.txt` holds what is said of every file that is refused, as an operator reads it. */
+const EXPECTED = textOf('problems.txt').trimEnd().split('\n');
+
+describe('rule files', () => {
+  it.each(FILES.filter((name) => name.endsWith('.good.rules')))('%s is accepted', (name) => {
+    expect(problemsOf(name)).toEqual([]);
+  });
+
+  it.each(FILES.filter((name) => !name.endsWith('.good.rules')))('%s is refused with file, line, column and cause', (name) => {
+    const problems = problemsOf(name);
+    expect(problems).not.toEqual([]);
+    expect(problems).toEqual(EXPECTED.filter((line) => line.startsWith(`${name}:`)));
+  });
+
+  it('reports every mistake of every file in one error', () => {
+    const names = ['many-mistakes-at-once.bad.rules', 'no-expr.bad.rules'];
+    try {
+      parseRuleFiles(
+        names.map((path) => ({ path, text: textOf(path) })),
+        OPTIONS,
+      );
+    } catch (error) {
+      expect(error).toBeInstanceOf(BelfryError);
+      if (!(error instanceof BelfryError)) throw error;
+      expect(error.code).toBe('RULES_INVALID');
+      expect(error.message.split('\n')).toHaveLength(7);
+      return;
+    }
+    throw new Error('it was accepted');
+  });
+
+  it('keeps what a rule says', () => {
+    const [anchors, intervals] = groupsOf(textOf('everything.good.rules'));
+    const [base, derived] = anchors?.rules ?? [];
+    if (base?.kind !== 'alerting' || derived?.kind !== 'alerting') throw new Error('no alerting rules');
+    const texts = (rule: typeof base): unknown => rule.labels.map(({ name, template }) => `${name}=${template.text}`);
+    expect(texts(base)).toEqual(['severity=page', 'number=1', 'truth=true', 'nothing=']);
+    expect([derived.name, derived.forMs, derived.expression.text, texts(derived)]).toEqual([
+      'Derived',
+      300_000,
+      'up == 0',
+      ['severity=ticket'],
+    ]);
+    expect([anchors?.intervalMs, intervals?.intervalMs, intervals?.limit]).toEqual([5000, 90_000, 10]);
+    expect(intervals?.rules.map(({ key }) => key)).toEqual(
+      [
+        'everything.good.rules;intervals;job:up:sum;0',
+        'everything.good.rules;intervals;job:up:ratio;0',
+        'everything.good.rules;intervals;Scalar;0',
+        'everything.good.rules;intervals;Quoted;0',
+      ].map((key) => key.replace('everything.good.rules', 'r.yaml')),
+    );
+  });
+
+  it('puts the labels of a group under those of its rules', () => {
+    const [group] = groupsOf(`
+groups:
+  - name: g
+    query_offset: 30s
+    labels: {team: kafka, severity: info}
+    rules:
+      - {alert: A, expr: up, labels: {severity: critical}}
+      - {record: "a:b", expr: up}
+`);
+    const [alert, record] = group?.rules ?? [];
+    expect(group?.queryOffsetMs).toBe(30_000);
+    expect(alert?.kind === 'alerting' && alert.labels.map(({ name, template }) => [name, template.text])).toEqual([
+      ['team', 'kafka'],
+      ['severity', 'critical'],
+    ]);
+    expect(record?.kind === 'recording' && record.labels.toObject()).toEqual({ team: 'kafka', severity: 'info' });
+  });
+
+  it('reads the directives and leaves them out of the annotations', () => {
+    const [group] = groupsOf(`
+groups:
+  - name: g
+    rules:
+      - alert: A
+        expr: free < 10
+        labels: {action: repair}
+        annotations: {belfry_no_data: keep, belfry_recover: free > 20, belfry_wake: "off", belfry_do: wait, summary: s}
+`);
+    const [rule] = group?.rules ?? [];
+    if (rule?.kind !== 'alerting') throw new Error('no alerting rule');
+    expect([rule.noData, rule.recover?.text, rule.wake, rule.action]).toEqual(['keep', 'free > 20', false, 'repair']);
+    expect(rule.annotations.map(({ name }) => name)).toEqual(['belfry_do', 'summary']);
+  });
+
+  it('tells of rules that are there twice', () => {
+    const rule = '{alert: A, expr: up, labels: {severity: info}}';
+    const text = `groups: [{name: a, rules: [${rule}]}, {name: b, rules: [${rule}]}]`;
+    expect(parseRuleFiles([{ path: 'r.yaml', text }], OPTIONS).warnings).toEqual(['r.yaml:1: group "b": a second rule A{severity="info"}']);
+  });
+
+  it('names a file that cannot be read', async () => {
+    await expect(readRuleFiles([join(FOLDER, 'nowhere.yaml')])).rejects.toMatchObject({ code: 'CONFIG_UNREADABLE' });
+  });
+
+  it('survives any text', () => {
+    const good = textOf('everything.good.rules');
+    fc.assert(
+      fc.property(fc.nat(good.length), fc.nat(20), fc.string({ maxLength: 5 }), (at, cut, put) => {
+        const text = good.slice(0, at) + put + good.slice(at + cut);
+        for (const problem of checkRuleFiles([{ path: 'r', text }], OPTIONS).problems) expect(problem.line).toBeGreaterThan(0);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+(hasPromtool ? describe : describe.skip)('promtool check rules', () => {
+  // Files that end in .own.rules break rules that only Belfry has; group labels came with Prometheus 3.
+  const names = FILES.filter((name) => name !== 'action-on-group.own.rules');
+
+  it('accepts and refuses the same files', () => {
+    const { output } = promtool(['check', 'rules', ...names], Object.fromEntries(names.map((name) => [name, textOf(name)])));
+    const accepted = output
+      .split(/^Checking /m)
+      .filter((part) => part.includes('SUCCESS'))
+      .map((part) => part.split('\n')[0]);
+    expect(accepted).toEqual(names.filter((name) => !name.endsWith('.bad.rules')));
+  });
+});
