@@ -18,6 +18,8 @@ export interface BelfryConfig {
   readonly storage: { readonly path: string; readonly retentionMs: number; readonly retentionBytes: number | undefined };
   readonly http: HttpConfig;
   readonly host: { readonly collect: boolean; readonly cluster: string | undefined; readonly intervalMs: number };
+  /** For what belongs to no cluster. */
+  readonly thresholds: AppliedThresholds;
   readonly clusters: readonly ClusterConfig[];
   readonly owners: readonly OwnerConfig[];
   readonly defaultOwner: string | undefined;
@@ -32,19 +34,26 @@ export interface HttpConfig {
   readonly tls: { readonly cert: string; readonly key: Secret } | undefined;
 }
 
+/** Every threshold that applies, by name, and whether it is the cluster's own, the file's or the default. */
+export type AppliedThresholds = ReadonlyMap<string, { readonly value: number; readonly from: 'cluster' | 'file' | 'default' }>;
+
 export interface ClusterConfig {
   readonly name: string;
   readonly brokers: readonly HostPort[];
   readonly owner: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
-  /** Every threshold that applies to this cluster, by name, and whether it is the cluster's own, the file's or the default. */
-  readonly thresholds: ReadonlyMap<string, { readonly value: number; readonly from: 'cluster' | 'file' | 'default' }>;
+  readonly thresholds: AppliedThresholds;
   readonly addresses: ReadonlyMap<number, HostPort>;
   readonly stopGraceMs: number;
   readonly tls: TlsConfig | undefined;
   readonly sasl: SaslConfig | undefined;
   readonly exporters: readonly ExporterConfig[];
-  readonly consumerGroups: { readonly include: string | undefined; readonly exclude: string | undefined };
+  /** Patterns: whose lag is read, whose is not, and whose may alert. */
+  readonly consumerGroups: {
+    readonly include: string | undefined;
+    readonly exclude: string | undefined;
+    readonly alert: string | undefined;
+  };
   /** Only what the file sets; each collector has its own defaults. */
   readonly liveness: Readonly<Record<string, number>>;
   readonly cadence: Readonly<Record<string, number>>;

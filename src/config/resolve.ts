@@ -2,7 +2,7 @@ import { nearestName } from '../core/nearest.ts';
 import { BelfryError } from '../core/errors.ts';
 import { compileRegex } from '../core/regex.ts';
 import type { Secret } from '../core/secret.ts';
-import type { BelfryConfig, ClusterConfig, ExporterConfig, HttpConfig, SaslConfig, TlsConfig } from './config.ts';
+import type { AppliedThresholds, BelfryConfig, ClusterConfig, ExporterConfig, HttpConfig, SaslConfig, TlsConfig } from './config.ts';
 import type { ConfigPath } from './problems.ts';
 import { resolveReceivers } from './receivers.ts';
 import { type ClusterFile, type ConfigFile, DEFAULT_THRESHOLDS } from './schema.ts';
@@ -27,6 +27,7 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
     },
     http: resolveHttp(file, context),
     host: { collect: file.host.collect, cluster: file.host.cluster, intervalMs: file.host.interval },
+    thresholds: thresholdsOf(file.thresholds, {}),
     clusters: file.clusters.map((cluster, index) => resolveCluster(file, cluster, ['clusters', index], context)),
     defaultOwner: file.default_owner,
     ...resolveReceivers(file, context),
@@ -86,13 +87,19 @@ function resolveCluster(file: ConfigFile, cluster: ClusterFile, path: ConfigPath
     consumerGroups: {
       include: groupPattern(cluster, 'include', path, context),
       exclude: groupPattern(cluster, 'exclude', path, context),
+      alert: groupPattern(cluster, 'alert', path, context),
     },
     liveness: onlySet(cluster.liveness),
     cadence: onlySet(cluster.cadence),
   };
 }
 
-function groupPattern(cluster: ClusterFile, key: 'include' | 'exclude', path: ConfigPath, { report }: ResolveContext): string | undefined {
+function groupPattern(
+  cluster: ClusterFile,
+  key: 'include' | 'exclude' | 'alert',
+  path: ConfigPath,
+  { report }: ResolveContext,
+): string | undefined {
   const pattern = cluster.consumer_groups?.[key];
   if (pattern === undefined) return undefined;
   try {
@@ -106,7 +113,7 @@ function groupPattern(cluster: ClusterFile, key: 'include' | 'exclude', path: Co
 
 type Thresholds = Readonly<Record<string, number | undefined>>;
 
-function thresholdsOf(ofFile: Thresholds, ofCluster: Thresholds): ClusterConfig['thresholds'] {
+function thresholdsOf(ofFile: Thresholds, ofCluster: Thresholds): AppliedThresholds {
   const all = new Map<string, { value: number; from: 'cluster' | 'file' | 'default' }>();
   for (const [name, value] of Object.entries(DEFAULT_THRESHOLDS)) {
     const own = ofCluster[name];

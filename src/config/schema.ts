@@ -12,7 +12,6 @@ const filePath = z.string().min(1);
 export const DEFAULT_THRESHOLDS = {
   disk_free_ratio: 0.15,
   disk_free_critical_ratio: 0.1,
-  disk_forecast_hours: 4,
   disk_forecast_free_ratio: 0.25,
   cpu_idle_ratio: 0.1,
   request_handler_idle_ratio: 0.2,
@@ -55,21 +54,22 @@ const exporterSchema = strict({
   series_limit: z.number().int().positive().optional(),
 });
 
-/** Durations of operations §1, by cluster. */
+/** Durations of liveness, by cluster; each has a default that suits most. */
 const livenessSchema = strict({
   ping_interval: duration({ minMs: 100 }).optional(),
   ping_timeout: duration({ minMs: 100 }).optional(),
-  unreachable_after: duration().optional(),
+  connect_timeout: duration({ minMs: 100 }).optional(),
   not_answering_after: duration().optional(),
-  unknown_after: duration().optional(),
-  recovered_after: duration().optional(),
-  retire_after: duration().optional(),
+  flapping_window: duration().optional(),
   isolation_hold: duration().optional(),
+  crashed_hold: duration().optional(),
+  retire_after: duration().optional(),
 });
 
-/** Cadences of operations §3, by cluster. */
+/** How often each kind of fact is read, by cluster. */
 const cadenceSchema = strict({
   metadata: duration({ minMs: 500 }).optional(),
+  metadata_many: duration({ minMs: 500 }).optional(),
   log_dirs: duration({ minMs: 1000 }).optional(),
   configs: duration({ minMs: 1000 }).optional(),
   consumer_groups: duration({ minMs: 1000 }).optional(),
@@ -86,7 +86,7 @@ const clusterSchema = strict({
   tls: tlsSchema.optional(),
   sasl: saslSchema.optional(),
   exporters: z.array(exporterSchema).default([]),
-  consumer_groups: strict({ include: z.string().optional(), exclude: z.string().optional() }).optional(),
+  consumer_groups: strict({ include: z.string().optional(), exclude: z.string().optional(), alert: z.string().optional() }).optional(),
   liveness: livenessSchema.default({}),
   cadence: cadenceSchema.default({}),
 });

@@ -71,6 +71,14 @@ export class Outbox {
     return this.#slots.size;
   }
 
+  /** How long the oldest message has waited, 0 where none does. */
+  get oldestMs(): number {
+    const now = this.#options.clock.now();
+    let oldest = now;
+    for (const { waiting, sending } of this.#slots.values()) oldest = Math.min(oldest, (sending ?? waiting)?.queuedAt ?? now);
+    return now - oldest;
+  }
+
   holds(groupKey: string): boolean {
     return this.#groups.has(groupKey);
   }
@@ -334,9 +342,7 @@ export class Outbox {
     if (this.#slots.size > 0 && now - this.#measuredAt < 1000) return;
     this.#measuredAt = now;
     this.#meterTimer?.cancel();
-    let oldest = now;
-    for (const { waiting, sending } of this.#slots.values()) oldest = Math.min(oldest, (sending ?? waiting)?.queuedAt ?? now);
-    this.#meters.age(now - oldest);
+    this.#meters.age(this.oldestMs);
     if (this.#slots.size > 0) this.#meterTimer = this.#options.clock.timer(10_000, () => this.#measure(), { unref: true });
   }
 }

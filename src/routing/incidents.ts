@@ -45,14 +45,17 @@ const EVENTS_PER_BATCH = 20;
  */
 export class IncidentBook {
   readonly #store: IncidentStore;
+  readonly #holdMs: number;
   readonly #limits: IncidentLimits;
   readonly #byGroupKey = new Map<string, IncidentRecord>();
   readonly #open = new Map<string, Set<IncidentRecord>>();
   readonly #byAlert = new Map<string, IncidentRecord>();
   #openCount = 0;
 
-  constructor(store: IncidentStore, limits: IncidentLimits = INCIDENT_LIMITS) {
+  /** `holdMs`: for how long a resolve is held back. */
+  constructor(store: IncidentStore, holdMs: number, limits: IncidentLimits = INCIDENT_LIMITS) {
     this.#store = store;
+    this.#holdMs = holdMs;
     this.#limits = limits;
   }
 
@@ -124,7 +127,7 @@ export class IncidentBook {
     const record = known ?? this.#find(alert, owner) ?? this.#openFor(alert, owner, at);
     if (record === undefined) return 'too_many_incidents';
     if (known === undefined && record.alerts.size >= this.#limits.alertsPerIncident) return 'too_many_alerts';
-    const worseBy = record.fire(alert, at);
+    const worseBy = record.fire(alert, at, this.#holdMs);
     this.#byAlert.set(key, record);
     const change = changeOf(changes, record);
     change.newAlerts.push(alert);

@@ -47,7 +47,7 @@ export class Routing {
 
   constructor(options: RoutingOptions) {
     this.#options = { ...DEFAULTS, ...options };
-    this.#incidents = new IncidentBook(options.store, options.limits ?? INCIDENT_LIMITS);
+    this.#incidents = new IncidentBook(options.store, this.#options.groupIntervalMs, options.limits ?? INCIDENT_LIMITS);
     this.#dedup = new DedupLog(options.store, this.#options.groupIntervalMs);
     this.#decided = options.meter.counter('belfry_routing_decisions_total', 'Decisions by what was decided', ['integration', 'verdict']);
     this.#ignored = options.meter.counter('belfry_routing_alerts_ignored_total', 'Alerts that changed nothing, by reason', ['reason']);
@@ -92,6 +92,11 @@ export class Routing {
       for (const { record } of changes) this.#arm(record);
     });
     this.#openGauge.set(this.#incidents.openCount);
+  }
+
+  /** Incidents that are not closed, oldest first. */
+  openIncidents(): readonly IncidentRecord[] {
+    return [...this.#incidents.all()].filter(({ closed }) => !closed);
   }
 
   /** What a message says now; the outbox asks when it sends it. */
@@ -139,7 +144,11 @@ export class Routing {
   }
 
   #joinOwner(alerts: readonly Alert[]): readonly OwnedAlert[] {
-    return alerts.map((alert) => ({ alert, owner: this.#options.owners.ownerOf(alert.labels.get('cluster')) }));
+    const { owners } = this.#options;
+    // What only those who run Belfry can mend is not told to a cluster's owner.
+    const ownerOf = ({ labels }: Alert): string =>
+      labels.get('audience') === 'platform' ? owners.defaultOwner : owners.ownerOf(labels.get('cluster'));
+    return alerts.map((alert) => ({ alert, owner: ownerOf(alert) }));
   }
 
   #joinIncident(owned: readonly OwnedAlert[], ts: number): Absorbed['changes'] {

@@ -242,7 +242,7 @@ export class KafkaCollector {
   }
 
   #makeLag(): LagCollection {
-    const { clock, cluster, log, groupFilter } = this.#options;
+    const { clock, cluster, log, groupFilter, groupWatched } = this.#options;
     const offsetRows = this.#rows('offsets');
     const groupRows = this.#rows('groups');
     this.#tracker.add('lag', () => this.#cadences.lagMs, [offsetRows, groupRows]);
@@ -255,6 +255,7 @@ export class KafkaCollector {
       maxGroups: this.#limits.groups,
       maxGroupPartitions: this.#limits.groupPartitions,
       groupFilter,
+      groupWatched,
       offsetRows,
       groupRows,
       downIds: this.#downIds,

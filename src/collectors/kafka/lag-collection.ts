@@ -19,6 +19,7 @@ export interface LagCollectionParts {
   readonly maxGroups: number;
   readonly maxGroupPartitions: number;
   readonly groupFilter: ((groupId: string) => boolean) | undefined;
+  readonly groupWatched: ((groupId: string) => boolean) | undefined;
   readonly offsetRows: SeriesRows;
   readonly groupRows: SeriesRows;
   readonly downIds: () => ReadonlySet<number>;
@@ -77,7 +78,7 @@ export class LagCollection {
   }
 
   async #writeGroups(groups: readonly GroupState[], ends: EndOffsets): Promise<void> {
-    const { groupRows: rows, clock, cluster } = this.#parts;
+    const { groupRows: rows, clock, cluster, groupWatched } = this.#parts;
     const slices = new Slices(clock);
     const now = clock.now();
     this.#groupPartitions = 0;
@@ -86,6 +87,10 @@ export class LagCollection {
       if (members !== undefined) {
         const make = (): Labels[] => [Labels.of({ __name__: 'kafka_consumergroup_members', cluster, consumergroup: groupId })];
         rows.segment(`members\u0000${groupId}`, 1, make).set(0, members);
+      }
+      if (groupWatched?.(groupId) === true) {
+        const make = (): Labels[] => [Labels.of({ __name__: 'belfry_kafka_consumergroup_watched', cluster, consumergroup: groupId })];
+        rows.segment(`watched\u0000${groupId}`, 1, make).set(0, 1);
       }
       if (offsets !== undefined) this.#fillGroup(groupId, offsets, ends, now);
       if (slices.due) await slices.pause();

@@ -60,6 +60,8 @@ export interface KafkaCollectorOptions {
   readonly limits?: Partial<CollectorLimits>;
   /** Groups whose lag is collected; all where undefined. */
   readonly groupFilter?: (groupId: string) => boolean;
+  /** Groups whose lag may alert (`belfry_kafka_consumergroup_watched`); none where undefined. */
+  readonly groupWatched?: (groupId: string) => boolean;
   /** Told of every full answer, before the rows made from it are written. */
   readonly onMetadata?: (metadata: ClusterMetadata) => void;
   /** Brokers known to be down: not asked while others can be. */

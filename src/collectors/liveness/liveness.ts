@@ -3,6 +3,7 @@ import { errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { SampleWriter, Wake } from '../../core/sample.ts';
+import { breakKindBehind } from '../../kafka/break.ts';
 import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
 import { release, stopLooking, type BrokerEntry } from './broker-entry.ts';
 import { BrokerWatch, type WatchListener, type WatchParts } from './broker-watch.ts';
@@ -79,12 +80,8 @@ export class Liveness {
     this.#stalls = new StallDetector(clock, timings);
     this.#watchParts = { connector, clock, timings, stalls: this.#stalls, pacer, random };
     this.#discovery = new Discovery({
+      ...this.#watchParts,
       bootstrap: options.bootstrap,
-      connector,
-      clock,
-      timings,
-      pacer,
-      random,
       found: (metadata) => this.observeMetadata(metadata),
       failed: (error) => this.#bootstrapGaveNothing(error),
     });
@@ -126,7 +123,7 @@ export class Liveness {
     this.#publish();
   }
 
-  /** Closes every connection and cancels every timer; a connect under way is closed when it stands. Idempotent. */
+  /** Closes all connections and timers; a connect under way is closed when it stands. Idempotent. */
   stop(): void {
     if (!this.#running) return;
     this.#running = false;
@@ -177,6 +174,31 @@ export class Liveness {
     return known;
   }
 
+  /** The brokers that should be there. */
+  get expectedIds(): ReadonlySet<number> {
+    return new Set(this.#entries.keys());
+  }
+
+  /** Those of them that do not answer. */
+  get downIds(): ReadonlySet<number> {
+    return this.#idsWhere((state) => state.outage !== undefined);
+  }
+
+  /** Those that were stopped in an orderly way and may stay away a while. */
+  get stopGraceIds(): ReadonlySet<number> {
+    const now = this.#clock.now();
+    return this.#idsWhere((state) => state.inStopGrace(now, this.#timings));
+  }
+
+  /** Whether the cluster has been seen, or found not to answer, since the start. */
+  get hasLooked(): boolean {
+    return this.#metadata !== undefined || this.#bootstrapFailed;
+  }
+
+  isUp(brokerId: number): boolean {
+    return this.#entries.get(brokerId)?.state.up === true;
+  }
+
   /** Accepts the cluster that answers now as the one meant by the name, after its id has changed. */
   acceptClusterId(): void {
     this.#known.accept();
@@ -208,7 +230,7 @@ export class Liveness {
       const entry = this.#watch(new BrokerState(id, address, now));
       this.#save(entry);
       if (address !== undefined) return;
-      // Replica lists name it, no metadata ever did: it was down before we came, and there is no address to try.
+      // Replica lists name it, nobody knows its address: it was down before we came.
       entry.state.attemptFailed({ startedAt: now, at: now, kind: 'dns', detail: 'its address is not known' });
       this.#evaluate(id);
       return;
@@ -300,6 +322,7 @@ export class Liveness {
     const around = {
       now: this.#clock.now(),
       kraft: entry.watch?.kraft ?? true,
+      registered: state.registered,
       survivors: this.#survivors(brokerId).length,
       mostMovableLeads: state.history.most(outage.at, this.#timings.leadershipWindowMs),
     };
@@ -320,6 +343,12 @@ export class Liveness {
     if (outage.verdict === undefined) this.#output.firstVerdictAfter(this.#clock.now() - outage.at);
     this.#output.found(state, verdict, outage.at, evidence);
     if (isUnreachable(this.#states(), this.#bootstrapFailed) === true) this.#discovery.resume();
+  }
+
+  #idsWhere(holds: (state: BrokerState) => boolean): ReadonlySet<number> {
+    const ids = new Set<number>();
+    for (const { state } of this.#entries.values()) if (holds(state)) ids.add(state.id);
+    return ids;
   }
 
   #survivors(brokerId: number): readonly Survivor[] {
@@ -370,7 +399,8 @@ export class Liveness {
 
   #bootstrapGaveNothing(error: unknown): void {
     this.#options.log.warn('liveness_bootstrap_failed', { error: errorText(error) });
-    this.#bootstrapFailed = true;
+    // A cluster that refuses our login is there: whoever collects from it says that we are blind.
+    this.#bootstrapFailed = breakKindBehind(error) !== 'auth';
     this.#publish();
   }
 

@@ -25,10 +25,14 @@ export class ConfigSeries implements ScheduledJob {
     this.timeoutMs = options.intervalMs;
   }
 
-  /** Replaces what is told, and tells it at once: rules join it from their first evaluation on. */
-  replace(clusters: readonly ClusterFacts[], ts: number): void {
+  /** Replaces what is told, and tells it at once: rules join it from their first evaluation on. `forHosts` are the numbers for hosts of no cluster. */
+  replace(clusters: readonly ClusterFacts[], forHosts: ClusterFacts['thresholds'], ts: number): void {
     const series: Labels[] = [];
     const values: number[] = [];
+    for (const [name, { value }] of forHosts) {
+      series.push(Labels.of({ [METRIC_NAME]: 'belfry_threshold', name }));
+      values.push(value);
+    }
     for (const { name, owner, labels, thresholds } of clusters) {
       series.push(Labels.of({ ...labels, [METRIC_NAME]: 'belfry_cluster_info', cluster: name, owner: owner ?? '' }));
       values.push(1);

@@ -83,10 +83,11 @@ export class ScrapeTarget implements ScheduledJob {
     this.#write(ts, page, (clock.elapsed() - startedAt) / 1000);
   }
 
-  /** Lets go of the connection and ends the target's series. */
-  close(ts: number): void {
+  /** Lets go of the connection; with a time, ends the target's series at it too. */
+  close(endAt: number | undefined): void {
     this.#fetcher.close();
-    this.#writer.markStale(ts);
+    if (endAt === undefined) return;
+    this.#writer.markStale(endAt);
     this.#options.writer.removeTarget(this.id);
   }
 

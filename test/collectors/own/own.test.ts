@@ -32,9 +32,10 @@ it('the configuration is told as series, the new one at once', async () => {
     labels: { datacenter: 'dal' },
     thresholds: new Map([['disk_free_ratio', { value: 0.2 }]]),
   };
-  series.replace([facts], 1000);
+  series.replace([facts], new Map([['cpu_idle_ratio', { value: 0.1 }]]), 1000);
   expect(Object.fromEntries(writer.last?.samples ?? [])).toEqual({
     'belfry_cluster_info{cluster="orders", datacenter="dal", owner="team"}': 1,
+    'belfry_threshold{name="cpu_idle_ratio"}': 0.1,
     'belfry_threshold{cluster="orders", name="disk_free_ratio"}': 0.2,
   });
   await series.run(1000);

@@ -1,0 +1,269 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { ClusterWatch } from './app/cluster-watch.ts';
+import { createHttpPorts } from './app/http-ports.ts';
+import { loadRules } from './app/load-rules.ts';
+import { ownerTableOf } from './app/owners.ts';
+import { readOrMakeToken } from './app/token.ts';
+import { HostCollector } from './collectors/host/host-collector.ts';
+import { VERDICTS } from './collectors/liveness/verdict.ts';
+import { ConfigSeries } from './collectors/own/config-series.ts';
+import { OwnCollector } from './collectors/own/own-collector.ts';
+import { Scheduler } from './collectors/scheduler.ts';
+import type { BelfryConfig } from './config/config.ts';
+import type { Clock } from './core/clock.ts';
+import { BelfryError, errorText } from './core/errors.ts';
+import { Lifecycle } from './core/lifecycle.ts';
+import type { Logger } from './core/log.ts';
+import { type HttpServer, startHttpServer } from './http/server.ts';
+import { NotifierSet } from './notifiers/notifier-set.ts';
+import { Outbox } from './outbox/outbox.ts';
+import { OwnerTable } from './routing/owners.ts';
+import { Routing } from './routing/pipeline.ts';
+import { RuleEngine } from './rules/engine.ts';
+import { openSampleStore } from './store/sample-store.ts';
+import { AlertStore } from './store/state/alert-store.ts';
+import { BrokerStore } from './store/state/broker-store.ts';
+import { DecisionStore } from './store/state/decision-store.ts';
+import { openStateDb } from './store/state/state-db.ts';
+import type { PrometheusMeter } from './telemetry/prometheus-meter.ts';
+
+const OWN_INTERVAL_MS = 5000;
+const STOP_TIMEOUT_MS = 5000;
+
+export interface AppOptions {
+  readonly config: BelfryConfig;
+  /** Reads the configuration again, for a reload: the problems where it is refused. */
+  readonly readConfig: () => { readonly config: BelfryConfig | undefined; readonly problems: readonly string[] };
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: PrometheusMeter;
+}
+
+/** A running Belfry. */
+export interface App {
+  /** Where its HTTP API listens. */
+  readonly url: string;
+  /** Loads the configuration again: all that can fail first, then one swap. The problems where it was refused. */
+  reload(): Promise<readonly string[]>;
+  /** Delivers or keeps what is queued, then lets everything go, within five seconds. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Builds every part and plugs them into each other, straight down as the data flows: this is the one place that knows
+ * all rooms. Rejects, with everything released again, where a part cannot start.
+ */
+export async function startApp(options: AppOptions): Promise<App> {
+  const lifecycle = new Lifecycle();
+  try {
+    return await build(options, lifecycle);
+  } catch (error) {
+    await lifecycle
+      .stop(options.clock, STOP_TIMEOUT_MS)
+      .catch((failure: unknown) => options.log.error('stop_failed', { error: errorText(failure) }));
+    throw error;
+  }
+}
+
+async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
+  const { clock, log, meter } = options;
+  let { config } = options;
+  const startedAt = clock.now();
+  const ruleSet = await loadRules(config);
+
+  // What must survive: decisions in state.db, samples in samples.db.
+  const stateDb = openStateDb({ path: join(config.storage.path, 'state.db'), clock, log, meter });
+  lifecycle.onStop('state.db', () => stateDb.close());
+  const decisions = new DecisionStore(stateDb);
+  const expectedBrokers = new BrokerStore(stateDb, VERDICTS);
+  const samples = openSampleStore({
+    path: join(config.storage.path, 'samples.db'),
+    retentionMs: config.storage.retentionMs,
+    ...(config.storage.retentionBytes === undefined ? {} : { retentionBytes: config.storage.retentionBytes }),
+    clock,
+    log,
+    meter,
+  });
+  lifecycle.onStop('samples.db', () => samples.close());
+  samples.start();
+
+  // From the end of the flow to its beginning: whoever is called exists before whoever calls.
+  let notifiers = createNotifiers(config, options);
+  lifecycle.onStop('notifiers', () => notifiers.close());
+  const owners = new OwnerTable(ownerTableOf(config, notifiers));
+  const outbox: Outbox = new Outbox({
+    store: decisions,
+    notifierFor: ({ receiver, integration }) => notifiers.get(receiver, integration),
+    notificationFor: (message) => routing.notificationFor(message),
+    clock,
+    log,
+    meter,
+  });
+  const routing = new Routing({ store: decisions, outbox, owners, clock, log, meter });
+  outbox.listen({
+    onDelivered: (message) => routing.onDelivered(message),
+    onGiveUp: (message, reason, told) => routing.onGiveUp(message, reason, told),
+  });
+  outbox.load();
+  routing.start();
+  lifecycle.onStop('routing', () => routing.stop());
+  outbox.start();
+  lifecycle.onStop('outbox', () => outbox.stop(STOP_TIMEOUT_MS / 2));
+
+  const rules = new RuleEngine(
+    { querier: samples.reader, writer: samples.writer, state: new AlertStore(stateDb), sink: routing, clock, logger: log, meter },
+    { externalUrl: config.http.externalUrl ?? '' },
+  );
+  rules.replace(ruleSet);
+
+  const scheduler = new Scheduler({ clock, log, meter });
+  lifecycle.onStop('collectors', () => scheduler.stop());
+  const configSeries = new ConfigSeries({ writer: samples.writer, intervalMs: OWN_INTERVAL_MS });
+  configSeries.replace(config.clusters, config.thresholds, clock.now());
+  scheduler.add(configSeries);
+  scheduler.add(
+    new OwnCollector({ samples: () => meter.samples(), instance: hostname(), intervalMs: OWN_INTERVAL_MS, writer: samples.writer }),
+    { now: true },
+  );
+  if (config.host.collect)
+    scheduler.add(new HostCollector({ ...config.host, instance: hostname(), writer: samples.writer, clock }), { now: true });
+
+  rules.start();
+  lifecycle.onStop('rules', () => rules.stop());
+  const watches = new Map<string, ClusterWatch>();
+  const watch = (cluster: BelfryConfig['clusters'][number]): void => {
+    const made = new ClusterWatch(cluster, {
+      clock,
+      log,
+      meter,
+      scheduler,
+      expectedBrokers,
+      writer: samples.writer,
+      wake: (wake) => rules.wake(wake),
+    });
+    watches.set(cluster.name, made);
+    made.start();
+  };
+  lifecycle.onStop('cluster watches', async () => {
+    await Promise.all([...watches.values()].map((made) => made.stop({ endSeries: false })));
+  });
+  for (const cluster of config.clusters) watch(cluster);
+
+  const hashGauge = meter.gauge('belfry_config_hash_info', 'The loaded configuration, by its hash.', ['hash']);
+  const reloadGauge = meter.gauge('belfry_config_last_reload_successful', '1, or 0 after a changed configuration was refused.');
+  hashGauge.set(1, { hash: config.hash });
+  reloadGauge.set(1);
+
+  /** All that can fail comes first; nothing has changed when it does. */
+  const swap = async (next: BelfryConfig): Promise<void> => {
+    const [nextRules, nextNotifiers] = [await loadRules(next), createNotifiers(next, options)];
+    refuseWhatNeedsARestart(config, next);
+    const oldNotifiers = notifiers;
+    notifiers = nextNotifiers;
+    owners.replace(ownerTableOf(next, nextNotifiers));
+    outbox.reload();
+    configSeries.replace(next.clusters, next.thresholds, clock.now());
+    rules.replace(nextRules);
+    await replaceWatches(watches, next, watch, (cluster) => rules.targetRemoved((labels) => labels.get('cluster') === cluster));
+    hashGauge.remove({ hash: config.hash });
+    hashGauge.set(1, { hash: next.hash });
+    config = next;
+    oldNotifiers.close();
+  };
+  let reloading: Promise<readonly string[]> = Promise.resolve([]);
+  const reload = (): Promise<readonly string[]> => {
+    reloading = reloading
+      .then(() => tryReload(options, () => config, swap))
+      .then((problems) => {
+        reloadGauge.set(problems.length === 0 ? 1 : 0);
+        return problems;
+      });
+    return reloading;
+  };
+
+  const http: HttpServer = await startHttpServer({
+    listen: config.http.listen,
+    externalUrl: config.http.externalUrl,
+    tls: config.http.tls === undefined ? undefined : { cert: config.http.tls.cert, key: config.http.tls.key.reveal() },
+    token: readOrMakeToken(config.storage.path),
+    ports: createHttpPorts({
+      version: options.version,
+      startedAt,
+      clock,
+      meter,
+      samples,
+      rules,
+      routing,
+      outbox,
+      watches,
+      reload,
+      config: () => config,
+      notifiers: () => notifiers,
+      durable: () => stateDb.durable,
+    }),
+    clock,
+    log,
+    meter,
+  });
+  lifecycle.onStop('http', () => http.close());
+  return { url: http.url, reload, stop: () => lifecycle.stop(clock, STOP_TIMEOUT_MS) };
+}
+
+function createNotifiers(config: BelfryConfig, { clock, log }: AppOptions): NotifierSet {
+  const message = config.http.externalUrl === undefined ? {} : { message: { externalUrl: config.http.externalUrl } };
+  return new NotifierSet({
+    receivers: config.owners.map(({ receiver }) => receiver),
+    slack: config.slack,
+    smtp: config.smtp,
+    clock,
+    logger: log,
+    ...message,
+  });
+}
+
+function refuseWhatNeedsARestart(before: BelfryConfig, next: BelfryConfig): void {
+  const fixed = ({ storage, http, host }: BelfryConfig): string => JSON.stringify([storage, { ...http, tls: http.tls?.cert }, host]);
+  if (fixed(before) !== fixed(next)) throw new BelfryError('CONFIG_INVALID', 'storage, http and host change with a restart only');
+}
+
+/** Clusters that have not changed are not disturbed; the alerts of those that have gone end. */
+async function replaceWatches(
+  watches: Map<string, ClusterWatch>,
+  next: BelfryConfig,
+  watch: (cluster: BelfryConfig['clusters'][number]) => void,
+  removed: (cluster: string) => void,
+): Promise<void> {
+  const wanted = new Map(next.clusters.map((cluster) => [cluster.name, cluster]));
+  for (const [name, running] of watches) {
+    const cluster = wanted.get(name);
+    if (cluster !== undefined && running.isFor(cluster)) continue;
+    watches.delete(name);
+    await running.stop({ endSeries: cluster === undefined });
+    if (cluster === undefined) removed(name);
+  }
+  for (const [name, cluster] of wanted) if (!watches.has(name)) watch(cluster);
+}
+
+async function tryReload(
+  options: AppOptions,
+  current: () => BelfryConfig,
+  swap: (next: BelfryConfig) => Promise<void>,
+): Promise<readonly string[]> {
+  const { config, problems } = options.readConfig();
+  if (config === undefined) {
+    options.log.error('config_reload_failed', { problems });
+    return problems;
+  }
+  if (config.hash === current().hash) return [];
+  try {
+    await swap(config);
+    options.log.info('config_reloaded', { hash: config.hash });
+    return [];
+  } catch (error) {
+    const lines = error instanceof BelfryError ? error.message.split('\n') : [errorText(error)];
+    options.log.error('config_reload_failed', { problems: lines });
+    return lines;
+  }
+}

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import { KafkaCollector } from '../collectors/kafka/collector.ts';
+import { Liveness } from '../collectors/liveness/liveness.ts';
+import type { ExpectedBrokersStore } from '../collectors/liveness/expected-brokers.ts';
+import type { Scheduler } from '../collectors/scheduler.ts';
+import { ScrapeTarget } from '../collectors/scrape/scrape-target.ts';
+import type { ClusterConfig, ExporterConfig } from '../config/config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/log.ts';
+import type { Meter } from '../core/meter.ts';
+import { compileRegex } from '../core/regex.ts';
+import type { SampleWriter, Wake } from '../core/sample.ts';
+import { Secret } from '../core/secret.ts';
+import { KafkaConnector } from '../kafka/connection.ts';
+import type { KafkaSecurity } from '../kafka/observer.ts';
+import { cadencesOf, timingsOf } from './timings.ts';
+
+export interface ClusterWatchParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+  readonly writer: SampleWriter;
+  readonly scheduler: Scheduler;
+  readonly expectedBrokers: ExpectedBrokersStore;
+  readonly wake: (wake: Wake) => void;
+}
+
+/** Everything that looks at one cluster: liveness, the Kafka collector, its exporters. A changed configuration makes a new one. */
+export class ClusterWatch {
+  readonly config: ClusterConfig;
+  readonly liveness: Liveness;
+  readonly #kafka: KafkaCollector;
+  readonly #exporters: readonly ScrapeTarget[];
+  readonly #parts: ClusterWatchParts;
+
+  constructor(config: ClusterConfig, parts: ClusterWatchParts) {
+    const { clock, meter, writer, wake } = parts;
+    const log = parts.log.child({ cluster: config.name });
+    const connector = new KafkaConnector({ clock, security: securityOf(config) });
+    const shared = {
+      cluster: config.name,
+      bootstrap: config.brokers,
+      addresses: config.addresses,
+      connector,
+      clock,
+      log,
+      meter,
+      writer,
+      wake,
+    };
+    this.config = config;
+    this.#parts = parts;
+    this.liveness = new Liveness({ ...shared, store: parts.expectedBrokers, timings: timingsOf(config) });
+    this.#kafka = new KafkaCollector({
+      ...shared,
+      cadences: cadencesOf(config),
+      groupFilter: groupFilterOf(config),
+      groupWatched: groupWatchedBy(config),
+      onMetadata: (metadata) => this.liveness.observeMetadata(metadata),
+      expected: () => this.liveness.expectedIds,
+      brokerDownIds: () => this.liveness.downIds,
+      inStopGrace: () => this.liveness.stopGraceIds,
+    });
+    // What a verdict means for partitions is worth knowing sooner than at the next regular look.
+    this.liveness.onVerdict(() => this.#kafka.lookNow());
+    this.#exporters = config.exporters.flatMap((exporter) => targetsOf(config, exporter, parts));
+  }
+
+  /** Whether it is just what this configuration asks for, owner and thresholds aside, which it does not use. */
+  isFor(config: ClusterConfig): boolean {
+    return identityOf(config) === identityOf(this.config);
+  }
+
+  get hasLooked(): boolean {
+    return this.liveness.hasLooked;
+  }
+
+  start(): void {
+    this.liveness.start();
+    this.#kafka.start();
+    for (const exporter of this.#exporters) this.#parts.scheduler.add(exporter, { now: true });
+  }
+
+  /** Ends every look; the series end too where the cluster has left the configuration. */
+  async stop(options: { endSeries: boolean }): Promise<void> {
+    this.liveness.stop();
+    await this.#kafka.stop();
+    await Promise.all(this.#exporters.map(({ id }) => this.#parts.scheduler.remove(id)));
+    const ts = this.#parts.clock.now();
+    for (const exporter of this.#exporters) exporter.close(options.endSeries ? ts : undefined);
+  }
+}
+
+/** Secrets are compared by what they say; the text is not kept. */
+function identityOf(config: ClusterConfig): string {
+  const { owner: _owner, thresholds: _thresholds, labels: _labels, addresses, ...rest } = config;
+  return JSON.stringify([rest, [...addresses]], function (this: Readonly<Record<string, unknown>>, key, value: unknown) {
+    // By now `value` is what toJSON made of a secret; the secret itself stands in its owner.
+    const original = this[key];
+    return original instanceof Secret ? hashOf(original.reveal()) : value;
+  });
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function securityOf({ tls, sasl }: ClusterConfig): KafkaSecurity {
+  return {
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            rejectUnauthorized: tls.rejectUnauthorized,
+            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+            ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+            ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
+            ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
+          },
+        }),
+    ...(sasl === undefined ? {} : { sasl: { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password.reveal() } }),
+  };
+}
+
+function groupFilterOf({ consumerGroups: { include, exclude } }: ClusterConfig): (groupId: string) => boolean {
+  const included = include === undefined ? undefined : compileRegex(include);
+  const excluded = exclude === undefined ? undefined : compileRegex(exclude);
+  return (groupId) => included?.matches(groupId) !== false && excluded?.matches(groupId) !== true;
+}
+
+/** Whose lag may alert: nobody's unless the owner asked for it. */
+function groupWatchedBy({ consumerGroups: { alert } }: ClusterConfig): (groupId: string) => boolean {
+  const watched = alert === undefined ? undefined : compileRegex(alert);
+  return (groupId) => watched?.matches(groupId) === true;
+}
+
+function targetsOf(cluster: ClusterConfig, exporter: ExporterConfig, parts: ClusterWatchParts): readonly ScrapeTarget[] {
+  const { scheme, path, basicAuth, bearerToken, tls, job, intervalMs, timeoutMs, honorTimestamps, bodyBytesMax, seriesMax } = exporter;
+  return exporter.targets.map(
+    ({ host, port }) =>
+      new ScrapeTarget({
+        job,
+        source: { scheme, host, port, path, basicAuth, bearerToken, tls },
+        labels: { ...exporter.labels, cluster: cluster.name },
+        intervalMs,
+        timeoutMs,
+        honorTimestamps,
+        bodyBytesMax,
+        seriesMax,
+        writer: parts.writer,
+        clock: parts.clock,
+        log: parts.log,
+        meter: parts.meter,
+      }),
+  );
+}

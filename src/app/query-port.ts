@@ -1,0 +1,40 @@
+import type { Clock } from '../core/clock.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { QueryAnswer, QueryPort, QueryResult } from '../http/ports.ts';
+import { prepare } from '../promql/prepare.ts';
+import type { Querier } from '../promql/querier.ts';
+import type { Value } from '../promql/value.ts';
+
+/** Queries of the HTTP API, evaluated on the store within the limits. */
+export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
+  return {
+    now: () => clock.now(),
+    instant: (expression, ts, { timeoutMs, lookbackMs }): QueryAnswer => {
+      const value = prepare(expression).instant(querier, ts, {
+        now: () => clock.elapsed(),
+        deadlineMs: clock.elapsed() + Math.min(timeoutMs ?? LIMITS.queryTimeoutMs, LIMITS.queryTimeoutMs),
+        ...(lookbackMs === undefined ? {} : { lookbackMs }),
+      });
+      return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
+    },
+  };
+}
+
+function resultOf(value: Value, ts: number): QueryResult {
+  switch (value.type) {
+    case 'scalar':
+      return { type: 'scalar', ts, value: value.value };
+    case 'string':
+      return { type: 'string', ts, text: value.value };
+    case 'vector':
+      return { type: 'vector', ts, samples: Array.from(value.values, (sample, i) => ({ labels: value.labels(i), value: sample })) };
+    case 'matrix':
+      return {
+        type: 'matrix',
+        series: value.series.map(({ labels, timestamps, values }) => ({
+          labels,
+          points: Array.from(timestamps, (at, i) => [at, values[i] ?? 0] as const),
+        })),
+      };
+  }
+}

@@ -1,0 +1,21 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BelfryError, errorText } from '../core/errors.ts';
+import { newToken } from '../http/auth.ts';
+
+/** The API token in the data folder, made at the first start and readable by its owner only. */
+export function readOrMakeToken(folder: string): string {
+  const path = join(folder, 'token');
+  try {
+    writeFileSync(path, `${newToken()}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if (!isThere(error)) throw new BelfryError('SECRET_UNREADABLE', `cannot write ${path}: ${errorText(error)}`, { cause: error });
+  }
+  const token = readFileSync(path, 'utf8').trim();
+  if (token.length < 20) throw new BelfryError('SECRET_UNREADABLE', `${path} does not hold a token: remove it, and a new one is made`);
+  return token;
+}
+
+function isThere(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'EEXIST';
+}

@@ -1,0 +1,113 @@
+import { type Command, Option } from 'commander';
+import { startApp } from '../app.ts';
+import type { BelfryConfig } from '../config/config.ts';
+import { loadConfig, loadConfigOrThrow } from '../config/load.ts';
+import { problemText } from '../config/problems.ts';
+import { FileWatcher } from '../config/watch.ts';
+import { isLoopback } from '../http/auth.ts';
+import { hostPort } from '../core/schema-parts.ts';
+import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/logger.ts';
+import { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
+import { type ConfigOptions, loadOptionsOf, withConfigOptions } from './config-options.ts';
+import type { CliContext } from './context.ts';
+
+interface StartOptions extends ConfigOptions {
+  readonly data?: string;
+  readonly listen?: string;
+  readonly insecure?: boolean;
+  readonly logLevel: LogLevel;
+  readonly json?: boolean;
+}
+
+/** `belfry start`: the service. */
+export function startCommand(program: Command, context: CliContext): void {
+  withConfigOptions(program.command('start'))
+    .description('watch: collect, evaluate the rules, tell the owners; until it is stopped')
+    .option('--data <folder>', 'where state and samples are kept, instead of storage.path')
+    .option('--listen <host:port>', 'where the HTTP API listens, instead of http.listen')
+    .option('--insecure', 'listen on other addresses than loopback without TLS')
+    .addOption(
+      new Option('--log-level <level>', 'how much is logged (BELFRY_LOG_LEVEL)')
+        .choices(LOG_LEVELS)
+        .default(context.environment.logLevel ?? 'info'),
+    )
+    .option('--json', 'one line of JSON on standard output when it is up; the log goes to standard error')
+    .addHelpText(
+      'after',
+      '\nWithout a configuration it watches localhost:9092 (or --brokers) and this host, and tells nobody: look with belfry alerts.\nIt reads the configuration again on SIGHUP, on POST /-/reload and when a file changes. SIGTERM ends it within five seconds.',
+    )
+    .action(async (options: StartOptions) => run(options, context));
+}
+
+async function run(options: StartOptions, context: CliContext): Promise<void> {
+  const { clock } = context;
+  const log = createLogger(options.logLevel, context.err);
+  const loadOptions = loadOptionsOf(options, context);
+  const first = loadConfigOrThrow(loadOptions);
+  let files = first.files;
+  const readConfig = (): { config: BelfryConfig | undefined; problems: readonly string[] } => {
+    const result = loadConfig(loadOptions);
+    if (result.config !== undefined) files = result.files;
+    return {
+      config: result.config === undefined ? undefined : override(result.config, options),
+      problems: result.problems.map(problemText),
+    };
+  };
+  const app = await startApp({
+    config: override(first.config, options),
+    readConfig,
+    version: context.version,
+    clock,
+    log,
+    meter: new PrometheusMeter(),
+  });
+  const watcher = new FileWatcher({ clock, log, changed: () => reload() });
+  const reload = (): void => {
+    app.reload().then(
+      () => watcher.watch(files),
+      (error: unknown) => log.error('config_reload_failed', { error }),
+    );
+  };
+  context.onHangup(reload);
+  watcher.watch(files);
+  log.info('started', {
+    url: app.url,
+    version: context.version,
+    clusters: first.config.clusters.map(({ name }) => name),
+    hash: first.config.hash,
+  });
+  context.out.write(options.json === true ? `${JSON.stringify({ url: app.url })}\n` : banner(app.url, first.config));
+  await aborted(context.signal);
+  log.info('stopping', {});
+  watcher.close();
+  await app.stop();
+  log.info('stopped', {});
+}
+
+function banner(url: string, config: BelfryConfig): string {
+  const clusters = config.clusters.map(({ name, brokers }) => `${name} (${brokers.map(({ host, port }) => `${host}:${port}`).join(', ')})`);
+  const watching = clusters.length === 0 ? 'no cluster' : clusters.join(', ');
+  const told = config.owners.length === 0 ? 'nobody is told: see belfry alerts --watch' : `${config.owners.length} owners are told`;
+  return `Belfry watches ${watching}; ${told}. API: ${url}\n`;
+}
+
+/** What the command line says wins over the file. */
+function override(config: BelfryConfig, options: StartOptions): BelfryConfig {
+  const listen = options.listen === undefined ? config.http.listen : hostPort().parse(options.listen);
+  const insecure = config.http.insecure || options.insecure === true;
+  if (!isLoopback(listen.host) && config.http.tls === undefined && !insecure) {
+    throw new Error(`${listen.host} is reachable from other machines: give http.tls, or say --insecure`);
+  }
+  return {
+    ...config,
+    http: { ...config.http, listen, insecure },
+    storage: { ...config.storage, path: options.data ?? config.storage.path },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
