@@ -3,6 +3,7 @@ import { formatFloat } from '../core/number-format.ts';
 import type { Aggregate } from './ast.ts';
 import { QuantileKernel, type AggregateKernel } from './aggregate-kernels.ts';
 import { executionError, type Exec } from './exec.ts';
+import { isLabelName } from './label-functions.ts';
 import { formatG } from './number-text.ts';
 import { IdMap, InternSpace, Vec, type ScalarOp, type Space, type VectorOp } from './space.ts';
 import { warnOfQuantile } from './window-functions.ts';
@@ -200,7 +201,7 @@ export class CountValuesOp implements VectorOp {
   readonly #out = new Vec();
 
   constructor(expr: Aggregate, inner: VectorOp, label: string) {
-    if (label === '') throw executionError(`invalid label name ${JSON.stringify(label)}`);
+    if (!isLabelName(label)) throw executionError(`invalid label name ${JSON.stringify(label)}`);
     this.#inner = inner;
     this.#label = label;
     this.#without = expr.without;

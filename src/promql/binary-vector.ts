@@ -193,10 +193,11 @@ export class VectorBinaryOp implements VectorOp {
       if (!this.#oneSeen.add(signature)) {
         const side = this.#swapped ? 'left' : 'right';
         const group = signatureLabels(this.#one.space.labels(id), this.#expr.matching).toString();
-        const other = this.#one.space.labels(one.ids[this.#rows.get(signature)] ?? 0).toString();
+        const other = one.ids[this.#rows.get(signature)] ?? 0;
+        const series = [id, other].map((which) => this.#one.space.labels(which).toString()).toSorted();
         throw executionError(
           `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
-            `[${this.#one.space.labels(id).toString()}, ${other}];` +
+            `[${series.join(', ')}];` +
             'many-to-many matching not allowed: matching labels must be unique on one side',
         );
       }
@@ -227,15 +228,13 @@ export class VectorBinaryOp implements VectorOp {
     this.#matched.begin();
     this.#resultSeen.begin();
     for (let i = 0; i < n; i++) {
-      let value = pairs.result[i] ?? 0;
-      if (this.#comparison !== undefined) {
-        if (bool) value = pairs.keep[i] ?? 0;
-        else if (pairs.keep[i] === 0) continue;
-        else value = pairs.left[i] ?? 0;
-      }
       const manyId = many.ids[pairs.manyRows[i] ?? 0] ?? 0;
       const oneId = one.ids[pairs.oneRows[i] ?? 0] ?? 0;
-      out.push(this.#result(manyId, oneId, pairs.signatures[i] ?? 0), value);
+      // Matches that are not unique are an error even where the comparison lets none of them through.
+      const id = this.#result(manyId, oneId, pairs.signatures[i] ?? 0);
+      if (this.#comparison === undefined) out.push(id, pairs.result[i] ?? 0);
+      else if (bool) out.push(id, pairs.keep[i] ?? 0);
+      else if (pairs.keep[i] === 1) out.push(id, pairs.left[i] ?? 0);
     }
     return out;
   }

@@ -12,8 +12,6 @@ const TYPE_NAMES: Readonly<Record<ValueType, string>> = {
   string: 'string',
 };
 
-const EXPERIMENTAL_AGGREGATES: ReadonlySet<string> = new Set(['limitk', 'limit_ratio']);
-
 /** The type's name in messages: `instant vector`, `range vector`. */
 export function typeName(type: ValueType): string {
   return TYPE_NAMES[type];
@@ -123,8 +121,10 @@ class Checker {
   }
 
   #aggregate(expr: Aggregate): ValueType {
-    if (EXPERIMENTAL_AGGREGATES.has(expr.op) && !this.#experimental)
-      throw this.#error(expr.from, `${expr.op}() is experimental in Prometheus and not enabled`, 'PROMQL_UNSUPPORTED');
+    if (expr.op === 'limit_ratio')
+      throw this.#error(expr.from, 'limit_ratio() is experimental in Prometheus and not supported', 'PROMQL_UNSUPPORTED');
+    if (expr.op === 'limitk' && !this.#experimental)
+      throw this.#error(expr.from, 'limitk() is experimental in Prometheus and not enabled', 'PROMQL_UNSUPPORTED');
     this.#expect(expr.expr, 'vector', 'aggregation expression');
     if (expr.param !== undefined) this.#expect(expr.param, expr.op === 'count_values' ? 'string' : 'scalar', 'aggregation parameter');
     return 'vector';

@@ -31,6 +31,7 @@ add('clamp', ['vector', 'scalar', 'scalar']);
 add('clamp_max clamp_min', ['vector', 'scalar']);
 add('round', ['vector', 'scalar'], { variadic: 1 });
 add('histogram_quantile', ['scalar', 'vector']);
+add('histogram_fraction', ['scalar', 'scalar', 'vector']);
 add('label_replace', ['vector', 'string', 'string', 'string', 'string']);
 add('label_join', ['vector', 'string', 'string', 'string'], { variadic: -1 });
 add(
@@ -52,7 +53,6 @@ add('start_timestamp', ['vector'], { experimental: true, native: true });
 add('histogram_quantiles', ['vector', 'string', 'scalar'], { variadic: -1, experimental: true, native: true });
 
 add('histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar', ['vector'], { native: true });
-add('histogram_fraction', ['scalar', 'scalar', 'vector'], { native: true });
 
 /** Every function PromQL has, those that Belfry refuses among them. */
 export const FUNCTIONS: ReadonlyMap<string, Signature> = table;

@@ -1,7 +1,7 @@
 import { parseFloatText } from '../core/number-format.ts';
-import type { Call } from './ast.ts';
+import type { Call, Span } from './ast.ts';
 import type { Exec } from './exec.ts';
-import { bucketQuantile } from './quantile.ts';
+import { bucketFraction, bucketQuantile } from './quantile.ts';
 import { IdMap, InternSpace, Seen, Vec, dropName, duplicateLabels, type ScalarOp, type VectorOp } from './space.ts';
 import { warnOfQuantile } from './window-functions.ts';
 
@@ -15,13 +15,17 @@ interface Histogram {
   round: number;
 }
 
-/** `histogram_quantile` over classic histograms: the series that differ in `le` only are the buckets of one. */
-export class HistogramQuantileOp implements VectorOp {
+/**
+ * `histogram_quantile` and `histogram_fraction` over classic histograms: the series that differ in `le` only are the
+ * buckets of one.
+ */
+export class HistogramOp implements VectorOp {
   readonly space = new InternSpace('none');
   readonly #call: Call;
   readonly #exec: Exec;
-  readonly #q: ScalarOp;
+  readonly #params: readonly ScalarOp[];
   readonly #inner: VectorOp;
+  readonly #span: Span;
   /** The histogram of a series, and its upper bound there. */
   readonly #histograms = new IdMap();
   readonly #bounds: number[] = [];
@@ -31,17 +35,20 @@ export class HistogramQuantileOp implements VectorOp {
   readonly #out = new Vec();
   #round = 0;
 
-  constructor(call: Call, exec: Exec, q: ScalarOp, inner: VectorOp) {
+  constructor(call: Call, exec: Exec, params: readonly ScalarOp[], inner: VectorOp) {
     this.#call = call;
     this.#exec = exec;
-    this.#q = q;
+    this.#params = params;
     this.#inner = inner;
+    this.#span = call.args.at(-1) ?? call;
   }
 
   eval(ts: number): Vec {
-    const q = this.#q.eval(ts);
+    const first = this.#params[0]?.eval(ts) ?? NaN;
+    const second = this.#params[1]?.eval(ts) ?? NaN;
     const vec = this.#inner.eval(ts);
-    warnOfQuantile(this.#exec, q, this.#call.args[0] ?? this.#call);
+    const quantile = this.#call.func === 'histogram_quantile';
+    if (quantile) warnOfQuantile(this.#exec, first, this.#call.args[0] ?? this.#call);
     this.#round++;
     const present: Histogram[] = [];
     for (let i = 0; i < vec.n; i++) {
@@ -57,27 +64,28 @@ export class HistogramQuantileOp implements VectorOp {
       histogram.bounds.push(this.#bounds[id] ?? NaN);
       histogram.counts.push(vec.values[i] ?? 0);
     }
-    return this.#quantiles(q, present);
-  }
-
-  #quantiles(q: number, present: readonly Histogram[]): Vec {
     const out = this.#out;
     out.reset(present.length);
     this.#seen.begin();
     for (const histogram of present) {
-      const { value, forced } = bucketQuantile(q, histogram);
-      if (forced) this.#tellForced();
+      const value = quantile ? this.#quantile(first, histogram) : bucketFraction(first, second, histogram);
       if (!this.#seen.add(histogram.result)) throw duplicateLabels();
       out.push(histogram.result, value);
     }
     return out;
   }
 
+  #quantile(q: number, histogram: Histogram): number {
+    const { value, forced } = bucketQuantile(q, histogram);
+    if (forced) this.#tellForced();
+    return value;
+  }
+
   #tellForced(): void {
     this.#exec.info(
       'input to histogram_quantile needed to be fixed for monotonicity ' +
         '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)',
-      this.#call.args[1] ?? this.#call,
+      this.#span,
     );
   }
 
@@ -89,12 +97,7 @@ export class HistogramQuantileOp implements VectorOp {
     const text = labels.get(BUCKET_LABEL);
     const bound = parseFloatText(text);
     if (bound === undefined || Number.isNaN(bound)) {
-      const name = labels.metricName;
-      const of = name === '' ? '' : ` for metric name ${JSON.stringify(name)}`;
-      this.#exec.warn(
-        `bucket label "${BUCKET_LABEL}" is missing or has a malformed value of ${JSON.stringify(text)}${of}`,
-        this.#call.args[1] ?? this.#call,
-      );
+      this.#exec.warn(`bucket label "${BUCKET_LABEL}" is missing or has a malformed value of ${JSON.stringify(text)}`, this.#span);
       this.#histograms.set(id, BAD_BOUND);
       return BAD_BOUND;
     }

@@ -32,7 +32,7 @@ export function labelReplace(dst: string, replacement: string, src: string, patt
     const message = error instanceof Error ? error.message : String(error);
     throw executionError(`invalid regular expression in label_replace(): ${pattern} (${message})`);
   }
-  if (dst === '') throw executionError('invalid destination label name in label_replace(): ');
+  if (!isLabelName(dst)) throw executionError(`invalid destination label name in label_replace(): ${dst}`);
   return (labels) => {
     const value = regex.expandWhole(labels.get(src), replacement);
     return value === undefined ? labels : labels.with(dst, value);
@@ -41,7 +41,12 @@ export function labelReplace(dst: string, replacement: string, src: string, patt
 
 /** `label_join(v, dst, separator, src…)`. */
 export function labelJoin(dst: string, separator: string, sources: readonly string[]): (labels: Labels) => Labels {
-  for (const source of sources) if (source === '') throw executionError('invalid source label name in label_join(): ');
-  if (dst === '') throw executionError('invalid destination label name in label_join(): ');
+  for (const source of sources) if (!isLabelName(source)) throw executionError(`invalid source label name in label_join(): ${source}`);
+  if (!isLabelName(dst)) throw executionError(`invalid destination label name in label_join(): ${dst}`);
   return (labels) => labels.with(dst, sources.map((source) => labels.get(source)).join(separator));
+}
+
+/** Any text but none, and none that was invalid UTF-8 (read as the replacement character). */
+export function isLabelName(name: string): boolean {
+  return name !== '' && !name.includes('\uFFFD');
 }

@@ -5,7 +5,7 @@ import { AggregateOpNode, CountValuesOp, SelectKOp } from './aggregate.ts';
 import { ScalarBinaryOp, VectorScalarOp } from './binary-scalar.ts';
 import { SetOpNode, VectorBinaryOp } from './binary-vector.ts';
 import type { Exec } from './exec.ts';
-import { HistogramQuantileOp } from './histogram.ts';
+import { HistogramOp } from './histogram.ts';
 import { FillOp, InvariantOp, MAP_KERNELS, MapOp, ScalarOfOp, SingleOp, SortByLabelOp, SortOp } from './instant-functions.ts';
 import { labelJoin, labelReplace, RelabelOp } from './label-functions.ts';
 import { compareByLabels } from './natural-order.ts';
@@ -253,10 +253,29 @@ function clampCall(least: Expr | undefined, most: Expr | undefined, call: Call):
   return (exec) => new MapOp(inner(exec), kernelOf('clamp'), [low(exec), high(exec)], true);
 }
 
-function sortByLabel(call: Call, sign: 1 | -1): VectorPlan {
+function histogramCall(call: Call): VectorPlan {
+  const params = call.args.slice(0, -1).map((param) => planScalar(param));
+  const inner = planVector(argument(call, call.args.length - 1));
+  return (exec) =>
+    new HistogramOp(
+      call,
+      exec,
+      params.map((param) => param(exec)),
+      inner(exec),
+    );
+}
+
+function sortCall(call: Call, make: (inner: VectorOp) => VectorOp): VectorPlan {
   const inner = planVector(argument(call, 0));
+  return (exec) => {
+    if (exec.startTs !== exec.endTs) exec.warn('sort is ineffective for range queries since results are always ordered by labels', call);
+    return make(inner(exec));
+  };
+}
+
+function sortByLabel(call: Call, sign: 1 | -1): VectorPlan {
   const names = call.args.slice(1).map((_, index) => stringArgument(call, index + 1));
-  return (exec) => new SortByLabelOp(inner(exec), (a, b) => sign * compareByLabels(a, b, names));
+  return sortCall(call, (inner) => new SortByLabelOp(inner, (a, b) => sign * compareByLabels(a, b, names)));
 }
 
 const CALLS: Readonly<Record<string, (call: Call) => VectorPlan>> = {
@@ -277,14 +296,8 @@ const CALLS: Readonly<Record<string, (call: Call) => VectorPlan>> = {
     const inner = planVector(selector);
     return (exec) => new FillOp(inner(exec), timeInSeconds);
   },
-  sort: (call) => {
-    const inner = planVector(argument(call, 0));
-    return (exec) => new SortOp(inner(exec), false);
-  },
-  sort_desc: (call) => {
-    const inner = planVector(argument(call, 0));
-    return (exec) => new SortOp(inner(exec), true);
-  },
+  sort: (call) => sortCall(call, (inner) => new SortOp(inner, false)),
+  sort_desc: (call) => sortCall(call, (inner) => new SortOp(inner, true)),
   sort_by_label: (call) => sortByLabel(call, 1),
   sort_by_label_desc: (call) => sortByLabel(call, -1),
   absent: (call) => {
@@ -298,11 +311,8 @@ const CALLS: Readonly<Record<string, (call: Call) => VectorPlan>> = {
     const matrix = planMatrix(argument(call, 0));
     return (exec) => new AbsentOp(call, isEmptyWindow(matrix(exec)));
   },
-  histogram_quantile: (call) => {
-    const q = planScalar(argument(call, 0));
-    const inner = planVector(argument(call, 1));
-    return (exec) => new HistogramQuantileOp(call, exec, q(exec), inner(exec));
-  },
+  histogram_quantile: (call) => histogramCall(call),
+  histogram_fraction: (call) => histogramCall(call),
   label_replace: (call) => {
     const inner = planVector(argument(call, 0));
     const derive = labelReplace(stringArgument(call, 1), stringArgument(call, 2), stringArgument(call, 3), stringArgument(call, 4));

@@ -66,6 +66,34 @@ export function bucketQuantile(q: number, buckets: Buckets): { value: number; fo
   return { value: start + (bound - start) * share, forced };
 }
 
+/**
+ * The share of a classic histogram's observations between two values, interpolated within the buckets they fall into.
+ * NaN without a +Inf bucket or observations. (Prometheus 3.x, promql/quantile.go, BucketFraction.)
+ */
+export function bucketFraction(lower: number, upper: number, buckets: Buckets): number {
+  const { bounds, counts } = merged(buckets);
+  if (bounds.at(-1) !== Infinity) return NaN;
+  const observations = counts.at(-1) ?? 0;
+  if (observations === 0 || Number.isNaN(lower) || Number.isNaN(upper)) return NaN;
+  if (lower >= upper) return 0;
+  const below = (value: number): number => Math.min(observations, rankOf(value, bounds, counts));
+  return (below(upper) - below(lower)) / observations;
+}
+
+/** How many observations lie below a value; without end where it lies beyond every bucket. */
+function rankOf(value: number, bounds: readonly number[], counts: readonly number[]): number {
+  let start = (bounds[0] ?? 0) <= 0 ? -Infinity : 0;
+  let rank = 0;
+  for (const [index, end] of bounds.entries()) {
+    if (start >= value) return rank;
+    const count = counts[index] ?? 0;
+    if (end > value) return start === -Infinity ? count : rank + ((count - rank) * (value - start)) / (end - start);
+    start = end;
+    rank = count;
+  }
+  return Infinity;
+}
+
 function merged(buckets: Buckets): { bounds: number[]; counts: number[] } {
   const order = buckets.bounds.map((_, index) => index).sort((a, b) => ascending(buckets.bounds[a] ?? 0, buckets.bounds[b] ?? 0));
   const bounds: number[] = [];

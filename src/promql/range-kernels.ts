@@ -227,11 +227,14 @@ function quantileOverTime(_: Float64Array, vs: Float64Array, n: number, window: 
   return quantileOf(window.param, vs.slice(0, n));
 }
 
+/** The median distance from the median; one NaN makes it undefined. */
 function madOverTime(_: Float64Array, vs: Float64Array, n: number): number {
-  const median = quantileOf(0.5, vs.slice(0, n));
+  const values = vs.slice(0, n);
+  if (values.some((value) => Number.isNaN(value))) return NaN;
+  const median = quantileOf(0.5, values);
   return quantileOf(
     0.5,
-    vs.slice(0, n).map((value) => Math.abs(value - median)),
+    values.map((value) => Math.abs(value - median)),
   );
 }
 
