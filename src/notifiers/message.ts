@@ -96,7 +96,7 @@ const MAX_DESCRIPTION = 900;
 
 /** The message of a notification. Pure: the same notification gives the same message. */
 export function buildMessage(notification: Notification, options: MessageOptions): Message {
-  const facts = factsOf(notification, new TimeText(options.timezone));
+  const facts = factsOf(notification, TimeText.in(options.timezone));
   const headline = headlineOf(facts);
   return {
     state: facts.state,

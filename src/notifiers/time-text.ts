@@ -2,10 +2,19 @@
 export class TimeText {
   readonly #format: Intl.DateTimeFormat;
 
-  /** An IANA name such as `Europe/Berlin`; UTC where undefined. */
-  constructor(timeZone: string | undefined) {
+  /** For an IANA name such as `Europe/Berlin`; UTC where undefined. Zones come from the configuration, so they are few. */
+  static in(timeZone = 'UTC'): TimeText {
+    const known = KNOWN.get(timeZone);
+    if (known !== undefined) return known;
+    if (KNOWN.size >= MAX_KNOWN) KNOWN.clear();
+    const made = new TimeText(timeZone);
+    KNOWN.set(timeZone, made);
+    return made;
+  }
+
+  private constructor(timeZone: string) {
     this.#format = new Intl.DateTimeFormat('en-US', {
-      timeZone: timeZone ?? 'UTC',
+      timeZone,
       hourCycle: 'h23',
       year: 'numeric',
       month: 'short',
@@ -40,3 +49,7 @@ export class TimeText {
     return parts;
   }
 }
+
+/** Making a formatter costs milliseconds, using it microseconds. */
+const KNOWN = new Map<string, TimeText>();
+const MAX_KNOWN = 100;

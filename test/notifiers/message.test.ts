@@ -215,7 +215,7 @@ describe('pieces of text', () => {
 });
 
 describe('a time', () => {
-  const time = new TimeText('Europe/Berlin');
+  const time = TimeText.in('Europe/Berlin');
 
   it.each([
     [T0, T0, '15:02:07 GMT+1'],

@@ -33,7 +33,7 @@ const LINK = { class: 'link', style: 'color:#175cd3' };
  * Links lead to pages; none acts when it is opened.
  */
 export function mailHtml(message: Message, timezone: string | undefined): string {
-  const time = new TimeText(timezone);
+  const time = TimeText.in(timezone);
   const big = `${INK.style};margin:0;font-size:20px;line-height:28px;font-weight:600`;
   const title = el('h1', { ...INK, style: big }, html(capitalised(message.line)));
   const rows = [

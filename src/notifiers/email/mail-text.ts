@@ -7,7 +7,7 @@ export const MAIL_EVENTS = 10;
 
 /** The message as plain text, in the order in which it is read on a phone. */
 export function mailText(message: Message, timezone: string | undefined): string {
-  const time = new TimeText(timezone);
+  const time = TimeText.in(timezone);
   const { runbook, autopilot, descriptions, fields, alerts, alertsLeft, events, open } = message;
   const sections = [
     message.headline,

@@ -1,4 +1,4 @@
-import { cut, fittingLines } from '../plain-text.ts';
+import { capitalised, cut, fittingLines } from '../plain-text.ts';
 import { effectsBesideLine, whenText } from '../message.ts';
 import { TimeText } from '../time-text.ts';
 import { escapeMrkdwn, fitMrkdwn, mrkdwnLink, mrkdwnTime, plainText } from './mrkdwn.ts';
@@ -41,11 +41,13 @@ const MAX_REPLY_EVENTS = 20;
 
 /** The message as one channel message that is edited through its life. */
 export function rootText(message: Message, options: { timezone: string | undefined; mention: string }): SlackText {
-  const time = new TimeText(options.timezone);
+  const time = TimeText.in(options.timezone);
   const heading = `${STATE_ICONS[message.state]} ${message.state}${message.where === '' ? '' : `  ${message.where}`}`;
   const required: SlackBlock[] = [
     { type: 'header', text: { type: 'plain_text', text: plainText(cut(heading, 100)), emoji: true } },
-    section(`${options.mention === '' ? '' : `${options.mention} `}*${noStars(fitMrkdwn(message.line, 700))}*${effectText(message)}`),
+    section(
+      `${options.mention === '' ? '' : `${options.mention} `}*${noStars(fitMrkdwn(capitalised(message.line), 700))}*${effectText(message)}`,
+    ),
     section(whoText(message)),
     { type: 'section', fields: message.fields.slice(0, 6).map((field) => mrkdwn(fieldText(field, time))) },
   ];
@@ -69,7 +71,7 @@ export function replyText(
   events: readonly MessageEvent[],
   options: { timezone: string | undefined; loud: boolean; mention: string },
 ) {
-  const time = new TimeText(options.timezone);
+  const time = TimeText.in(options.timezone);
   const told = events.slice(-MAX_REPLY_EVENTS);
   const lines = told.map(({ at, text }) => `${mrkdwnTime(at, time.full(at))} ${fitMrkdwn(text, 400)}`);
   if (told.length < events.length) lines.unshift(`_${events.length - told.length} earlier events are left out here._`);
