@@ -6,17 +6,19 @@ const REASONS: readonly NotifyReason[] = ['first', 'worse', 'repeat', 'new_alert
 
 /**
  * One message out of an older one that was not delivered and a newer one for the same group and destination. The newer
- * says what the state is; the more urgent says why, how loud and how soon, as nobody was told of the older.
+ * says what the state is. Of two that say that it fires, the more urgent says why, how loud and how soon, as nobody was
+ * told of the older; between firing and resolved the newer alone counts.
  */
 export function replaceMessage(older: OutboxRow, newer: OutboxRow): OutboxRow {
-  const sameRun = older.status === 'firing' && newer.status === 'firing';
+  const queuedAt = Math.min(older.queuedAt, newer.queuedAt);
+  if (older.status !== newer.status) return { ...newer, queuedAt };
   const olderReasonIsHigher = REASONS.indexOf(older.reason) < REASONS.indexOf(newer.reason);
   return {
     ...newer,
-    reason: sameRun && olderReasonIsHigher ? older.reason : newer.reason,
+    reason: olderReasonIsHigher ? older.reason : newer.reason,
     loud: older.loud || newer.loud,
     notBefore: Math.min(older.notBefore, newer.notBefore),
-    queuedAt: Math.min(older.queuedAt, newer.queuedAt),
+    queuedAt,
   };
 }
 

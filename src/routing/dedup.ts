@@ -2,7 +2,7 @@ import type { NotifyReason } from '../core/notification.ts';
 import type { DedupRow, Destination, OutboxRow } from '../core/state.ts';
 import type { IncidentRecord } from './incident-record.ts';
 import type { EnqueueResult, NotificationLog } from './ports.ts';
-import { dueAt, policyOf, verdictOf, type Silence, type WhatChanged } from './verdict.ts';
+import { dueAt, isResolveHeld, policyOf, verdictOf, type Silence, type WhatChanged } from './verdict.ts';
 
 /** A message to send, and the entry that stands for it once it is queued. */
 export interface Decision {
@@ -52,7 +52,8 @@ export class DedupLog {
     const silent: { destination: Destination; because: Silence }[] = [];
     for (const destination of destinations) {
       const entry = entries?.get(keyOf(destination));
-      const verdict = verdictOf(entry, change, policyOf(destination.integration));
+      const resolveIsHeld = isResolveHeld(entry, now, this.#groupIntervalMs);
+      const verdict = verdictOf(entry, change, { policy: policyOf(destination.integration), resolveIsHeld });
       if (verdict.tell) decisions.push(this.#decision(record, destination, { verdict, entry, now }));
       else silent.push({ destination, because: verdict.because });
     }
@@ -81,8 +82,10 @@ export class DedupLog {
   /** Keeps what became of a decision. One that found no room is not kept: the next change decides anew. */
   settle({ entry }: Decision, result: EnqueueResult): void {
     if (result === 'full') return;
-    this.#keep(entry);
-    this.#log.saveDedup(entry);
+    // A resolve that was withdrawn together with what it would have ended is not held: nothing of it was told.
+    const settled = result === 'withdrawn' ? { ...entry, decidedAt: 0 } : entry;
+    this.#keep(settled);
+    this.#log.saveDedup(settled);
   }
 
   /** The destination was not reached and does not know of the incident: whatever comes next is the first for it. */

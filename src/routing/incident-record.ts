@@ -58,9 +58,11 @@ export class IncidentRecord {
   /**
    * Takes in an alert that did not fire before, and says whether and by what it makes this run worse: a rise in
    * severity, a second broker, or one more critical alert (newly leaderless partitions are one).
+   * An alert that comes within `holdMs` after the last was resolved goes on with the run: that resolve is not sent.
    */
-  fire(alert: Alert, at: number): WorseBy | undefined {
-    const isNewRun = this.#firing === 0;
+  fire(alert: Alert, at: number, holdMs: number): WorseBy | undefined {
+    const { resolvedAt } = this.row;
+    const isNewRun = this.#firing === 0 && (resolvedAt === 0 || at >= resolvedAt + holdMs);
     if (isNewRun) this.#beginRun(at);
     const worseBy = isNewRun ? undefined : this.#worseBy(alert);
     this.#enterRun(alert);

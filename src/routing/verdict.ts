@@ -35,16 +35,27 @@ export type Silence = 'never_told' | 'already_told' | 'edit_not_sent' | 'unchang
 export type Verdict =
   { readonly tell: true; readonly reason: NotifyReason; readonly loud: boolean } | { readonly tell: false; readonly because: Silence };
 
+/** Whether the entry is a resolve that is still held back for the group interval, and so was not sent yet. */
+export function isResolveHeld(entry: DedupRow | undefined, now: number, groupIntervalMs: number): boolean {
+  return entry !== undefined && entry.status === 'resolved' && entry.reason === 'all_resolved' && now < entry.decidedAt + groupIntervalMs;
+}
+
 /**
  * Whether one destination is told of a change, why, and whether people are pinged. `entry` is what it was last decided to
  * be told of this incident. The table in the test, numbered, is its proof.
  */
-export function verdictOf(entry: DedupRow | undefined, change: WhatChanged, policy: IntegrationPolicy): Verdict {
+export function verdictOf(
+  entry: DedupRow | undefined,
+  change: WhatChanged,
+  { policy, resolveIsHeld }: { readonly policy: IntegrationPolicy; readonly resolveIsHeld: boolean },
+): Verdict {
   if (!change.firing) {
     if (entry === undefined) return { tell: false, because: 'never_told' };
     if (entry.status === 'resolved') return { tell: false, because: 'already_told' };
     return { tell: true, reason: 'all_resolved', loud: true };
   }
+  // For the destination it never ended: what is held is replaced, also where an edit would not be sent.
+  if (entry !== undefined && resolveIsHeld) return { tell: true, reason: change.worse ? 'worse' : 'new_alerts', loud: change.worse };
   if (entry === undefined || entry.status === 'resolved') return { tell: true, reason: 'first', loud: true };
   if (change.worse) return { tell: true, reason: 'worse', loud: true };
   if (change.newAlerts === 0 && change.resolved === 0) return { tell: false, because: 'unchanged' };

@@ -8,6 +8,8 @@ export class FakeNotifier implements Notifier {
   readonly attempts: { readonly notification: Notification; readonly previous: ReceiverData }[] = [];
   /** What arrived. */
   readonly delivered: Notification[] = [];
+  /** Of those, the ones whose sender never heard of it. */
+  readonly unanswered = new Set<Notification>();
   /** The outcomes of the next attempts; then `otherwise`. */
   readonly script: (DeliveryOutcome | 'hang' | 'throw' | 'delivered_but_no_answer')[] = [];
   otherwise: DeliveryOutcome = { kind: 'delivered' };
@@ -28,7 +30,10 @@ export class FakeNotifier implements Notifier {
       const step = this.script.shift() ?? this.otherwise;
       if (step === 'throw') throw new Error('bug in the notifier');
       if (step === 'hang' || step === 'delivered_but_no_answer') {
-        if (step === 'delivered_but_no_answer') this.delivered.push(notification);
+        if (step === 'delivered_but_no_answer') {
+          this.delivered.push(notification);
+          this.unanswered.add(notification);
+        }
         return await new Promise((resolve) => {
           this.release = (outcome) => {
             if (outcome.kind === 'delivered' && step === 'hang') this.delivered.push(notification);

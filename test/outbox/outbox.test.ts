@@ -117,7 +117,9 @@ describe('a message that replaces another', () => {
     [3, at(1, 'new_alerts', 1000), at(2, 'worse', 0), 'worse', true, 0],
     [4, at(1, 'new_alerts', 1000), at(2, 'some_resolved', 1500), 'new_alerts', false, 1000],
     [5, at(1, 'worse', 9000), at(2, 'all_resolved', 1000), 'all_resolved', true, 1000],
-    [6, at(1, 'all_resolved', 500), at(2, 'first', 9000), 'first', true, 500],
+    [6, at(1, 'all_resolved', 500), at(2, 'first', 9000), 'first', true, 9000],
+    [9, at(1, 'all_resolved', 500), at(2, 'new_alerts', 900), 'new_alerts', false, 900],
+    [10, at(1, 'first', 0), at(2, 'all_resolved', 1000), 'all_resolved', true, 1000],
     [7, at(1, 'repeat'), at(2, 'some_resolved', 1000), 'repeat', true, 0],
     [8, at(1, 'some_resolved', 1000), at(2, 'new_alerts', 2000), 'new_alerts', false, 1000],
   ] as const)('%i.', (_, older, newer, reason, loud, notBefore) => {

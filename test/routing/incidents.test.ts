@@ -45,7 +45,7 @@ let book: IncidentBook;
 
 beforeEach(() => {
   store = new MemoryStore();
-  book = new IncidentBook(store);
+  book = new IncidentBook(store, 0);
 });
 
 const CLUSTER = 'orders-dal';
@@ -121,16 +121,16 @@ describe('what makes an incident worse', () => {
     const [change] = absorb([alert]);
     expect(change?.worseBy).toBe(expected);
     // The same after a restart: nothing of it is in memory only.
-    const restored = new IncidentBook(store);
+    const restored = new IncidentBook(store, 0);
     restored.load();
-    const again = new IncidentBook(store);
+    const again = new IncidentBook(store, 0);
     again.load();
     expect(again.get(change?.record.row.groupKey ?? '')?.orderedAlerts()).toEqual(change?.record.orderedAlerts());
   });
 
   it('judges by what fired before a restart', () => {
     absorb([crashed('2', 'critical')]);
-    book = new IncidentBook(store);
+    book = new IncidentBook(store, 0);
     book.load();
     expect(absorb([crashed('3')], NOW + 1)[0]?.worseBy).toBe('second_broker');
     expect(absorb([crashed('2', 'critical')], NOW + 1)).toEqual([]);
@@ -178,7 +178,7 @@ describe('absorbing a batch', () => {
   });
 
   it('has a limit for incidents and for alerts of one', () => {
-    book = new IncidentBook(store, { openIncidents: 1, alertsPerIncident: 2 });
+    book = new IncidentBook(store, 0, { openIncidents: 1, alertsPerIncident: 2 });
     const alerts = [crashed('1'), crashed('2'), crashed('3'), crashed('1', 'warning', 'orders-fra')];
     const { ignored } = book.absorb(
       alerts.map((alert) => ({ alert, owner: 'orders' })),

@@ -97,7 +97,7 @@ export class Setup {
   start(): void {
     this.#process = new ProcessClock(this.clock);
     const common = { clock: this.#process, log: silentLogger, meter: silentMeter };
-    this.db = openStateDb({ path: join(this.folder, 'state.db'), ...common });
+    this.db = openStateDb({ path: join(this.folder, 'state.db'), busyTimeoutMs: 0, ...common });
     const store = new DecisionStore(this.db);
     const outbox: Outbox = new Outbox({
       ...common,
@@ -125,12 +125,17 @@ export class Setup {
     this.db.close();
   }
 
-  async end(): Promise<void> {
+  /** As SIGTERM does, with no time to deliver. */
+  async endProcess(): Promise<void> {
     this.routing.stop();
     const stopped = this.outbox.stop(0);
     await this.clock.advance(0);
     await stopped;
     this.db.close();
+  }
+
+  async end(): Promise<void> {
+    await this.endProcess();
     rmSync(this.folder, { recursive: true });
   }
 

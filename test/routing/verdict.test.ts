@@ -1,6 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DedupRow } from '../../src/core/state.ts';
-import { dueAt, INTEGRATION_POLICIES, policyOf, verdictOf, type Verdict, type WhatChanged } from '../../src/routing/verdict.ts';
+import {
+  dueAt,
+  INTEGRATION_POLICIES,
+  isResolveHeld,
+  policyOf,
+  verdictOf,
+  type Verdict,
+  type WhatChanged,
+} from '../../src/routing/verdict.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -17,7 +25,7 @@ const QUIET: WhatChanged = { firing: true, newAlerts: 0, resolved: 0, worse: fal
 
 describe('what a destination is told of a change', () => {
   // number, what it was last told, what changed, verdict where messages can be edited, verdict for mail
-  it.each<[number, DedupRow['status'] | 'nothing', Partial<WhatChanged>, string, string?]>([
+  it.each<[number, 'nothing' | 'firing' | 'resolved' | 'resolved, held', Partial<WhatChanged>, string, string?]>([
     [1, 'nothing', { newAlerts: 1 }, 'first, loud'],
     [2, 'nothing', { newAlerts: 3, worse: true }, 'first, loud'],
     [3, 'nothing', {}, 'first, loud'],
@@ -33,11 +41,23 @@ describe('what a destination is told of a change', () => {
     [13, 'resolved', { newAlerts: 1 }, 'first, loud'],
     [14, 'resolved', { firing: false, resolved: 1 }, 'nothing: already_told'],
     [15, 'resolved', { firing: false }, 'nothing: already_told'],
+    [16, 'resolved, held', { newAlerts: 1 }, 'new_alerts'],
+    [17, 'resolved, held', { newAlerts: 1, worse: true }, 'worse, loud'],
+    [18, 'resolved, held', { firing: false }, 'nothing: already_told'],
   ])('%i. told %s, then %j: %s', (_, told, change, edits, mail = edits) => {
-    const was = told === 'nothing' ? undefined : entry(told);
-    expect(shown(verdictOf(was, { ...QUIET, ...change }, policyOf('slack')))).toBe(edits);
-    expect(shown(verdictOf(was, { ...QUIET, ...change }, policyOf('email')))).toBe(mail);
+    const held = told === 'resolved, held';
+    const was = told === 'nothing' ? undefined : entry(told === 'firing' ? 'firing' : 'resolved');
+    expect(shown(verdictOf(was, { ...QUIET, ...change }, { policy: policyOf('slack'), resolveIsHeld: held }))).toBe(edits);
+    expect(shown(verdictOf(was, { ...QUIET, ...change }, { policy: policyOf('email'), resolveIsHeld: held }))).toBe(mail);
   });
+});
+
+it('holds a resolve back for the group interval, unless nothing was told', () => {
+  const over = { ...entry('resolved', NOW), reason: 'all_resolved' } as const;
+  expect([0, 999, 1000].map((ms) => isResolveHeld(over, NOW + ms, 1000))).toEqual([true, true, false]);
+  expect(isResolveHeld({ ...over, decidedAt: 0 }, NOW, 1000)).toBe(false);
+  expect(isResolveHeld(entry('resolved', NOW), NOW, 1000)).toBe(false);
+  expect(isResolveHeld(entry('firing', NOW), NOW, 1000)).toBe(false);
 });
 
 describe('when it is due', () => {
