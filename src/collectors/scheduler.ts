@@ -43,8 +43,9 @@ export class Scheduler {
     void this.remove(job.id);
     const running: Running = { job, timer: undefined, inFlight: undefined, abort: undefined };
     this.#jobs.set(job.id, running);
-    if (options.now === true) this.#run(running, this.#clock.now());
-    this.#arm(running);
+    const now = this.#clock.now();
+    if (options.now === true) this.#run(running, now);
+    this.#arm(running, now);
   }
 
   /** Ends a job: aborts the run in flight and waits for it. */
@@ -61,15 +62,16 @@ export class Scheduler {
     await Promise.all([...this.#jobs.keys()].map((id) => this.remove(id)));
   }
 
-  #arm(running: Running): void {
+  /** `after` is the last tick: a timer may fire a little early, and a tick must not come twice. */
+  #arm(running: Running, after: number): void {
     const { id, intervalMs } = running.job;
     const now = this.#clock.now();
-    const ts = nextTick(now, intervalMs, hashText(id) % intervalMs);
+    const ts = nextTick(Math.max(now, after), intervalMs, hashText(id) % intervalMs);
     running.timer = this.#clock.timer(ts - now, () => {
       if (this.#jobs.get(id) !== running) return;
       if (running.inFlight === undefined) this.#run(running, ts);
       else this.#skipped.add(1);
-      this.#arm(running);
+      this.#arm(running, ts);
     });
   }
 

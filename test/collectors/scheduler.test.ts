@@ -11,6 +11,10 @@ function setUp() {
   return { clock, scheduler: new Scheduler({ clock, log: silentLogger, meter }), skipped: () => skipped };
 }
 
+function bound(clock: ManualClock) {
+  return { now: () => clock.now(), wall: () => clock.wall(), elapsed: () => clock.elapsed() };
+}
+
 describe('the scheduler', () => {
   it('runs a job on ticks aligned to its interval, at an offset of its own', async () => {
     const { clock, scheduler } = setUp();
@@ -21,6 +25,18 @@ describe('the scheduler', () => {
     expect(new Set(ticks.map((ts) => ts % 1000))).toEqual(new Set([hashText('a') % 1000]));
     await scheduler.stop();
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('gives no tick twice when a timer fires early', async () => {
+    const manual = new ManualClock(1_000_000);
+    const early = { ...bound(manual), timer: (delayMs: number, run: () => void) => manual.timer(Math.max(0, delayMs - 1), run) };
+    const scheduler = new Scheduler({ clock: early, log: silentLogger, meter: silentMeter });
+    const ticks: number[] = [];
+    scheduler.add({ id: 'a', intervalMs: 1000, timeoutMs: 500, run: async (ts) => void ticks.push(ts) });
+    await manual.advance(5000);
+    expect(ticks).toEqual([...new Set(ticks)]);
+    expect(ticks.length).toBeGreaterThanOrEqual(4);
+    await scheduler.stop();
   });
 
   it('skips ticks while a run is in flight, and counts them', async () => {
