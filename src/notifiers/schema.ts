@@ -25,7 +25,7 @@ export interface SmtpOptions {
   readonly username: string | undefined;
   readonly password: Secret | undefined;
   readonly tls: ClientTlsOptions;
-  /** At most one mail in this time and incident, except when its severity rises. */
+  /** At most one mail in this time and incident. Routing keeps to it: the outbox holds what is not due. */
   readonly minIntervalMs: number;
 }
 

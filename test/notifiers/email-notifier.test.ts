@@ -185,22 +185,6 @@ describe('mail', () => {
     expect(peer.mails).toHaveLength(1);
   });
 
-  it('comes at most once in the interval, except when the severity rises', async () => {
-    await tell({ alerts: [HARMLESS], incident: { severity: 'warning' } });
-    await mail.clock.advance(60_000);
-    expect(await tell({ reason: 'worse', at: T0 + 60_000, incident: { severity: 'warning' } })).toEqual({
-      kind: 'retry',
-      reason: expect.stringMatching(/at most one mail in 5 m/),
-      retryAfterMs: 240_000,
-    });
-    expect((await tell({ reason: 'worse', at: T0 + 60_000 })).kind).toBe('delivered');
-    await mail.clock.advance(299_999);
-    expect(await tell(over)).toMatchObject({ kind: 'retry', retryAfterMs: 1 });
-    await mail.clock.advance(1);
-    expect((await tell(over)).kind).toBe('delivered');
-    expect(peer.mails).toHaveLength(3);
-  });
-
   it('goes once more only to those who were put off', async () => {
     peer.recipientCodes.set('boss@example.com', 451);
     expect((await tell()).kind).toBe('retry');

@@ -1,13 +1,10 @@
 import { createHash } from 'node:crypto';
-import { compareSeverity, SEVERITIES } from '../../core/alert.ts';
-import { humanDuration } from '../../core/duration.ts';
 import { buildMessage } from '../message.ts';
 import { Reasons } from '../outcome.ts';
 import { cut, oneLine } from '../plain-text.ts';
 import { mailAddressOf } from '../schema.ts';
 import { mailHtml } from './mail-html.ts';
 import { mailText } from './mail-text.ts';
-import type { Severity } from '../../core/alert.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/log.ts';
 import type { DeliveryOutcome, Notification, Notifier, ReceiverData } from '../../core/notification.ts';
@@ -27,8 +24,6 @@ interface Told {
   readonly last: string;
   /** Without its tag; never changes, so that mail readers keep the mails together. */
   readonly subject: string;
-  readonly sentAt: number;
-  readonly severity: Severity;
   /** The notification that was told last. */
   readonly loud: string;
   /** Recipients that were put off by the server, by commas. */
@@ -36,8 +31,8 @@ interface Told {
 }
 
 /**
- * Mails loud notifications only: the first, worse, resolved, repeated. One subject and one thread an incident; at most
- * one mail in the transport's interval, unless the severity rises: then the reader must not wait.
+ * Mails loud notifications only: the first, worse, resolved, repeated. One subject and one thread an incident. How often
+ * that may be is routing's to decide.
  */
 export class EmailNotifier implements Notifier {
   readonly integration = 'email';
@@ -66,7 +61,8 @@ export class EmailNotifier implements Notifier {
     this.#logger = options.logger;
     this.#timeoutMs = options.timeoutMs;
     this.#reasons = new Reasons([options.password]);
-    this.destination = `mail ${options.transport.destination}`;
+    // One reader's full mailbox, or its slow server, is no reason to keep the others waiting.
+    this.destination = `mail ${options.transport.destination} ${options.to[0] ?? ''}`;
   }
 
   async notify(notification: Notification, previous: ReceiverData, signal: AbortSignal): Promise<DeliveryOutcome> {
@@ -74,25 +70,15 @@ export class EmailNotifier implements Notifier {
     const key = `${notification.reason}@${notification.at}`;
     const again = told?.loud === key;
     if (!notification.loud || (again && told.pending === '')) return { kind: 'delivered', receiverData: previous };
-    const holdMs = again || told === undefined ? 0 : this.#holdMs(told, notification);
-    if (holdMs > 0) {
-      const interval = humanDuration(this.#transport.minIntervalMs);
-      return this.#reasons.retry(`${this.destination}: held back, at most one mail in ${interval} an incident`, { retryAfterMs: holdMs });
-    }
     const to = again ? told.pending.split(',') : this.#to;
     const message = buildMessage(notification, this.#message);
     const mail = this.#mail(notification, message, told, { to, again });
     try {
       const result = await this.#send(mail, signal);
-      return this.#sent(notification, told, mail, result, key);
+      return this.#sent(told, mail, result, key);
     } catch (error) {
       return this.#failed(error);
     }
-  }
-
-  #holdMs(told: Told, { incident, reason }: Notification): number {
-    if (reason === 'test' || compareSeverity(incident.severity, told.severity) > 0) return 0;
-    return told.sentAt + this.#transport.minIntervalMs - this.#clock.now();
   }
 
   #mail(
@@ -137,7 +123,7 @@ export class EmailNotifier implements Notifier {
     }
   }
 
-  #sent({ incident }: Notification, told: Told | undefined, mail: Mail, { messageId, refused }: MailResult, key: string): DeliveryOutcome {
+  #sent(told: Told | undefined, mail: Mail, { messageId, refused }: MailResult, key: string): DeliveryOutcome {
     const pending = refused.filter(({ code }) => code < 500).map(({ address }) => address);
     for (const { address, code } of refused) {
       this.#logger.warn('mail_recipient_refused', { destination: this.destination, recipient: oneLine(address), code, again: code < 500 });
@@ -146,8 +132,6 @@ export class EmailNotifier implements Notifier {
       root: told?.root ?? messageId,
       last: messageId,
       subject: told?.subject ?? mail.subject.replace(/^\[[A-Z]+\] /, ''),
-      sentAt: this.#clock.now(),
-      severity: incident.severity,
       loud: key,
       pending: pending.join(','),
     };
@@ -177,14 +161,12 @@ export class EmailNotifier implements Notifier {
 
 const PERMANENT: ReadonlySet<string> = new Set(['EAUTH', 'ENOAUTH', 'ECONFIG', 'EENVELOPE', 'EMAXRECIPIENTS']);
 
-function toldOf({ root, last, subject, sentAt, severity, loud, pending }: ReceiverData): Told | undefined {
+function toldOf({ root, last, subject, loud, pending }: ReceiverData): Told | undefined {
   if (typeof root !== 'string' || typeof subject !== 'string' || !/^<[^<>\s]+>$/.test(root)) return undefined;
   return {
     root,
     last: typeof last === 'string' && /^<[^<>\s]+>$/.test(last) ? last : root,
     subject: oneLine(subject),
-    sentAt: typeof sentAt === 'number' ? sentAt : 0,
-    severity: SEVERITIES.find((known) => known === severity) ?? 'info',
     loud: typeof loud === 'string' ? loud : '',
     pending: typeof pending === 'string' ? pending : '',
   };

@@ -24,14 +24,12 @@ export interface MailResult {
 /** The mail server's connections, shared by all receivers. */
 export class MailTransport {
   readonly from: string;
-  readonly minIntervalMs: number;
   /** Host and port, which is all that may be shown. */
   readonly destination: string;
   readonly #transporter: ReturnType<typeof pooled>;
 
   constructor(options: SmtpOptions) {
     this.from = options.from;
-    this.minIntervalMs = options.minIntervalMs;
     this.destination = `${options.host}:${options.port}`;
     this.#transporter = pooled(options);
   }
