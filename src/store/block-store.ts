@@ -8,11 +8,14 @@ import type { Lane } from './lane.ts';
 import type { BlockHandle, BlockSource, DecodedColumn } from './lane-reader.ts';
 import type { SampleFile, StoredBlockRange } from './sample-file.ts';
 import type { SealedBlock } from './sealed-block.ts';
+import type { SeriesId } from './series-table.ts';
 
 /** Around what a query asks for, that much more of a lane's block list is read and remembered. */
 const LIST_MARGIN_MS = 3_600_000;
 const MAX_REMEMBERED_LISTS = 4096;
 const MAX_TOLD = 1000;
+/** How many blocks are searched for the end of a series that comes back. */
+const BLOCKS_SEARCHED = 8;
 const NONE: readonly BlockHandle[] = [];
 
 /**
@@ -113,6 +116,15 @@ export class BlockStore implements Sealer, BlockSource {
       if (maxTs > fromTs && minTs <= toTs) found.push(this.#guarded(lane, id, minTs, maxTs, () => bytes));
     }
     return found;
+  }
+
+  sealedTs(lane: Lane, id: SeriesId): number {
+    const blocks = this.blocks(lane, -Infinity, Infinity);
+    for (const block of blocks.slice(-BLOCKS_SEARCHED).toReversed()) {
+      const ts = block.column(id)?.ts.at(-1);
+      if (ts !== undefined) return ts;
+    }
+    return -Infinity;
   }
 
   #sealRows(lane: Lane): SealedBlock | undefined {

@@ -54,8 +54,9 @@ export class Flusher {
       this.#writeNames();
       for (const block of pending) {
         this.#file.insertBlock(block);
-        this.#file.run('UPDATE lanes SET sealed_log = ? WHERE id = ?', id, block.lane);
+        this.#file.run('UPDATE lanes SET log_from = ? WHERE id = ?', id, block.lane);
       }
+      for (const lane of overdue) this.#file.run('UPDATE lanes SET log_from = ? WHERE id = ?', id, lane.id);
       for (const row of gone) this.#file.run('DELETE FROM log WHERE id = ?', row);
       if (logged.length > 0) this.#file.run('INSERT INTO log VALUES (?, ?, ?)', id, now, pack(this.#encoder.take(), 1));
     });
@@ -122,7 +123,9 @@ export class Flusher {
       if (series.exists(id)) this.#file.run('INSERT INTO series VALUES (?, ?, NULL, ?)', id, this.#head.bornTs(id), this.#packLabels(id));
     }
     if (newSeries.length > 0) this.#file.run("INSERT OR REPLACE INTO counters VALUES ('next_series', ?)", series.end);
-    for (const lane of newLanes) this.#file.run('INSERT INTO lanes VALUES (?, ?, ?, 0)', lane.id, lane.target, lane.ring?.rows ?? 0);
+    for (const { id, target, rows } of newLanes) {
+      this.#file.run('INSERT INTO lanes VALUES (?, ?, ?, 0) ON CONFLICT (id) DO UPDATE SET rows = excluded.rows', id, target, rows);
+    }
     for (const { id, lane } of newPlaces) this.#file.run('INSERT OR IGNORE INTO places VALUES (?, ?)', id, lane);
     for (const { id, lastTs } of newlyRetired) {
       this.#file.run('UPDATE series SET retired_ts = ? WHERE id = ?', Number.isFinite(lastTs) ? lastTs : null, id);

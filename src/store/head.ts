@@ -31,6 +31,8 @@ export interface Sealer {
   /** Encodes the rows that no block has yet; afterwards the ring may overwrite them. */
   seal(lane: Lane): void;
   nextLaneId(): number;
+  /** The time of the series' newest sample in the lane's blocks; -Infinity where none is found near its end. */
+  sealedTs(lane: Lane, id: SeriesId): number;
 }
 
 /**
@@ -49,6 +51,7 @@ export class Head implements SampleWriter {
   /** Born since the last flush; the flush empties them. */
   newSeries: SeriesId[] = [];
   newPlaces: { id: SeriesId; lane: number }[] = [];
+  /** Begun, or taken up again. */
   newLanes: Lane[] = [];
   newlyRetired: { id: SeriesId; lastTs: number }[] = [];
   samplesAppended = 0;
@@ -56,6 +59,8 @@ export class Head implements SampleWriter {
   duplicateSeries = 0;
   readonly #sealer: Sealer;
   readonly #bornTs: number[] = [];
+  /** Lanes without raw rows, by target: should it write again, it goes on with them. */
+  readonly #resting = new Map<string, Lane[]>();
 
   constructor(limits: StoreLimits, sealer: Sealer) {
     this.limits = limits;
@@ -68,7 +73,11 @@ export class Head implements SampleWriter {
 
   openTarget(id: string): Target {
     let target = this.targets.get(id);
-    if (target === undefined) this.targets.set(id, (target = new Target(id, this)));
+    if (target === undefined) {
+      const resting = (this.#resting.get(id) ?? []).filter(({ isSide }) => !isSide);
+      target = new Target(id, this, Math.max(-Infinity, ...resting.map(({ sealedMaxTs }) => sealedMaxTs)));
+      this.targets.set(id, target);
+    }
     return target;
   }
 
@@ -154,21 +163,39 @@ export class Head implements SampleWriter {
   newRowLane(target: Target, width: number, columnsOfTarget: number): Lane {
     const affordable = Math.floor(this.limits.ringBytesPerTarget / 8 / Math.max(1, columnsOfTarget));
     const rows = Math.max(Math.min(MIN_ROWS, this.limits.rows), Math.min(this.limits.rows, affordable));
-    const lane = new Lane(this.#sealer.nextLaneId(), target.id, new RowRing(rows, Math.min(width, MAX_LANE_COLUMNS)), null);
-    this.adoptLane(lane);
-    this.newLanes.push(lane);
+    const lane = this.#takeLane(target.id, false);
+    lane.ring = new RowRing(rows, Math.min(width, MAX_LANE_COLUMNS));
+    lane.rows = rows;
+    this.spreadSeal(lane, lane.ring);
     target.lanes.push(lane);
     return lane;
+  }
+
+  /** Keeps a lane without raw rows for the day when its target writes again. */
+  rest(lane: Lane): void {
+    const resting = this.#resting.get(lane.target);
+    if (resting === undefined) this.#resting.set(lane.target, [lane]);
+    else resting.push(lane);
+  }
+
+  /** Forgets a lane that has nothing left. */
+  dropLane(id: number): void {
+    const target = this.lanes[id]?.target ?? '';
+    const left = this.#resting.get(target)?.filter((lane) => lane.id !== id) ?? [];
+    if (left.length === 0) this.#resting.delete(target);
+    else this.#resting.set(target, left);
+    this.lanes[id] = undefined;
+    this.newLanes = this.newLanes.filter((lane) => lane.id !== id);
+    this.places.removeLane(id);
+  }
+
+  sealedTs(lane: Lane, id: SeriesId): number {
+    return this.places.has(id, lane.id) ? this.#sealer.sealedTs(lane, id) : -Infinity;
   }
 
   /** Seals without giving columns back, while the log is played: it names columns by their place. */
   sealRaw(lane: Lane): void {
     this.#sealer.seal(lane);
-  }
-
-  adoptLane(lane: Lane): void {
-    this.lanes[lane.id] = lane;
-    if (lane.ring !== null) this.spreadSeal(lane, lane.ring);
   }
 
   /** Sets when the lane is sealed next, by a share of what it has room for that depends on its number. */
@@ -179,10 +206,20 @@ export class Head implements SampleWriter {
 
   sideOf(target: Target): Lane {
     if (target.side !== null) return target.side;
-    const lane = new Lane(this.#sealer.nextLaneId(), target.id, null, new SideStore());
+    const lane = this.#takeLane(target.id, true);
+    lane.side = new SideStore();
+    target.side = lane;
+    return lane;
+  }
+
+  /** A resting lane of the target, or a new one. */
+  #takeLane(target: string, isSide: boolean): Lane {
+    const resting = this.#resting.get(target) ?? [];
+    const at = resting.findIndex((lane) => lane.isSide === isSide);
+    const lane = resting[at] ?? new Lane(this.#sealer.nextLaneId(), target, isSide);
+    if (at >= 0) resting.splice(at, 1);
     this.lanes[lane.id] = lane;
     this.newLanes.push(lane);
-    target.side = lane;
     return lane;
   }
 
@@ -193,6 +230,7 @@ export class Head implements SampleWriter {
     const ids = lane.ring === null ? lane.side!.series.map(({ id }) => id) : lane.ring.ids.subarray(0, lane.ring.cols);
     lane.ring = null;
     lane.side = null;
+    this.rest(lane);
     for (const id of ids) this.#unplace(id, lane, lastTs);
   }
 

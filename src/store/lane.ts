@@ -10,8 +10,12 @@ import { SideSeries } from './side-points.ts';
 export class Lane {
   readonly id: number;
   readonly target: string;
-  ring: RowRing | null;
-  side: SideStore | null;
+  /** It is for series with timestamps of their own. */
+  readonly isSide: boolean;
+  /** Rows of its ring, whether it has one now or not; 0 for a side lane. */
+  rows = 0;
+  ring: RowRing | null = null;
+  side: SideStore | null = null;
   /** The newest sealed blocks, oldest first, in memory. */
   sealed: SealedBlock[] = [];
   /** The times of the oldest and the newest sample in blocks that are only in the file, and the newest of those blocks. */
@@ -26,11 +30,15 @@ export class Lane {
   keyframeDue = true;
   chainStart = 0;
 
-  constructor(id: number, target: string, ring: RowRing | null, side: SideStore | null) {
+  constructor(id: number, target: string, isSide: boolean) {
     this.id = id;
     this.target = target;
-    this.ring = ring;
-    this.side = side;
+    this.isSide = isSide;
+  }
+
+  /** The time of the newest sample in a block; -Infinity where there is none. */
+  get sealedMaxTs(): number {
+    return Math.max(this.storedMaxTs, this.sealed.at(-1)?.maxTs ?? -Infinity);
   }
 
   /** The column of a series here, -1 where it has none. */
@@ -55,8 +63,9 @@ export class SideStore {
     return this.#byId.get(id) ?? -1;
   }
 
-  add(id: SeriesId): number {
-    const col = this.series.push(new SideSeries(id)) - 1;
+  /** Samples of the series up to `floorTs` are in blocks. */
+  add(id: SeriesId, floorTs: number): number {
+    const col = this.series.push(new SideSeries(id, floorTs)) - 1;
     this.#byId.set(id, col);
     return col;
   }

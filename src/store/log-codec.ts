@@ -24,6 +24,8 @@ export interface Chain {
 
 /** Receives a record's content in order. `rows` is called with the lane's columns as of then. */
 export interface LogVisitor {
+  /** False where the lane's entry in this record is of no use: then it is skipped, as what it builds on may be gone. */
+  wants(lane: number): boolean;
   /** The series of a lane's columns from here on; only before rows of a keyframe. */
   columns(lane: number, ids: Int32Array): void;
   /** The newest rows of that lane's chain so far, and how many the chain has; undefined where there is none. */
@@ -39,20 +41,18 @@ export interface LogVisitor {
  * names its columns.
  */
 export class LogEncoder {
+  readonly #record = new BitWriter();
+  /** The body of the entry that is being written; its length goes before it. */
   readonly #out = new BitWriter();
   readonly #rawWords = new Uint32Array(2);
   readonly #rawBytes = new Uint8Array(this.#rawWords.buffer);
 
   begin(): void {
-    this.#out.reset();
-  }
-
-  get length(): number {
-    return this.#out.length;
+    this.#record.reset();
   }
 
   take(): Uint8Array {
-    return this.#out.take();
+    return this.#record.take();
   }
 
   /** The ring's rows from `unlogged` on. Returns the row that the chain begins with; the caller keeps it once the record is safe. */
@@ -60,8 +60,7 @@ export class LogEncoder {
     const from = Math.max(ring.unlogged, ring.unsealed, ring.first);
     const keyframe = lane.keyframeDue || from - 2 < ring.first || from > ring.unlogged;
     const chainStart = keyframe ? from : lane.chainStart;
-    this.#out.varint(lane.id);
-    this.#out.byte(keyframe ? KEYFRAME_ROWS : ROWS);
+    this.#out.reset();
     if (keyframe) this.#columns(ring);
     this.#out.varint(ring.next - from);
     let before = 0;
@@ -71,14 +70,14 @@ export class LogEncoder {
       before = ts;
       this.#row(ring, row, row - chainStart);
     }
+    this.#entry(lane, keyframe ? KEYFRAME_ROWS : ROWS);
     return chainStart;
   }
 
   /** The points of a side lane from each one's `unlogged` on. */
   points(lane: Lane): void {
     const series = lane.side?.series ?? [];
-    this.#out.varint(lane.id);
-    this.#out.byte(POINTS);
+    this.#out.reset();
     let count = 0;
     for (const points of series) count += points.next - points.unlogged;
     this.#out.varint(count);
@@ -90,6 +89,14 @@ export class LogEncoder {
         this.#raw(points.words, slot);
       }
     }
+    this.#entry(lane, POINTS);
+  }
+
+  #entry(lane: Lane, kind: number): void {
+    this.#record.varint(lane.id);
+    this.#record.byte(kind);
+    this.#record.varint(this.#out.length);
+    this.#record.append(this.#out.bytes.subarray(0, this.#out.length));
   }
 
   #columns(ring: RowRing): void {
@@ -150,8 +157,11 @@ export function playLog(bytes: Uint8Array, visitor: LogVisitor): void {
   while (from.at < bytes.length) {
     const lane = from.varint();
     const kind = from.byte();
-    if (kind === POINTS) playPoints(from, lane, visitor);
-    else if (kind === ROWS || kind === KEYFRAME_ROWS) playRows(from, lane, kind === KEYFRAME_ROWS, visitor);
+    const body = from.take(from.varint());
+    if (!visitor.wants(lane)) continue;
+    const entry = new BitReader(body);
+    if (kind === POINTS) playPoints(entry, lane, visitor);
+    else if (kind === ROWS || kind === KEYFRAME_ROWS) playRows(entry, lane, kind === KEYFRAME_ROWS, visitor);
     else throw corrupt(`a log entry of kind ${kind}`);
   }
 }

@@ -42,9 +42,9 @@ export function recover(head: Head, blocks: BlockStore, flusher: Flusher, file: 
 }
 
 interface LaneRows {
-  /** Rows of the lane's ring, and the log row from which on the log has what no block has. */
+  /** Rows of the lane's ring, and the log row from which on the log has what no block has, without a gap. */
   readonly rows: number;
-  readonly sealedLog: number;
+  readonly logFrom: number;
 }
 
 function loadNames(head: Head, blocks: BlockStore, flusher: Flusher, file: SampleFile): ReadonlyMap<number, LaneRows> {
@@ -60,11 +60,11 @@ function loadNames(head: Head, blocks: BlockStore, flusher: Flusher, file: Sampl
   if (next !== undefined) series.skipTo(next.value);
   flusher.adoptSymbols(series.symbols.end);
   const rows = new Map<number, LaneRows>();
-  for (const lane of file.rows<{ id: number; target: string; rows: number; sealed_log: number }>('SELECT * FROM lanes')) {
-    head.lanes[lane.id] = new Lane(lane.id, lane.target, null, null);
-    rows.set(lane.id, { rows: lane.rows, sealedLog: lane.sealed_log });
+  for (const lane of file.rows<{ id: number; target: string; rows: number; log_from: number }>('SELECT * FROM lanes')) {
+    head.lanes[lane.id] = new Lane(lane.id, lane.target, lane.rows === 0);
+    rows.set(lane.id, { rows: lane.rows, logFrom: lane.log_from });
     blocks.nextLane = Math.max(blocks.nextLane, lane.id + 1);
-    flusher.nextLog = Math.max(flusher.nextLog, lane.sealed_log);
+    flusher.nextLog = Math.max(flusher.nextLog, lane.log_from);
   }
   for (const place of file.rows<{ series: SeriesId; lane: number }>('SELECT series, lane FROM places ORDER BY lane')) {
     if (series.exists(place.series) && head.lane(place.lane) !== undefined) head.places.set(place.series, place.lane, NO_COLUMN);
@@ -101,6 +101,7 @@ function settle(head: Head, flusher: Flusher): void {
     if (lane.ring !== null) for (let col = 0; col < lane.ring.cols; col++) head.place(lane.ring.ids[col]!, lane, col);
     for (const [col, points] of (lane.side?.series ?? []).entries()) head.place(points.id, lane, col);
     if (lane.ring !== null || lane.side !== null) head.openTarget(lane.target).adopt(lane);
+    else head.rest(lane);
     lane.keyframeDue = true;
     if (lane.ring !== null) head.spreadSeal(lane, lane.ring);
   }
@@ -132,6 +133,11 @@ class LogPlayer implements LogVisitor {
     this.needed.clear();
   }
 
+  /** Rows that a block has are left to it: between them and later ones there may be rows that were never logged. */
+  wants(lane: number): boolean {
+    return this.#logId >= (this.#rows.get(lane)?.logFrom ?? Infinity);
+  }
+
   previous(lane: number): Chain | undefined {
     return this.#chains.get(lane);
   }
@@ -155,33 +161,26 @@ class LogPlayer implements LogVisitor {
   row(laneId: number, ts: number, words: Uint32Array<ArrayBuffer>): void {
     const lane = this.#lane(laneId);
     const before = this.#chains.get(laneId);
-    if (lane.ring === null || before === undefined) throw corrupt('the log has a row without columns');
+    if (before === undefined) throw corrupt('the log has a row without columns');
     this.#chains.set(laneId, { length: before.length + 1, last: new Float64Array(words.buffer), beforeLast: before.last });
-    const inBlock = this.#inBlock(laneId);
-    if (!inBlock) this.needed.add(lane);
-    if (ts <= lane.ring.lastTs) return;
+    if (lane.ring === null || words.length !== 2 * lane.ring.cols) throw corrupt('the log has a row of another width');
+    this.needed.add(lane);
+    if (ts <= Math.max(lane.ring.lastTs, lane.sealedMaxTs)) return;
     if (lane.ring.next - lane.ring.unsealed >= lane.ring.rows) this.#head.sealRaw(lane);
     lane.ring.appendCells(ts, words);
-    if (inBlock) lane.ring.unsealed = lane.ring.next;
     lane.ring.unlogged = lane.ring.next;
   }
 
-  /** Points that a block has are left to it: which of them are in it cannot be told series by series. */
   point(laneId: number, series: number, ts: number, words: Uint32Array): void {
     const lane = this.#lane(laneId);
-    if (this.#inBlock(laneId)) return;
     if (!this.#head.series.exists(series)) throw corrupt(`the log names a series ${series} that is not known`);
     lane.side ??= new SideStore();
     const known = lane.side.columnOf(series);
-    const points = lane.side.series[known >= 0 ? known : lane.side.add(series)]!;
+    const points = lane.side.series[known >= 0 ? known : lane.side.add(series, -Infinity)]!;
     if (points.full) this.#head.sealRaw(lane);
     points.restore(ts, words);
     points.unlogged = points.next;
     this.needed.add(lane);
-  }
-
-  #inBlock(lane: number): boolean {
-    return this.#logId < (this.#rows.get(lane)?.sealedLog ?? 0);
   }
 
   #lane(id: number): Lane {
@@ -194,7 +193,7 @@ class LogPlayer implements LogVisitor {
     const rows = this.#rows.get(lane.id)?.rows ?? 0;
     if (rows < 1 || rows > 65_536) throw corrupt(`a ring of ${rows} rows`);
     lane.ring = new RowRing(rows, Math.max(1, cols));
-    this.#head.adoptLane(lane);
+    lane.rows = rows;
     return lane.ring;
   }
 }

@@ -72,11 +72,7 @@ export class Retention {
       for (const lane of lanes) this.#file.run('DELETE FROM lanes WHERE id = ?', lane);
     });
     this.seriesExpired += expired.length;
-    for (const lane of lanes) {
-      this.#head.lanes[lane] = undefined;
-      this.#head.places.removeLane(lane);
-    }
-    this.#head.newLanes = this.#head.newLanes.filter(({ id }) => !lanes.includes(id));
+    for (const lane of lanes) this.#head.dropLane(lane);
     if (expired.length === 0) return;
     const unused = this.#head.expire(expired);
     this.#file.transaction(() => {

@@ -14,7 +14,7 @@ const MAX_UNPACKED_BYTES = 512 * 1024 * 1024;
 const SCHEMA = `
   CREATE TABLE symbols (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
   CREATE TABLE series (id INTEGER PRIMARY KEY, born_ts INTEGER NOT NULL, retired_ts INTEGER, labels BLOB NOT NULL);
-  CREATE TABLE lanes (id INTEGER PRIMARY KEY, target TEXT NOT NULL, rows INTEGER NOT NULL, sealed_log INTEGER NOT NULL);
+  CREATE TABLE lanes (id INTEGER PRIMARY KEY, target TEXT NOT NULL, rows INTEGER NOT NULL, log_from INTEGER NOT NULL);
   CREATE TABLE places (series INTEGER NOT NULL, lane INTEGER NOT NULL, PRIMARY KEY (series, lane)) WITHOUT ROWID;
   CREATE TABLE blocks (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL,
     samples INTEGER NOT NULL, bytes BLOB NOT NULL);
@@ -61,6 +61,8 @@ export class SampleFile {
     }
     if (version !== 0 && application !== APPLICATION_ID) throw corrupt('the file is not one of ours');
     if (version === 0) {
+      const [tables] = this.rows<{ n: number }>('SELECT count(*) AS n FROM sqlite_schema');
+      if (tables?.n !== 0) throw corrupt('the file is not one of ours');
       this.#db.pragma('auto_vacuum = INCREMENTAL');
       this.#db.pragma('page_size = 8192');
     }
@@ -150,7 +152,8 @@ export function unpack(bytes: Uint8Array): Uint8Array {
 /** True for errors that say the file itself is damaged, not the disk or the moment. */
 export function isCorruption(error: unknown): boolean {
   if (error instanceof BelfryError) return error.code === 'STORE_CORRUPT';
-  return error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
+  if (typeof error !== 'object' || error === null || !('code' in error)) return false;
+  return typeof error.code === 'string' && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
 }
 
 /** Renames a damaged file and its companions; returns the new name. */

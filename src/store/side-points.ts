@@ -9,6 +9,7 @@ const FIRST_CAPACITY = 8;
 /** The newest points of a series whose samples carry their own timestamps. Point p lies in slot p % capacity. */
 export class SideSeries {
   readonly id: SeriesId;
+  readonly #floorTs: number;
   next = 0;
   unsealed = 0;
   unlogged = 0;
@@ -16,8 +17,10 @@ export class SideSeries {
   v = new Float64Array(FIRST_CAPACITY);
   words = new Uint32Array(this.v.buffer);
 
-  constructor(id: SeriesId) {
+  /** Samples of the series up to `floorTs` are elsewhere. */
+  constructor(id: SeriesId, floorTs: number) {
     this.id = id;
+    this.#floorTs = floorTs;
   }
 
   get count(): number {
@@ -29,7 +32,7 @@ export class SideSeries {
   }
 
   get lastTs(): number {
-    return this.next === 0 ? -Infinity : this.ts[(this.next - 1) % this.v.length]!;
+    return this.next === 0 ? this.#floorTs : this.ts[(this.next - 1) % this.v.length]!;
   }
 
   get firstTs(): number {
@@ -43,8 +46,8 @@ export class SideSeries {
   /** Appends a sample; the same one again is ignored. Returns whether it was taken. Throws `STORE_OUT_OF_ORDER`. */
   append(ts: number, value: number): boolean {
     if (ts <= this.lastTs) {
-      const last = this.v[(this.next - 1) % this.v.length]!;
-      if (ts === this.lastTs && !this.#isStale(this.next - 1) && Object.is(last, value)) return false;
+      const last = this.v[Math.max(0, this.next - 1) % this.v.length]!;
+      if (ts === this.lastTs && this.next > 0 && !this.#isStale(this.next - 1) && Object.is(last, value)) return false;
       throw new BelfryError('STORE_OUT_OF_ORDER', `sample at ${ts} is not after the newest one at ${this.lastTs}`);
     }
     const slot = this.#slot();

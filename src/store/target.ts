@@ -17,16 +17,18 @@ export class Target implements TargetWriter {
   readonly id: string;
   readonly lanes: Lane[] = [];
   side: Lane | null = null;
-  lastTs = -Infinity;
+  lastTs: number;
   readonly #head: Head;
   #layout: Layout | undefined;
   #ids: Int32Array = new Int32Array(0);
   #columns = 0;
   #closed = false;
 
-  constructor(id: string, head: Head) {
+  /** Rows up to `lastTs` are in blocks already. */
+  constructor(id: string, head: Head, lastTs: number) {
     this.id = id;
     this.#head = head;
+    this.lastTs = lastTs;
   }
 
   append(ts: number, layout: Layout, values: Float64Array, absent?: Uint8Array): void {
@@ -49,7 +51,7 @@ export class Target implements TargetWriter {
     let col = store.side!.columnOf(id);
     if (col < 0) {
       if (store.side!.series.length >= this.#head.limits.seriesPerTarget) this.#refuseCount(store.side!.series.length + 1);
-      col = store.side!.add(id);
+      col = store.side!.add(id, this.#head.sealedTs(store, id));
       this.#head.place(id, store, col);
     }
     const points = store.side!.series[col]!;

@@ -28,6 +28,7 @@ export function memoryHead(limits: Partial<StoreLimits> = {}): { head: Head; rea
         for (const points of lane.side?.series ?? []) points.unsealed = points.next;
       },
       nextLaneId: () => lanes++,
+      sealedTs: () => -Infinity,
     },
   );
   return { head, reader: new Reader(head, { blocks: () => [] }) };
