@@ -7,7 +7,7 @@ if (major < 24 || (major === 24 && minor < 6)) {
   process.stderr.write(`belfry needs Node.js 24.6 or newer; this is ${process.versions.node} (in a checkout, npm run brings its own)\n`);
   process.exitCode = 1;
 } else {
-  // An installed package has dist/; a checkout runs its sources.
-  const built = new URL('../dist/main.js', import.meta.url);
-  await import(existsSync(built) ? built.href : new URL('../src/main.ts', import.meta.url).href);
+  // A checkout runs its sources; an installed package has none, but dist/.
+  const source = new URL('../src/main.ts', import.meta.url);
+  await import(existsSync(source) ? source.href : new URL('../dist/main.js', import.meta.url).href);
 }

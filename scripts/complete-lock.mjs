@@ -8,11 +8,20 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 const LOCK_PATH = new URL('../package-lock.json', import.meta.url);
 const PLATFORMS = ['darwin', 'linux', 'win32', 'android', 'freebsd', 'openharmony', 'sunos', 'aix'];
-const ARCHITECTURES = { arm64: 'arm64', x64: 'x64', ia32: 'ia32', ppc64: 'ppc64', s390x: 's390x', riscv64: 'riscv64', loong64: 'loong64', arm: 'arm' };
+const ARCHITECTURES = {
+  arm64: 'arm64',
+  x64: 'x64',
+  ia32: 'ia32',
+  ppc64: 'ppc64',
+  s390x: 's390x',
+  riscv64: 'riscv64',
+  loong64: 'loong64',
+  arm: 'arm',
+};
 
 /** The lock key that Node would resolve `name` to from the package at `from`, or undefined when the lock has none. */
 function resolveKey(packages, from, name) {
-  for (let base = from; ; ) {
+  for (let base = from; ;) {
     const key = `${base === '' ? '' : `${base}/`}node_modules/${name}`;
     if (packages[key] !== undefined) return key;
     if (base === '') return undefined;
@@ -27,7 +36,11 @@ function platformOf(name) {
   const os = words.find((word) => PLATFORMS.includes(word));
   const cpu = words.map((word) => ARCHITECTURES[word]).find((value) => value !== undefined);
   if (os === undefined || cpu === undefined) return undefined;
-  const libc = words.some((word) => word.startsWith('musl')) ? ['musl'] : words.some((word) => word.startsWith('gnu')) ? ['glibc'] : undefined;
+  const libc = words.some((word) => word.startsWith('musl'))
+    ? ['musl']
+    : words.some((word) => word.startsWith('gnu'))
+      ? ['glibc']
+      : undefined;
   return { os: [os], cpu: [cpu], ...(libc && os === 'linux' ? { libc } : {}) };
 }
 
