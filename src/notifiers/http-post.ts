@@ -39,6 +39,8 @@ export class HttpPoster {
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
   readonly #tls: ConnectionOptions;
+  #active = 0;
+  #closed = false;
 
   constructor(options: { clock: Clock; tls: ClientTlsOptions; answerBytesMax?: number }) {
     const agent = { keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: 2 };
@@ -54,6 +56,17 @@ export class HttpPoster {
   }
 
   async post(options: HttpPostOptions): Promise<HttpAnswer> {
+    if (this.#closed) throw new BelfryError('DELIVERY_FAILED', 'the configuration was replaced');
+    this.#active++;
+    try {
+      return await this.#follow(options);
+    } finally {
+      this.#active--;
+      this.#release();
+    }
+  }
+
+  async #follow(options: HttpPostOptions): Promise<HttpAnswer> {
     let { url } = options;
     const deadline = this.#clock.elapsed() + options.timeoutMs;
     for (let redirects = 0; ; redirects++) {
@@ -68,8 +81,14 @@ export class HttpPoster {
     }
   }
 
-  /** Closes the connections; what is in flight fails. */
+  /** Takes no more posts; those in flight end first, so that a reload cuts none off half-told. */
   close(): void {
+    this.#closed = true;
+    this.#release();
+  }
+
+  #release(): void {
+    if (!this.#closed || this.#active > 0) return;
     this.#http.destroy();
     this.#https.destroy();
   }

@@ -78,7 +78,7 @@ export class NotifierSet {
     return [...this.#byReceiver.keys()];
   }
 
-  /** Closes all connections. What is still in flight fails and says so, so stop the outbox first. */
+  /** Takes no more messages, lets those in flight end, then closes all connections. */
   close(): void {
     for (const close of this.#closers.splice(0)) close();
   }

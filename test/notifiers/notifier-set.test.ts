@@ -77,6 +77,19 @@ describe('the set of notifiers', () => {
     set.close();
   });
 
+  it('lets what is on its way end when it is closed', async () => {
+    const hook = await HttpPeer.start();
+    const set = new NotifierSet({ ...base, receivers: [{ ...nobody, webhook: webhookOf(hook.url) }] });
+    const arrived = hook.nextRequest();
+    const outcome = set.get('owner/orders', 'webhook')?.notify(notificationOf(), {}, never);
+    set.close();
+    await arrived;
+    expect(await outcome).toEqual({ kind: 'delivered' });
+    const later = await set.get('owner/orders', 'webhook')?.notify(notificationOf(), {}, never);
+    expect(later).toMatchObject({ kind: 'retry', reason: expect.stringContaining('replaced') });
+    await hook.close();
+  });
+
   it('fails, and says so, when it is used after it was closed', async () => {
     const mail = await MailPeer.start();
     const set = new NotifierSet({

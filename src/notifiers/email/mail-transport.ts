@@ -59,9 +59,8 @@ export class MailTransport {
     return { messageId: info.serverMessageId ?? info.messageId, refused };
   }
 
-  /** Closes every connection, also those in the middle of a mail, which then fails. */
+  /** Takes no more mails; those in flight end first. */
   close(): void {
-    // Connections in a delivery are let go first: the caller has stopped the outbox by then.
     this.#transporter.close();
   }
 }
