@@ -1,4 +1,4 @@
-import { compareSeverity, severityOf, type Alert, type Severity } from '../core/alert.ts';
+import { compareSeverity, SEVERITIES, severityOf, type Alert, type Severity } from '../core/alert.ts';
 import type { Incident, IncidentEvent } from '../core/incident.ts';
 import { Labels } from '../core/labels.ts';
 import type { IncidentAlertRow, IncidentRow } from '../core/state.ts';
@@ -15,7 +15,8 @@ export class IncidentRecord {
   readonly alerts = new Map<string, Alert>();
   readonly events: IncidentEvent[] = [];
   #lastSeq = 0;
-  #firing = 0;
+  /** How many fire, by severity. */
+  readonly #firing: Record<Severity, number> = { info: 0, warning: 0, critical: 0 };
   #ordered: readonly Alert[] | undefined;
   /** What has fired in this run: what makes a further alert worse, or not. */
   #runSeverity: Severity | undefined;
@@ -32,7 +33,7 @@ export class IncidentRecord {
     for (const alertRow of alerts) {
       const alert = alertOfRow(alertRow);
       record.alerts.set(alertRow.alertKey, alert);
-      if (alert.status === 'firing') record.#firing++;
+      if (alert.status === 'firing') record.#firing[severityOf(alert.labels)]++;
       if (alert.status === 'firing' || alert.endsAt >= row.firingSince) record.#enterRun(alert);
     }
     for (const { seq, at, kind, text } of events) record.events.push({ seq, at, kind, text });
@@ -41,7 +42,7 @@ export class IncidentRecord {
   }
 
   get firing(): boolean {
-    return this.#firing > 0;
+    return this.firingSeverity !== undefined;
   }
 
   get closed(): boolean {
@@ -50,9 +51,7 @@ export class IncidentRecord {
 
   /** The worst of what fires now. */
   get firingSeverity(): Severity | undefined {
-    let worst: Severity | undefined;
-    for (const { status, labels } of this.alerts.values()) if (status === 'firing') worst = worse(worst, severityOf(labels));
-    return worst;
+    return SEVERITIES.findLast((severity) => this.#firing[severity] > 0);
   }
 
   /**
@@ -62,12 +61,12 @@ export class IncidentRecord {
    */
   fire(alert: Alert, at: number, holdMs: number): WorseBy | undefined {
     const { resolvedAt } = this.row;
-    const isNewRun = this.#firing === 0 && (resolvedAt === 0 || at >= resolvedAt + holdMs);
+    const isNewRun = !this.firing && (resolvedAt === 0 || at >= resolvedAt + holdMs);
     if (isNewRun) this.#beginRun(at);
     const worseBy = isNewRun ? undefined : this.#worseBy(alert);
     this.#enterRun(alert);
     this.alerts.set(alert.labels.key, alert);
-    this.#firing++;
+    this.#firing[severityOf(alert.labels)]++;
     this.row = { ...this.row, resolvedAt: 0, severity: worse(this.row.severity, severityOf(alert.labels)) };
     this.#ordered = undefined;
     return worseBy;
@@ -75,8 +74,8 @@ export class IncidentRecord {
 
   resolve(alert: Alert, at: number): void {
     this.alerts.set(alert.labels.key, alert);
-    this.#firing--;
-    if (this.#firing === 0) this.row = { ...this.row, resolvedAt: at };
+    this.#firing[severityOf(alert.labels)]--;
+    if (!this.firing) this.row = { ...this.row, resolvedAt: at };
     this.#ordered = undefined;
   }
 

@@ -185,8 +185,8 @@ export class Routing {
     }
   }
 
-  /** One timer an incident: while it fires for the next reminder, then for its closing. */
-  #arm(record: IncidentRecord): void {
+  /** One timer an incident: while it fires for the next reminder, then for its closing; not before `leastMs`. */
+  #arm(record: IncidentRecord, leastMs = 0): void {
     this.#timers.get(record)?.cancel();
     this.#timers.delete(record);
     if (this.#stopped || record.closed) return;
@@ -198,7 +198,7 @@ export class Routing {
         : undefined
       : record.row.resolvedAt + closeAfterMs;
     if (due === undefined) return;
-    const timer = clock.timer(Math.max(0, due - clock.now()), () => this.#onTimer(record), { unref: true });
+    const timer = clock.timer(Math.max(leastMs, due - clock.now()), () => this.#onTimer(record), { unref: true });
     this.#timers.set(record, timer);
   }
 
@@ -208,7 +208,8 @@ export class Routing {
       this.#options.store.durably(() => {
         if (record.firing) this.#enqueue(this.#dedup.repeat(record, this.#options.repeatIntervalMs, now));
         else this.#close(record, now);
-        this.#arm(record);
+        // A reminder that found no room is due still: it must not come round at once for ever.
+        this.#arm(record, TIMER_LEAST_MS);
       });
     } catch (error) {
       this.#options.log.error('routing_timer_failed', { group: record.row.groupKey, error: errorText(error) });
@@ -244,5 +245,6 @@ export class Routing {
   }
 }
 
+const TIMER_LEAST_MS = 10_000;
 const NOTHING_NEW = { firing: true, newAlerts: 0, resolved: 0, worse: false };
 const NOTHING_NEW_RESOLVED = { firing: false, newAlerts: 0, resolved: 0, worse: false };

@@ -98,6 +98,17 @@ describe('who is told', () => {
     });
   });
 
+  it('tells the default owner of what only those who run Belfry can mend, apart from the cluster’s own incident', async () => {
+    const blind = alertOf(
+      { alertname: 'CollectorAuthFailed', cluster: 'orders-dal', audience: 'platform', severity: 'warning' },
+      setup.clock.now(),
+    );
+    await setup.receive(crashed('2'), blind);
+    expect(told('owner/platform webhook')).toEqual(['first firing loud']);
+    expect(told('owner/orders webhook')).toEqual(['first firing loud']);
+    expect(setup.notifier('owner/orders webhook').delivered[0]?.alerts).toHaveLength(1);
+  });
+
   it('tells nobody, but keeps the incident, where no owner is configured', async () => {
     setup.owners.replace({ owners: new Map(), ownerOfCluster: new Map(), defaultOwner: '' });
     await setup.receive(crashed('2'));
@@ -183,6 +194,44 @@ describe('how often', () => {
     await setup.clock.advance(4 * HOUR);
     expect(told('owner/orders slack').slice(2)).toEqual(['repeat firing loud', 'repeat firing loud']);
     expect(told('owner/orders email').slice(2)).toEqual(['repeat firing loud', 'repeat firing loud']);
+  });
+});
+
+describe('when the outbox has no room', () => {
+  beforeEach(async () => {
+    await setup.end();
+    setup = new Setup({ settings: { messagesMax: 0 } });
+  });
+
+  it('decides anew on the next change', async () => {
+    await setup.receive(crashed('1', 'warning', 'pay-dal'));
+    expect(setup.db.rows('dedup')).toEqual([]);
+    setup.kill();
+    setup.setSettings({});
+    setup.start();
+    await receiveAndWait(crashed('2', 'warning', 'pay-dal'));
+    expect(told('owner/payments webhook')).toEqual(['first firing loud']);
+    expect(setup.notifier('owner/payments webhook').delivered[0]?.alerts).toHaveLength(2);
+  });
+
+  it('keeps the incident open until the resolve has found room, and asks for it now and then', async () => {
+    setup.kill();
+    setup.setSettings({});
+    setup.start();
+    await setup.receive(crashed('1', 'critical', 'pay-dal'));
+    setup.kill();
+    setup.setSettings({ messagesMax: 0 });
+    setup.start();
+    await setup.clock.advance(4 * HOUR + MINUTE);
+    await receiveAndWait(resolved(crashed('1', 'critical', 'pay-dal'), setup.clock.now()));
+    await setup.clock.advance(12 * MINUTE);
+    expect(setup.db.rows('incident').map(({ closedAt }) => closedAt)).toEqual([0]);
+    setup.kill();
+    setup.setSettings({});
+    setup.start();
+    await setup.clock.advance(6 * MINUTE);
+    expect(told('owner/payments webhook')).toEqual(['first firing loud', 'all_resolved resolved loud']);
+    expect(setup.db.rows('incident').map(({ closedAt }) => closedAt > 0)).toEqual([true]);
   });
 });
 
@@ -275,12 +324,12 @@ describe('when state cannot be written', () => {
 describe('a transaction', () => {
   it('is one for routing with the outbox, and one for each delivery', async () => {
     let commits = 0;
-    const { durably } = setup.db;
+    const durably = setup.db.durably.bind(setup.db);
     let depth = 0;
     setup.db.durably = (write) => {
       if (depth++ === 0) commits++;
       try {
-        return durably.call(setup.db, write);
+        return durably(write);
       } finally {
         depth--;
       }

@@ -83,7 +83,7 @@ export class Setup {
       new FakeNotifier(name.split(' ')[1], `of ${name}`),
     ]),
   );
-  readonly #options: SetupOptions;
+  #options: SetupOptions;
   #process = new ProcessClock(this.clock);
   db!: StateDb;
   outbox!: Outbox;
@@ -117,6 +117,11 @@ export class Setup {
     routing.start();
     outbox.start();
     [this.outbox, this.routing] = [outbox, routing];
+  }
+
+  /** For the next start. */
+  setSettings(settings: Partial<OutboxSettings>): void {
+    this.#options = { ...this.#options, settings };
   }
 
   /** As kill -9 does: nothing is told that it ends, and only the file is left. What it had on its way may still arrive. */

@@ -34,6 +34,8 @@ export interface StateDbOptions {
 
 const DEFAULTS = { busyTimeoutMs: 1000, limitBytes: 4 * 1024 ** 3, waitingChangesMax: 1_000_000, retryMs: 1000 };
 const PAGE_BYTES = 4096;
+/** What the write-ahead log is cut down to after it has grown. */
+const WAL_BYTES = 16 * 1024 ** 2;
 
 /**
  * Opens state.db and holds its folder. Errors: STORE_LOCKED, STORE_NEWER, STORE_CORRUPT, CONFIG_INVALID (a network
@@ -65,6 +67,7 @@ function prepareFile(sqlite: Sqlite.Database, path: string, limitBytes: number):
   sqlite.pragma('journal_mode = WAL');
   sqlite.pragma('synchronous = FULL');
   sqlite.pragma('foreign_keys = ON');
+  sqlite.pragma(`journal_size_limit = ${WAL_BYTES}`);
   sqlite.pragma(`max_page_count = ${Math.ceil(limitBytes / PAGE_BYTES)}`);
   const found = String(sqlite.pragma('quick_check(1)', { simple: true }));
   if (found !== 'ok') throw damaged(path, found);
