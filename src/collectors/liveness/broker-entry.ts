@@ -9,8 +9,8 @@ export interface BrokerEntry {
   /** Undefined while no address is known. */
   watch: BrokerWatch | undefined;
   looks: OutageLooks | undefined;
-  /** Judges once more when survivors are no longer waited for. */
-  settle: Timer | undefined;
+  /** Judge once more when survivors, or a stop's last word, are no longer waited for. */
+  settle: readonly Timer[];
   savedAt: number;
 }
 
@@ -18,8 +18,8 @@ export interface BrokerEntry {
 export function stopLooking(entry: BrokerEntry): void {
   entry.looks?.cancel();
   entry.looks = undefined;
-  entry.settle?.cancel();
-  entry.settle = undefined;
+  for (const timer of entry.settle) timer.cancel();
+  entry.settle = [];
 }
 
 /** Lets go of the connection and every timer. */

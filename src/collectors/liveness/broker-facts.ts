@@ -44,21 +44,50 @@ export function brokerFacts(metadata: ClusterMetadata): ReadonlyMap<number, Brok
   return facts;
 }
 
-/** The topics with a replica on the broker. */
-export function topicsOn(metadata: ClusterMetadata, brokerId: number): { readonly topics: readonly string[]; readonly partitions: number } {
+/** Above this many partitions on a broker, looks are content with a sample of its topics. */
+const SAMPLE_PARTITIONS = 2000;
+
+/**
+ * The topics with a replica on the broker, and enough of them to tell what it leads: all, or where those are many some
+ * of which it leads partitions that others could lead, or else is in the ISR of. `topics` is undefined where it is on
+ * every topic.
+ */
+export function topicsOn(
+  metadata: ClusterMetadata,
+  brokerId: number,
+): { readonly topics: readonly string[] | undefined; readonly sample: readonly string[] | undefined } {
   const topics: string[] = [];
+  const leading = new Sample();
+  const following = new Sample();
   let partitions = 0;
   for (const [t, topic] of metadata.topics.entries()) {
     const from = metadata.partitionStart[t] ?? 0;
     const to = metadata.partitionStart[t + 1] ?? from;
-    const first = metadata.replicaStart[from] ?? 0;
-    const last = metadata.replicaStart[to] ?? first;
-    if (metadata.replicaIds.subarray(first, last).includes(brokerId)) {
-      topics.push(topic);
-      partitions += to - from;
+    const replicas = metadata.replicaIds.subarray(metadata.replicaStart[from], metadata.replicaStart[to]);
+    if (!replicas.includes(brokerId)) continue;
+    topics.push(topic);
+    partitions += to - from;
+    for (let p = from; p < to; p++) {
+      const isr = metadata.isrIds.subarray(metadata.isrStart[p], metadata.isrStart[p + 1]);
+      if (isr.length < 2 || !isr.includes(brokerId)) continue;
+      (metadata.leaderId[p] === brokerId ? leading : following).add(topic, to - from);
     }
   }
-  return { topics, partitions };
+  const all = topics.length < metadata.topics.length ? topics : undefined;
+  if (partitions <= SAMPLE_PARTITIONS) return { topics: all, sample: all };
+  return { topics: all, sample: leading.topics.length > 0 ? leading.topics : following.topics };
+}
+
+/** Topics of up to `SAMPLE_PARTITIONS` partitions in all, each once. */
+class Sample {
+  readonly topics: string[] = [];
+  #partitions = 0;
+
+  add(topic: string, partitions: number): void {
+    if (this.topics.at(-1) === topic || this.#partitions + partitions > SAMPLE_PARTITIONS) return;
+    this.topics.push(topic);
+    this.#partitions += partitions;
+  }
 }
 
 function factsOf(facts: Map<number, BrokerFacts>, id: number): BrokerFacts {

@@ -1,5 +1,5 @@
 import type { BrokerAddress } from '../../kafka/observer.ts';
-import { LeadershipHistory } from './broker-facts.ts';
+import { LeadershipHistory, type BrokerFacts } from './broker-facts.ts';
 import type { ExpectedBrokerRow } from './expected-brokers.ts';
 import type { LivenessTimings } from './timings.ts';
 import type { Attempt, Outage, SurvivorLook, Verdict } from './verdict.ts';
@@ -65,6 +65,17 @@ export class BrokerState {
 
   get instance(): string {
     return this.address === undefined ? '' : `${this.address.host}:${this.address.port}`;
+  }
+
+  /** What metadata says; `fact` is undefined where it is neither listed nor a replica. True when it is listed again. */
+  observed(fact: BrokerFacts | undefined, at: number, timings: LivenessTimings): boolean {
+    const registered = fact?.registered === true;
+    const cameBack = registered && this.registered === false;
+    this.registered = registered;
+    this.hasReplicas = (fact?.replicas ?? 0) > 0;
+    this.isrRestored = registered && fact?.outOfSync === 0;
+    if (registered && this.outage === undefined) this.history.add(at, fact?.movableLeads ?? 0, timings.leadershipWindowMs);
+    return cameBack;
   }
 
   /** A connection ended; a silence before it stays part of the same outage. */

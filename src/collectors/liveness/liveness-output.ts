@@ -3,7 +3,7 @@ import type { Logger } from '../../core/log.ts';
 import type { Counter, Histogram, Meter } from '../../core/meter.ts';
 import type { SampleWriter, TargetWriter, Wake } from '../../core/sample.ts';
 import type { BrokerState } from './broker-state.ts';
-import { isUnreachable, shownVerdict, heldUntil } from './cluster-judgement.ts';
+import { heldUntil, isAnswering, isUnreachable, shownVerdict } from './cluster-judgement.ts';
 import type { Evidence, VerdictEvent, VerdictListener } from './liveness-events.ts';
 import { LivenessSeries } from './liveness-series.ts';
 import type { LivenessTimings } from './timings.ts';
@@ -67,9 +67,9 @@ export class LivenessOutput {
       brokers: states.map((state) => ({
         id: state.id,
         instance: state.instance,
-        up: state.up,
+        up: isAnswering(state),
         verdict: shownVerdict(state, held),
-        downSinceMs: state.up === false ? state.outage?.at : undefined,
+        downSinceMs: isAnswering(state) === false ? state.outage?.at : undefined,
         inStopGrace: state.inStopGrace(now, timings),
         isrRestored: state.up === false ? false : state.isrRestored,
         flapping: state.flapping(now, timings),

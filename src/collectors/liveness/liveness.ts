@@ -1,50 +1,28 @@
 import type { Clock, Timer } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
-import type { Logger } from '../../core/log.ts';
-import type { Meter } from '../../core/meter.ts';
-import type { SampleWriter, Wake } from '../../core/sample.ts';
 import { breakKindBehind } from '../../kafka/break.ts';
-import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
+import type { BrokerAddress, ClusterMetadata } from '../../kafka/observer.ts';
 import { release, stopLooking, type BrokerEntry } from './broker-entry.ts';
 import { BrokerWatch, type WatchListener, type WatchParts } from './broker-watch.ts';
 import { brokerFacts, topicsOn } from './broker-facts.ts';
 import { BrokerState } from './broker-state.ts';
 import { isUnreachable } from './cluster-judgement.ts';
 import { Discovery } from './discovery.ts';
-import type { ExpectedBrokersStore } from './expected-brokers.ts';
 import { HandshakePacer } from './handshake-pacer.ts';
 import { KnownBrokers } from './known-brokers.ts';
 import type { Evidence, VerdictListener } from './liveness-events.ts';
+import type { LivenessOptions } from './liveness-options.ts';
 import { LivenessOutput } from './liveness-output.ts';
 import { MetadataRefresh } from './metadata-refresh.ts';
 import { StallDetector } from './stall-detector.ts';
 import { OutageLooks, type LookParts, type LookScope, type Survivor } from './survivor-look.ts';
 import { DEFAULT_TIMINGS, type LivenessTimings } from './timings.ts';
-import { judge, type Outage } from './verdict.ts';
+import { judge, settleTimes, type Outage } from './verdict.ts';
 
 /** Brokers of one cluster that are watched at most; the rest is logged, not watched. */
 const MAX_BROKERS = 1000;
 /** No broker has this id. */
 const NO_BROKER = -1;
-
-export interface LivenessOptions {
-  /** The configured name. */
-  readonly cluster: string;
-  readonly bootstrap: readonly BrokerAddress[];
-  /** Addresses that replace advertised ones, by broker id. */
-  readonly addresses?: ReadonlyMap<number, BrokerAddress>;
-  readonly connector: Connector;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly meter: Meter;
-  readonly writer: SampleWriter;
-  /** Evaluates rules now; the samples are written already. */
-  readonly wake: (wake: Wake) => void;
-  readonly store: ExpectedBrokersStore;
-  readonly timings?: Partial<LivenessTimings>;
-  /** 0 to 1; Math.random by default. */
-  readonly random?: () => number;
-}
 
 /**
  * Watches the brokers of one cluster: a held connection to each expected one, and a verdict when it breaks or falls
@@ -152,15 +130,7 @@ export class Liveness {
     for (const { id, host, port } of metadata.brokers) this.#expect(id, this.#options.addresses?.get(id) ?? { host, port });
     for (const id of facts.keys()) if (!this.#entries.has(id)) this.#expect(id, this.#options.addresses?.get(id));
     for (const entry of this.#entries.values()) {
-      const { state } = entry;
-      const fact = facts.get(state.id);
-      const cameBack = state.registered === false && fact?.registered === true;
-      state.registered = fact?.registered === true;
-      state.hasReplicas = (fact?.replicas ?? 0) > 0;
-      state.isrRestored = state.registered && fact?.outOfSync === 0;
-      if (state.registered && state.outage === undefined) {
-        state.history.add(metadata.answeredAt, fact?.movableLeads ?? 0, this.#timings.leadershipWindowMs);
-      }
+      const cameBack = entry.state.observed(facts.get(entry.state.id), metadata.answeredAt, this.#timings);
       if (cameBack) entry.watch?.nudge();
     }
     this.#passTime(now);
@@ -244,7 +214,7 @@ export class Liveness {
   }
 
   #watch(state: BrokerState): BrokerEntry {
-    const entry: BrokerEntry = { state, watch: undefined, looks: undefined, settle: undefined, savedAt: 0 };
+    const entry: BrokerEntry = { state, watch: undefined, looks: undefined, settle: [], savedAt: 0 };
     this.#entries.set(state.id, entry);
     this.#startWatch(entry);
     return entry;
@@ -291,10 +261,10 @@ export class Liveness {
 
   #beginLooks(entry: BrokerEntry): void {
     entry.looks?.cancel();
-    entry.settle?.cancel();
+    for (const timer of entry.settle) timer.cancel();
     entry.looks = new OutageLooks(entry.state.id, this.#lookParts);
     const { id } = entry.state;
-    entry.settle = this.#clock.timer(this.#timings.settleMs, () => this.#evaluate(id));
+    entry.settle = settleTimes(this.#timings).map((delayMs) => this.#clock.timer(delayMs, () => this.#evaluate(id)));
     this.#evaluate(id);
   }
 
@@ -362,9 +332,7 @@ export class Liveness {
 
   #scope(brokerId: number): LookScope {
     const metadata = this.#metadata;
-    if (metadata === undefined) return { topics: [], partitions: 0 };
-    const { topics, partitions } = topicsOn(metadata, brokerId);
-    return { topics: topics.length < metadata.topics.length ? topics : undefined, partitions };
+    return metadata === undefined ? { topics: [], sample: [] } : topicsOn(metadata, brokerId);
   }
 
   #armTick(): void {

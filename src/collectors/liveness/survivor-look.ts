@@ -10,14 +10,13 @@ export interface Survivor {
   readonly connection: BrokerConnection;
 }
 
-/** Which topics tell what the broker leads; `undefined` is all of them. */
+/** Which topics tell about the broker. */
 export interface LookScope {
+  /** All with a replica on it; `undefined` asks for every topic there is. */
   readonly topics: readonly string[] | undefined;
-  readonly partitions: number;
+  /** Enough of them to tell whether it is in its ISRs; the same as `topics` where those are few. */
+  readonly sample: readonly string[] | undefined;
 }
-
-/** Above this many partitions a look asks for `brokers[]` alone, which is what proves a crash, and once for the rest. */
-const COSTLY_PARTITIONS = 5000;
 
 export interface LookParts {
   readonly clock: Clock;
@@ -76,10 +75,10 @@ export class OutageLooks {
   #round(): void {
     this.#askedInRound = new Set();
     const scope = this.#parts.scope(this.#brokerId);
-    const cheap = scope.partitions <= COSTLY_PARTITIONS;
     for (const [i, survivor] of this.#choose(SURVIVORS_ASKED).entries()) {
-      const whole = cheap || (this.#made === 2 && i === 0);
-      void this.#ask(survivor, whole ? scope.topics : []);
+      // Where they are many, one look of one survivor counts the leaderships, when the quick proof is in.
+      const whole = scope.sample === scope.topics || (this.#made === 2 && i === 0);
+      void this.#ask(survivor, whole ? scope.topics : scope.sample, whole);
     }
   }
 
@@ -89,7 +88,7 @@ export class OutageLooks {
     return candidates.slice(0, count);
   }
 
-  async #ask(survivor: Survivor, topics: readonly string[] | undefined): Promise<void> {
+  async #ask(survivor: Survivor, topics: readonly string[] | undefined, whole: boolean): Promise<void> {
     const { timings } = this.#parts;
     this.#askedInRound.add(survivor.id);
     this.#pending.add(survivor.id);
@@ -99,7 +98,7 @@ export class OutageLooks {
       this.#pending.delete(survivor.id);
       if (this.#cancelled) return;
       if (this.#parts.belongs(metadata)) {
-        this.#parts.looked(this.#brokerId, readLook(survivor.id, this.#brokerId, metadata, topics));
+        this.#parts.looked(this.#brokerId, readLook(survivor.id, this.#brokerId, metadata, whole));
         return;
       }
       failure = new Error(`broker ${survivor.id} answers for the cluster ${metadata.clusterId}`);
@@ -109,19 +108,13 @@ export class OutageLooks {
     this.#pending.delete(survivor.id);
     if (this.#cancelled) return;
     this.#parts.failed(this.#brokerId, survivor.id, failure);
-    for (const other of this.#choose(1)) void this.#ask(other, topics);
+    for (const other of this.#choose(1)) void this.#ask(other, topics, whole);
   }
 }
 
-/** What a Metadata answer says about the broker; the facts only where its topics were asked for. */
-export function readLook(
-  survivorId: number,
-  brokerId: number,
-  metadata: ClusterMetadata,
-  topics: readonly string[] | undefined,
-): SurvivorLook {
+/** What a Metadata answer says about the broker. */
+function readLook(survivorId: number, brokerId: number, metadata: ClusterMetadata, whole: boolean): SurvivorLook {
   const { askedAt, answeredAt } = metadata;
   const registered = metadata.brokers.some(({ id }) => id === brokerId);
-  const brokersOnly = topics !== undefined && topics.length === 0;
-  return { survivorId, askedAt, answeredAt, registered, facts: brokersOnly ? undefined : brokerFacts(metadata).get(brokerId) };
+  return { survivorId, askedAt, answeredAt, registered, facts: brokerFacts(metadata).get(brokerId), whole };
 }

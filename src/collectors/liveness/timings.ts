@@ -19,7 +19,12 @@ export interface LivenessTimings {
   readonly metadataTimeoutMs: number;
   /** From here on a survivor that has not answered is no longer waited for. */
   readonly settleMs: number;
-  /** A fencing first seen later than this after the break proves nothing: the session time-out does it too. */
+  /** A broker that is listed but in no ISR is given this long to turn out as stopped. */
+  readonly doubtMs: number;
+  /**
+   * A fencing first seen later than this after the break proves nothing: the session time-out does it too. Kafka's
+   * 9 s less one heartbeat interval (2 s) and one ping; less where `broker.session.timeout.ms` is lower.
+   */
   readonly proofWindowMs: number;
   /** How far back leaderships that were falling tell of a stop under way. */
   readonly leadershipWindowMs: number;
@@ -63,11 +68,12 @@ export const DEFAULT_TIMINGS: LivenessTimings = {
   connectTimeoutMs: 3000,
   reconnectAtMs: [0, 50, 150],
   lookAtMs: [0, 100, 250],
-  moreLooksAtMs: [500, 1000, 2000, 4000, 7000],
+  moreLooksAtMs: [500, 1000, 2000, 4000],
   lookTimeoutMs: 2000,
   metadataTimeoutMs: 10_000,
   settleMs: 500,
-  proofWindowMs: 8000,
+  doubtMs: 1000,
+  proofWindowMs: 6000,
   leadershipWindowMs: 5 * 60_000,
   stopGraceMs: 5 * 60_000,
   flappingBreaks: 3,

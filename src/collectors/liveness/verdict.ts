@@ -34,8 +34,10 @@ export interface SurvivorLook {
   readonly askedAt: number;
   readonly answeredAt: number;
   readonly registered: boolean;
-  /** Absent where only `brokers[]` was asked for. */
+  /** Of the topics that were asked for; absent where only `brokers[]` was. */
   readonly facts: Readonly<BrokerFacts> | undefined;
+  /** Whether those were all topics with a replica on the broker, so that counts are whole. */
+  readonly whole: boolean;
 }
 
 /** The facts about one outage, as they came in. */
@@ -59,6 +61,8 @@ export interface Circumstances {
   readonly now: number;
   /** False in the ZooKeeper era, where being listed alone proves nothing. */
   readonly kraft: boolean;
+  /** Whether the latest metadata lists it; undefined before the first. */
+  readonly registered: boolean | undefined;
   /** Other brokers that can be asked now. */
   readonly survivors: number;
   /** The most leaderships with another ISR member the broker had in the window before the break; undefined if unknown. */
@@ -83,7 +87,7 @@ const BLIND: ReadonlySet<BreakKind> = new Set(['auth', 'tls']);
 /** The verdict that the facts allow now. Call again with every new fact, and when `settleMs` is over. */
 export function judge(outage: Outage, around: Circumstances, timings: LivenessTimings): Judgement {
   const latest = outage.attempts.at(-1);
-  if (outage.origin === 'found_down') return judgeFoundDown(outage, latest);
+  if (outage.origin === 'found_down') return judgeFoundDown(outage, latest, around.registered);
   // Proven verdicts outlive later facts, but for what the looks right after the break still correct.
   if (outage.verdict === 'stopped') return keep(outage, 'stopped');
   const proven = outage.verdict === 'crashed' || outage.verdict === 'cut_short';
@@ -108,14 +112,24 @@ export function nextLookAt(outage: Outage, made: number, timings: LivenessTiming
   return undecided && more !== undefined ? outage.at + more : undefined;
 }
 
-function judgeFoundDown(outage: Outage, latest: Attempt | undefined): Judgement {
+/** When an outage is to be judged although no new fact has come, counted from its beginning. */
+export function settleTimes({ settleMs, lookAtMs, doubtMs }: LivenessTimings): readonly number[] {
+  return [settleMs, (lookAtMs.at(-1) ?? 0) + settleMs, doubtMs + settleMs];
+}
+
+function judgeFoundDown(outage: Outage, latest: Attempt | undefined, registered: boolean | undefined): Judgement {
+  const detail = latest?.detail ?? 'no answer';
   if (latest !== undefined && BLIND.has(latest.kind)) {
-    return { verdict: 'auth', look: undefined, words: `it answers but refuses us: ${latest.detail}` };
+    return { verdict: 'auth', look: undefined, words: `it answers but refuses us: ${detail}` };
   }
-  // The verdict of this same outage from before a restart is kept; `auth` and `suspect` describe a moment that is over.
-  const kept = outage.verdict === 'auth' || outage.verdict === 'suspect' ? undefined : outage.verdict;
-  if (kept !== undefined) return keep(outage, kept);
-  return { verdict: 'unknown', look: undefined, words: `it was down already when first looked for: ${latest?.detail ?? 'no answer'}` };
+  // The verdict of this same outage from before a restart is kept; the others describe a moment that is over.
+  const { verdict } = outage;
+  if (verdict !== undefined && verdict !== 'auth' && verdict !== 'suspect' && verdict !== 'unknown') return keep(outage, verdict);
+  // The cluster counts on it and the kernel has not said that it is gone: an advertised name that we cannot resolve, say.
+  if (registered === true && latest !== undefined && !KERNEL_SAYS_GONE.has(latest.kind)) {
+    return { verdict: 'unreachable', look: undefined, words: `no way to it from here: ${detail}` };
+  }
+  return { verdict: 'unknown', look: undefined, words: `it was down already when first looked for: ${detail}` };
 }
 
 function judgeSilence(outage: Outage, lastMissAt: number, timings: LivenessTimings): Judgement {
@@ -132,7 +146,8 @@ function judgeBreak(outage: Outage, around: Circumstances, timings: LivenessTimi
   const answered = alive.length + gone.length + silent;
   // With one survivor its word is enough: nobody is left who could contradict it. With none there is no proof.
   const wanted = Math.max(1, Math.min(SURVIVORS_ASKED, around.survivors));
-  const waiting = sinceMs < timings.settleMs && (answered < wanted || (alive.length > 0 && gone.length > 0));
+  const doubtful = gone.length === 0 && isDoubtful(outage, alive, sinceMs, timings);
+  const waiting = doubtful || (sinceMs < timings.settleMs && (answered < wanted || (alive.length > 0 && gone.length > 0)));
 
   if (gone.length > 0 && !waiting) {
     if (gonePrecedesTimeout(outage, gone, timings)) {
@@ -196,6 +211,20 @@ function whatLookSays(look: SurvivorLook, kraft: boolean): 'alive' | 'gone' | 'n
   return facts.movableLeads > 0 || facts.movableIsr > 0 ? 'alive' : 'gone';
 }
 
+/**
+ * Whether a broker that is still listed may yet turn out to have stopped: survivors have been seen to list one for a
+ * quarter of a second after its sockets closed. One that leads what others could lead has not begun to stop, for that
+ * moves first and is granted a heartbeat later. Without leaderships a stop takes 50 ms in all: the looks of all rounds
+ * are waited for, and longer where even its ISRs have let it go. There is time, since nobody waits for such a broker.
+ */
+function isDoubtful(outage: Outage, alive: readonly SurvivorLook[], sinceMs: number, timings: LivenessTimings): boolean {
+  if (alive.every(({ facts }) => facts !== undefined && facts.movableLeads > 0)) return false;
+  const inIsr = alive.every(({ facts }) => facts !== undefined && facts.movableIsr > 0);
+  const untilMs = inIsr ? (timings.lookAtMs.at(-1) ?? 0) : timings.doubtMs;
+  const asked = alive.every(({ askedAt }) => askedAt - outage.at >= untilMs);
+  return !asked && sinceMs < untilMs + timings.settleMs;
+}
+
 /** Whether the fencing was first seen so early that no session time-out can have made it. */
 function gonePrecedesTimeout(outage: Outage, gone: readonly SurvivorLook[], timings: LivenessTimings): boolean {
   // A broker that was silent before it broke may have lost its session meanwhile: its clock runs from the silence.
@@ -208,7 +237,7 @@ function gonePrecedesTimeout(outage: Outage, gone: readonly SurvivorLook[], timi
  * left: a stop under way. Less than half is what a preferred-leader election takes when a neighbour comes back.
  */
 function leadershipsWereFalling(alive: readonly SurvivorLook[], most: number | undefined): boolean {
-  const facts = alive.findLast((look) => look.facts !== undefined)?.facts;
+  const facts = alive.findLast(({ whole }) => whole)?.facts;
   if (facts === undefined || most === undefined || most === 0) return false;
   return facts.leads > 0 && facts.movableLeads <= most / 2;
 }

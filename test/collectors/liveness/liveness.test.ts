@@ -82,7 +82,7 @@ describe('a healthy cluster', () => {
     watched.liveness.start();
     await pass(2 * SECOND);
     expect(watched.up(2)).toBe(1);
-    expect(watched.reasons(1)).toEqual(['unknown']);
+    expect(watched.reasons(1)).toEqual(['unreachable']);
   });
 
   it('counts a broker that only replica lists name as down, cause not stated', async () => {
@@ -126,10 +126,23 @@ describe('a broker that goes', () => {
     expect(watched.wakes.at(-1)?.ts).toBe(watched.writer.lastTs);
   });
 
-  it('has crashed also when it led nothing', async () => {
+  it('has crashed also when it led nothing: told after the last of the quick looks', async () => {
+    await watching([1, 2, 3, 4]);
+    kafka.topics.set('follows', [{ leader: 1, replicas: [1, 4], isr: [1, 4] }]);
+    await pass(20 * SECOND);
+    kafka.kill(4);
+    await pass(240);
+    expect(watched.told(4)).toEqual([]);
+    await pass(20);
+    expect(watched.told(4)).toEqual(['crashed']);
+  });
+
+  it('has crashed also when it held nothing: a second later, for a stop would look the same at first', async () => {
     await watching([1, 2, 3, 4]);
     kafka.kill(4);
-    await pass(5);
+    await pass(900);
+    expect(watched.told(4)).toEqual([]);
+    await pass(150);
     expect(watched.told(4)).toEqual(['crashed']);
   });
 
@@ -178,6 +191,7 @@ describe('a broker that goes', () => {
     kafka.kill(2, 'auth');
     await pass(5);
     expect(watched.told(2)).toEqual(['auth']);
+    expect([watched.up(2), ...watched.reasons(2)]).toEqual([1, 'auth']);
     const tries = kafka.connectsTo(2);
     await pass(5 * MINUTE);
     expect(kafka.connectsTo(2) - tries).toBeLessThanOrEqual(7);
@@ -246,18 +260,30 @@ describe('a broker that goes', () => {
     expect(kafka.metadataRequests.map(({ topics }) => topics)).toEqual(Array.from({ length: 6 }, () => ['orders']));
   });
 
-  it('is asked about without its partitions, but for one look, where they are many', async () => {
+  it('is asked about by a sample of its topics, but for one look, where its partitions are many', async () => {
     await watching();
     kafka.topics.set(
       'wide',
-      Array.from({ length: 5001 }, () => ({ leader: 2, replicas: [2, 3], isr: [2, 3] })),
+      Array.from({ length: 2001 }, () => ({ leader: 2, replicas: [2, 3], isr: [2, 3] })),
     );
     await pass(20 * SECOND);
     kafka.metadataRequests.length = 0;
     kafka.kill(2);
     await pass(300);
-    expect(kafka.metadataRequests.filter(({ topics }) => topics?.length !== 0).length).toBe(1);
+    expect(kafka.metadataRequests.filter(({ topics }) => topics === undefined).length).toBe(1);
+    expect(kafka.metadataRequests.filter(({ topics }) => topics?.join() === 'orders').length).toBe(5);
     expect(watched.told(2)).toEqual(['crashed']);
+  });
+
+  it('has stopped, though both survivors list it for 200 ms after its sockets closed', async () => {
+    await watching();
+    kafka.sees.set('1/2', true).set('3/2', true);
+    kafka.stop(2);
+    await pass(200);
+    expect(watched.told(2)).toEqual([]);
+    kafka.sees.clear();
+    await pass(100);
+    expect(watched.told(2)).toEqual(['stopped']);
   });
 });
 

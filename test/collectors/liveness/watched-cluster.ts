@@ -5,7 +5,8 @@ import { silentMeter } from '../../../src/core/meter.ts';
 import type { Layout, SampleWriter, TargetWriter, Wake } from '../../../src/core/sample.ts';
 import type { ExpectedBrokerRow, ExpectedBrokersStore } from '../../../src/collectors/liveness/expected-brokers.ts';
 import type { VerdictEvent } from '../../../src/collectors/liveness/liveness-events.ts';
-import { Liveness, type LivenessOptions } from '../../../src/collectors/liveness/liveness.ts';
+import type { LivenessOptions } from '../../../src/collectors/liveness/liveness-options.ts';
+import { Liveness } from '../../../src/collectors/liveness/liveness.ts';
 
 /** Keeps rows in memory, as the state store would on disk. */
 export class FakeExpectedBrokersStore implements ExpectedBrokersStore {

@@ -1,0 +1,27 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { SampleWriter, Wake } from '../../core/sample.ts';
+import type { BrokerAddress, Connector } from '../../kafka/observer.ts';
+import type { ExpectedBrokersStore } from './expected-brokers.ts';
+import type { LivenessTimings } from './timings.ts';
+
+/** What liveness of one cluster is made from. */
+export interface LivenessOptions {
+  /** The configured name. */
+  readonly cluster: string;
+  readonly bootstrap: readonly BrokerAddress[];
+  /** Addresses that replace advertised ones, by broker id. */
+  readonly addresses?: ReadonlyMap<number, BrokerAddress>;
+  readonly connector: Connector;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+  readonly writer: SampleWriter;
+  /** Evaluates rules now; the samples are written already. */
+  readonly wake: (wake: Wake) => void;
+  readonly store: ExpectedBrokersStore;
+  readonly timings?: Partial<LivenessTimings>;
+  /** 0 to 1; Math.random by default. */
+  readonly random?: () => number;
+}
