@@ -3,11 +3,34 @@ import type { ColumnCodec } from './column-codec.ts';
 import type { BlockHandle, DecodedColumn } from './lane-reader.ts';
 import type { SeriesId } from './series-table.ts';
 
+/** Where a block comes from. */
+export interface BlockOrigin {
+  readonly id: number;
+  readonly minTs: number;
+  readonly maxTs: number;
+  /** Its encoded bytes are in memory anyway, and do not count. */
+  readonly held: boolean;
+  /** Undefined where the bytes cannot be had. */
+  load(): Uint8Array | undefined;
+}
+
+/** A block whose bytes are loaded when a column of it is asked for. */
+export interface CachedHandle extends BlockHandle {
+  readonly id: number;
+}
+
+interface Entry {
+  readonly block: DecodedBlock;
+  readonly heldElsewhere: number;
+  /** What it counts for now. */
+  bytes: number;
+}
+
 /** Decoded blocks by number, the one used longest ago dropped first, within a bound of bytes. */
 export class BlockCache {
   readonly #maxBytes: number;
   readonly #codec: ColumnCodec;
-  readonly #blocks = new Map<number, DecodedBlock>();
+  readonly #blocks = new Map<number, Entry>();
   #bytes = 0;
 
   constructor(maxBytes: number, codec: ColumnCodec) {
@@ -19,32 +42,35 @@ export class BlockCache {
     return this.#bytes;
   }
 
-  /** A block whose bytes are loaded when a column of it is asked for; `load` says undefined where it cannot be had. */
-  handle(id: number, minTs: number, maxTs: number, load: () => Uint8Array | undefined): BlockHandle {
-    return { minTs, maxTs, column: (series) => this.#column(id, minTs, maxTs, series, load) };
+  handle(origin: BlockOrigin): CachedHandle {
+    return { id: origin.id, minTs: origin.minTs, maxTs: origin.maxTs, column: (series) => this.#column(origin, series) };
   }
 
   remove(id: number): void {
-    const block = this.#blocks.get(id);
-    if (block === undefined) return;
+    const entry = this.#blocks.get(id);
+    if (entry === undefined) return;
     this.#blocks.delete(id);
-    this.#bytes -= block.bytesHeld;
+    this.#bytes -= entry.bytes;
   }
 
-  #column(id: number, minTs: number, maxTs: number, series: SeriesId, load: () => Uint8Array | undefined): DecodedColumn | undefined {
-    let block = this.#blocks.get(id);
-    if (block === undefined) {
-      const bytes = load();
+  #column(origin: BlockOrigin, series: SeriesId): DecodedColumn | undefined {
+    let entry = this.#blocks.get(origin.id);
+    if (entry === undefined) {
+      const bytes = origin.load();
       if (bytes === undefined) return undefined;
-      block = new DecodedBlock(bytes, minTs, maxTs, this.#codec);
-      this.#bytes += block.bytesHeld;
-    } else this.#blocks.delete(id);
-    this.#blocks.set(id, block);
-    const before = block.bytesHeld;
-    const column = block.column(series);
-    this.#bytes += block.bytesHeld - before;
+      entry = {
+        block: new DecodedBlock(bytes, origin.minTs, origin.maxTs, this.#codec),
+        bytes: 0,
+        heldElsewhere: origin.held ? bytes.length : 0,
+      };
+    } else this.#blocks.delete(origin.id);
+    this.#blocks.set(origin.id, entry);
+    const column = entry.block.column(series);
+    const bytes = entry.block.bytesHeld - entry.heldElsewhere;
+    this.#bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
     for (const [oldest, old] of this.#blocks) {
-      if (this.#bytes <= this.#maxBytes || old === block) break;
+      if (this.#bytes <= this.#maxBytes || old === entry) break;
       this.remove(oldest);
     }
     return column;

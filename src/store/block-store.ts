@@ -1,6 +1,6 @@
 import { errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { BlockCache } from './block-cache.ts';
+import { BlockCache, type CachedHandle } from './block-cache.ts';
 import { BlockEncoder } from './block-codec.ts';
 import { ColumnCodec } from './column-codec.ts';
 import type { Sealer, StoreLimits } from './head.ts';
@@ -30,6 +30,8 @@ export class BlockStore implements Sealer, BlockSource {
   readonly #encoder = new BlockEncoder();
   readonly #cache: BlockCache;
   readonly #lists = new Map<number, { fromTs: number; toTs: number; blocks: readonly StoredBlockRange[] }>();
+  /** Of `blocks`; forgotten as soon as any block comes or goes. */
+  #lastAnswer: { lane: Lane; fromTs: number; toTs: number; blocks: readonly BlockHandle[] } | undefined;
   readonly #toldUnreadable = new Set<number>();
   /** In memory, in the order they were sealed. */
   #held: SealedBlock[] = [];
@@ -67,6 +69,7 @@ export class BlockStore implements Sealer, BlockSource {
   seal(lane: Lane): void {
     const block = lane.ring === null ? this.#sealPoints(lane) : this.#sealRows(lane);
     if (block === undefined) return;
+    this.#lastAnswer = undefined;
     lane.logRows = [];
     lane.keyframeDue = true;
     lane.sealed.push(block);
@@ -92,6 +95,7 @@ export class BlockStore implements Sealer, BlockSource {
   /** Forgets blocks that retention has deleted from the file, and remembered lists with them. */
   forget(ids: readonly number[]): void {
     this.#lists.clear();
+    this.#lastAnswer = undefined;
     for (const id of ids) this.#cache.remove(id);
     const gone = new Set(ids);
     for (const { id, bytes, lane: laneId } of this.#held) {
@@ -103,17 +107,28 @@ export class BlockStore implements Sealer, BlockSource {
     this.#held = this.#held.filter(({ id }) => !gone.has(id));
   }
 
+  /** Neighbours in a selection share a lane and ask for the same time, so the last answer is kept. */
   blocks(lane: Lane, fromTs: number, toTs: number): readonly BlockHandle[] {
+    const last = this.#lastAnswer;
+    if (last !== undefined && last.lane === lane && last.fromTs === fromTs && last.toTs === toTs) return last.blocks;
+    const blocks = this.#find(lane, fromTs, toTs);
+    this.#lastAnswer = { lane, fromTs, toTs, blocks };
+    return blocks;
+  }
+
+  #find(lane: Lane, fromTs: number, toTs: number): readonly BlockHandle[] {
     const inFile = fromTs < lane.storedMaxTs && toTs >= lane.storedMinTs;
     if (!inFile && lane.sealed.length === 0) return NONE;
     const found: BlockHandle[] = [];
     if (inFile) {
       for (const { id, min_ts: minTs, max_ts: maxTs } of this.#listed(lane, fromTs, toTs)) {
-        if (maxTs > fromTs && minTs <= toTs) found.push(this.#guarded(lane, id, minTs, maxTs, () => this.#file.blockBytes(id)));
+        if (maxTs > fromTs && minTs <= toTs)
+          found.push(this.#guarded(lane, this.#cache.handle({ id, minTs, maxTs, held: false, load: () => this.#file.blockBytes(id) })));
       }
     }
     for (const { id, minTs, maxTs, bytes } of lane.sealed) {
-      if (maxTs > fromTs && minTs <= toTs) found.push(this.#guarded(lane, id, minTs, maxTs, () => bytes));
+      if (maxTs > fromTs && minTs <= toTs)
+        found.push(this.#guarded(lane, this.#cache.handle({ id, minTs, maxTs, held: true, load: () => bytes })));
     }
     return found;
   }
@@ -159,6 +174,8 @@ export class BlockStore implements Sealer, BlockSource {
   }
 
   #drop(block: SealedBlock): void {
+    this.#lastAnswer = undefined;
+    this.#cache.remove(block.id);
     this.heldBytes -= block.bytes.length;
     const lane = this.#lane(block.lane);
     if (lane === undefined) return;
@@ -189,16 +206,15 @@ export class BlockStore implements Sealer, BlockSource {
   }
 
   /** A block that cannot be read is a hole in the history, told once, not a failed query. */
-  #guarded(lane: Lane, id: number, minTs: number, maxTs: number, load: () => Uint8Array | undefined): BlockHandle {
-    const handle = this.#cache.handle(id, minTs, maxTs, load);
+  #guarded(lane: Lane, handle: CachedHandle): BlockHandle {
     return {
-      minTs,
-      maxTs,
+      minTs: handle.minTs,
+      maxTs: handle.maxTs,
       column: (series): DecodedColumn | undefined => {
         try {
           return handle.column(series);
         } catch (error) {
-          this.#unreadable(lane, id, error);
+          this.#unreadable(lane, handle.id, error);
           return undefined;
         }
       },
