@@ -21,7 +21,7 @@ type Step =
       readonly notifier: number;
       readonly how: 'retry' | 'hang' | 'throw' | 'delivered_but_no_answer' | 'rate_limited';
     }
-  | { readonly do: 'kill' | 'restart' };
+  | { readonly do: 'kill' | 'restart' | 'disk_fails' | 'disk_works' };
 
 const alertsOfStep = fc.uniqueArray(fc.nat(ALERTS.length - 1), { minLength: 1, maxLength: 3 });
 const steps = fc.array(
@@ -45,7 +45,10 @@ const steps = fc.array(
         ),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('kill' as const, 'restart' as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constantFrom('kill' as const, 'restart' as const, 'disk_fails' as const, 'disk_works' as const) }),
+    },
   ),
   { minLength: 1, maxLength: 25 },
 );
@@ -86,7 +89,11 @@ async function play(setup: Setup, rules: Rules, step: Step): Promise<void> {
     const retry = { kind: 'retry', reason: 'refused' } as const;
     const outcome = step.how === 'retry' ? retry : step.how === 'rate_limited' ? rateLimited : step.how;
     [...setup.notifiers.values()][step.notifier]?.script.push(outcome);
-  } else {
+  } else if (step.do === 'disk_fails') setup.failDisk();
+  else {
+    // A process that ends while state is not durable may tell twice; that is not what is looked at here.
+    await setup.repairDisk();
+    if (step.do === 'disk_works') return;
     if (step.do === 'kill') setup.kill();
     else await setup.endProcess();
     setup.start();
@@ -127,6 +134,7 @@ async function check(sequence: readonly Step[]): Promise<void> {
   try {
     const rules = new Rules();
     for (const step of sequence) await play(setup, rules, step);
+    await setup.repairDisk();
     for (const notifier of setup.notifiers.values()) notifier.script.length = 0;
     await setup.clock.advance(20 * 60_000);
 

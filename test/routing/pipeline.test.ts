@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import Sqlite from 'better-sqlite3';
 import type { Alert } from '../../src/core/alert.ts';
 import { alertOf, resolved, Setup } from './setup.ts';
 
@@ -306,15 +305,12 @@ describe('the end of an incident', () => {
 
 describe('when state cannot be written', () => {
   it('goes on telling from memory', async () => {
-    const other = new Sqlite(setup.db.path);
-    other.exec('BEGIN IMMEDIATE');
+    setup.failDisk();
     await receiveAndWait(crashed('2'));
     await receiveAndWait(resolved(crashed('2'), setup.clock.now()));
     expect(setup.db.durable).toBe(false);
     expect(told('owner/orders webhook')).toEqual(['first firing loud', 'all_resolved resolved loud']);
-    other.exec('ROLLBACK');
-    other.close();
-    await setup.clock.advance(1000);
+    await setup.repairDisk();
     expect(setup.db.durable).toBe(true);
     expect(setup.db.rows('outbox')).toEqual([]);
     expect(setup.db.rows('delivery')).toHaveLength(3);

@@ -1,6 +1,7 @@
 import { rmSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import type { Alert } from '../../src/core/alert.ts';
 import { ManualClock, type Clock, type Timer } from '../../src/core/clock.ts';
 import { Labels } from '../../src/core/labels.ts';
@@ -84,6 +85,7 @@ export class Setup {
     ]),
   );
   #options: SetupOptions;
+  #blocker: Sqlite.Database | undefined;
   #process = new ProcessClock(this.clock);
   db!: StateDb;
   outbox!: Outbox;
@@ -122,6 +124,19 @@ export class Setup {
   /** For the next start. */
   setSettings(settings: Partial<OutboxSettings>): void {
     this.#options = { ...this.#options, settings };
+  }
+
+  /** state.db cannot be written until it is repaired. */
+  failDisk(): void {
+    if (this.#blocker !== undefined) return;
+    this.#blocker = new Sqlite(this.db.path);
+    this.#blocker.exec('BEGIN IMMEDIATE');
+  }
+
+  async repairDisk(): Promise<void> {
+    this.#blocker?.close();
+    this.#blocker = undefined;
+    await this.clock.advance(1000);
   }
 
   /** As kill -9 does: nothing is told that it ends, and only the file is left. What it had on its way may still arrive. */
