@@ -14,8 +14,10 @@ export interface GuardedProcess {
 export interface GuardedProcessOptions {
   command: string;
   args: readonly string[];
-  /** stdout and stderr are appended to this file. */
-  logPath: string;
+  /** stdout and stderr are appended to this file, or handed to `onOutput`. */
+  logPath?: string;
+  onOutput?: (text: string, from: 'stdout' | 'stderr') => void;
+  env?: Readonly<Record<string, string>>;
   /** The process sleeps this long, under its final pid, before it becomes `command`. */
   delayMs?: number;
   /** Pid of a process whose user and mount namespaces the command runs in. */
@@ -40,7 +42,7 @@ function hasSetpriv(): boolean {
  * missing, a shell that watches a pipe to this process does it. The child is in a session of its own: Ctrl-C reaches only us.
  */
 export function spawnGuarded(options: GuardedProcessOptions): GuardedProcess {
-  const { command, args, logPath, delayMs = 0, namespacePid } = options;
+  const { command, args, logPath, onOutput, delayMs = 0, namespacePid } = options;
   const guarded = hasSetpriv();
   const argv = [
     ...(namespacePid === undefined ? [] : ['nsenter', '--preserve-credentials', '-U', '-m', '-t', String(namespacePid)]),
@@ -54,13 +56,19 @@ export function spawnGuarded(options: GuardedProcessOptions): GuardedProcess {
     command,
     ...args,
   ];
-  const log = openSync(logPath, 'a');
+  const output = logPath === undefined ? 'pipe' : openSync(logPath, 'a');
   let child: ChildProcess;
   try {
-    child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', log, log], detached: true });
+    child = spawn(argv[0] ?? '', argv.slice(1), {
+      stdio: ['ignore', output, output],
+      detached: true,
+      env: { ...process.env, ...options.env },
+    });
   } finally {
-    closeSync(log);
+    if (typeof output === 'number') closeSync(output);
   }
+  child.stdout?.on('data', (chunk: Buffer) => onOutput?.(chunk.toString(), 'stdout'));
+  child.stderr?.on('data', (chunk: Buffer) => onOutput?.(chunk.toString(), 'stderr'));
   const { pid } = child;
   if (pid === undefined) {
     child.on('error', () => undefined);
