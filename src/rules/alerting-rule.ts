@@ -7,6 +7,7 @@ import { expandAll } from './expand.ts';
 import { Inputs } from './inputs.ts';
 import type { AlertSource, ResolveReason } from '../core/alert.ts';
 import type { AlertStateRow } from '../core/state.ts';
+import type { SelectorInfo } from '../promql/prepare.ts';
 import type { Evaluation, Outcome, RuleOutput } from './evaluation.ts';
 import type { AlertingRuleDefinition, GroupDefinition } from './model.ts';
 
@@ -30,6 +31,7 @@ export class AlertingRule {
   readonly #layout = new LayoutKeeper();
   readonly #changed = new Set<AlertEntry>();
   readonly #dropped = new Set<string>();
+  #selectors: readonly SelectorInfo[] | undefined;
   #entries = new Map<string, AlertEntry>();
   /** After a reload that changed the rule's labels: alerts of the old labels, by their sample's labels. */
   #inherited = new Map<string, AlertEntry>();
@@ -69,14 +71,24 @@ export class AlertingRule {
     const { ts } = evaluation;
     const candidates = this.#candidates(evaluation);
     const recovery = this.definition.recover === undefined ? undefined : this.#recovery(evaluation);
-    const inputs = new Inputs(this.definition.expression.selectors, evaluation.querier, evaluation.queryTs);
-    for (const [key, candidate] of candidates) this.#see(key, candidate, ts);
+    const inputs = this.#inputs(evaluation);
+    for (const [key, candidate] of candidates) this.#see(key, candidate, ts, candidates);
     this.#inherited.clear();
     for (const [key, entry] of this.#entries) {
       if (candidates.has(key)) this.#advance(entry, ts, inputs);
       else this.#miss(key, entry, evaluation, inputs, recovery);
     }
     this.#enforceLimit();
+  }
+
+  #inputs(evaluation: Evaluation): Inputs {
+    const selectors = evaluation.inputs.of(this.definition);
+    if (selectors !== this.#selectors) {
+      // What was remembered by place means nothing any more after a reload.
+      for (const entry of this.#entries.values()) entry.inputs = undefined;
+      this.#selectors = selectors;
+    }
+    return new Inputs(selectors, evaluation.querier, evaluation.queryTs);
   }
 
   #candidates(evaluation: Evaluation): ReadonlyMap<string, Candidate> {
@@ -116,7 +128,7 @@ export class AlertingRule {
     return (labels) => [...bySchema.values()].some(({ names, keys }) => keys.has(labels.keep(names).key));
   }
 
-  #see(key: string, candidate: Candidate, ts: number): void {
+  #see(key: string, candidate: Candidate, ts: number, candidates: ReadonlyMap<string, Candidate>): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined && entry.state !== 'inactive') {
       entry.value = candidate.value;
@@ -130,7 +142,7 @@ export class AlertingRule {
       fresh.activeAt = old.activeAt;
       fresh.state = old.state === 'firing' ? 'firing' : 'pending';
       fresh.firedAt = old.firedAt;
-      fresh.inputs = old.inputs;
+      if (old.state === 'firing' && !candidates.has(old.labels.key)) this.#resolve(old, ts, 'rule_removed');
     }
     this.#entries.set(key, fresh);
     this.#changed.add(fresh);

@@ -2,6 +2,7 @@ import { Labels } from '../core/labels.ts';
 import { AlertingRule } from './alerting-rule.ts';
 import { prepareExpression } from './expression.ts';
 import { GroupRunner } from './group-runner.ts';
+import { InputSelectors } from './input-selectors.ts';
 import { RuleMetrics } from './metrics.ts';
 import { emptyRuleSet } from './model.ts';
 import { Orphans } from './orphans.ts';
@@ -35,6 +36,7 @@ export class RuleEngine {
   readonly #retiring = new Map<string, Timer>();
   readonly #templateQueries = new Map<string, Expression>();
   #ruleSet: RuleSet = emptyRuleSet;
+  #inputs = new InputSelectors(emptyRuleSet);
   #groups: readonly GroupRunner[] = [];
   #running = false;
   #loaded = false;
@@ -48,6 +50,7 @@ export class RuleEngine {
       metrics: new RuleMetrics(ports.meter),
       startedAt: ports.clock.now(),
       prepare: (text) => this.#prepared(text),
+      inputs: () => this.#inputs,
     };
   }
 
@@ -80,6 +83,7 @@ export class RuleEngine {
     }
     this.#groups = groups;
     this.#ruleSet = ruleSet;
+    this.#inputs = new InputSelectors(ruleSet);
     if (this.#running) for (const group of groups) group.start();
   }
 

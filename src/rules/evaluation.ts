@@ -7,6 +7,7 @@ import type { AlertStateRow } from '../core/state.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { RuleTemplateHost } from '../templates/prometheus-functions.ts';
 import type { ScalarValue, VectorValue } from '../promql/value.ts';
+import type { InputSelectors } from './input-selectors.ts';
 import type { RuleEngineOptions } from './ports.ts';
 
 /** One evaluation of one rule. */
@@ -22,6 +23,8 @@ export interface Evaluation {
   readonly logger: Logger;
   /** When the engine began, for alerts from before. */
   readonly startedAt: number;
+  /** What the rules read that is collected by somebody, recorded series seen through. */
+  readonly inputs: InputSelectors;
 }
 
 /** What an evaluation gives: its series, and, of an alerting rule, what is to be saved and told. */

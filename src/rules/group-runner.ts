@@ -10,6 +10,7 @@ import type { Querier } from '../promql/querier.ts';
 import type { TemplateSample } from '../templates/prometheus-functions.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Expression } from './expression.ts';
+import type { InputSelectors } from './input-selectors.ts';
 import type { RuleMetrics } from './metrics.ts';
 import type { GroupDefinition } from './model.ts';
 import type { RuleEngineOptions, RuleEnginePorts } from './ports.ts';
@@ -20,6 +21,7 @@ export interface GroupContext {
   readonly options: RuleEngineOptions;
   readonly metrics: RuleMetrics;
   readonly startedAt: number;
+  inputs(): InputSelectors;
   /** For the templates' `query`. */
   prepare(text: string): Expression;
 }
@@ -199,6 +201,7 @@ export class GroupRunner {
       intervalMs: this.definition.intervalMs,
       logger: ports.logger.child({ group: this.definition.name }),
       startedAt,
+      inputs: this.#context.inputs(),
     };
   }
 

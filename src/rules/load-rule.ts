@@ -1,5 +1,4 @@
 import { BelfryError, errorText } from '../core/errors.ts';
-import { Labels } from '../core/labels.ts';
 import { parseTemplate } from '../templates/template.ts';
 import { TEMPLATE_VARIABLES } from './expand.ts';
 import { prepareExpression } from './expression.ts';
@@ -98,7 +97,7 @@ class RulePart {
         this.#problem(this.#fields.get(field), `invalid field '${field}' in recording rule`);
     }
     const labels = [...this.#group.labels, ...this.#texts('labels')];
-    return { kind: 'recording', labels: Labels.of(labels.map(({ name, text }) => [name, text] as const)) };
+    return { kind: 'recording', labels: labels.map(({ name, text }) => [name, text] as const) };
   }
 
   alerting(expression: Expression | undefined): AlertingRest {

@@ -129,7 +129,7 @@ function readGroupLabels(reader: YamlReader, fields: YamlFields, context: string
 /** What of a rule makes a group another one. */
 function ruleContent(rule: RuleDefinition): unknown {
   const { key, kind, expression } = rule;
-  if (rule.kind === 'recording') return [key, kind, expression.text, rule.labels.key];
+  if (rule.kind === 'recording') return [key, kind, expression.text, rule.labels];
   const texts = (list: typeof rule.labels): unknown => list.map(({ name, template }) => [name, template.text]);
   const { forMs, keepFiringForMs, noData, recover, wake } = rule;
   return [key, kind, expression.text, forMs, keepFiringForMs, texts(rule.labels), texts(rule.annotations), noData, recover?.text, wake];
@@ -141,8 +141,9 @@ function duplicateRules(groups: readonly GroupDefinition[]): readonly string[] {
   const warnings: string[] = [];
   for (const group of groups) {
     for (const rule of group.rules) {
-      const labels =
-        rule.kind === 'recording' ? rule.labels : Labels.of(rule.labels.map(({ name, template }) => [name, template.text] as const));
+      const labels = Labels.of(
+        rule.kind === 'recording' ? rule.labels : rule.labels.map(({ name, template }) => [name, template.text] as const),
+      );
       const key = `${rule.kind} ${rule.name} ${labels.key}`;
       if (seen.has(key))
         warnings.push(`${group.file}:${rule.line}: group ${JSON.stringify(group.name)}: a second rule ${rule.name}${String(labels)}`);

@@ -1,4 +1,3 @@
-import type { Labels } from '../core/labels.ts';
 import type { Template } from '../templates/template.ts';
 import type { Expression } from './expression.ts';
 
@@ -31,8 +30,8 @@ interface RuleBase {
 
 export interface RecordingRuleDefinition extends RuleBase {
   readonly kind: 'recording';
-  /** Labels put on every result, those of the group among them. */
-  readonly labels: Labels;
+  /** Labels put on every result, those of the group among them; an empty value takes a label away. */
+  readonly labels: readonly (readonly [name: string, value: string])[];
 }
 
 export interface AlertingRuleDefinition extends RuleBase {

@@ -80,7 +80,7 @@ function snapshotOfRule(runner: RuleRunner): RuleSnapshot {
     lastEvaluation: runner.lastEvaluationTs,
     evaluationTimeMs: runner.evaluationTimeMs,
   };
-  if (definition.kind === 'recording') return { ...base, type: 'recording', labels: definition.labels.toObject() };
+  if (definition.kind === 'recording') return { ...base, type: 'recording', labels: Object.fromEntries(definition.labels) };
   const texts = (list: typeof definition.labels): Record<string, string> =>
     Object.fromEntries(list.map(({ name, template }) => [name, template.text]));
   const alerts = runner.rule instanceof AlertingRule ? alertsOf(runner.rule) : [];

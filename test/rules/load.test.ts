@@ -94,7 +94,7 @@ groups:
       ['team', 'kafka'],
       ['severity', 'critical'],
     ]);
-    expect(record?.kind === 'recording' && record.labels.toObject()).toEqual({ team: 'kafka', severity: 'info' });
+    expect(record?.kind === 'recording' && Object.fromEntries(record.labels)).toEqual({ team: 'kafka', severity: 'info' });
   });
 
   it('reads the directives and leaves them out of the annotations', () => {

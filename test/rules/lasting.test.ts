@@ -1,0 +1,181 @@
+import { describe, expect, it } from '@jest/globals';
+import { Bench, ruleSetOf } from './harness.ts';
+
+const UP = { __name__: 'up', broker: '1', cluster: 'c' };
+
+function file(...rules: readonly string[]): string {
+  return `groups:\n  - name: g\n    interval: 10s\n    rules:\n${rules.map((rule) => `      - ${rule}`).join('\n')}\n`;
+}
+
+const DOWN_FOR = '{alert: Down, expr: up == 0, for: 30s}';
+const DOWN = '{alert: Down, expr: up == 0}';
+
+async function running(text: string, inputs: readonly number[], before?: Bench): Promise<Bench> {
+  const bench = new Bench(text, {}, before);
+  bench.engine.start();
+  for (const value of inputs) {
+    bench.write(UP, value);
+    await bench.clock.advance(10_000);
+  }
+  return bench;
+}
+
+/** Kills one engine and starts another on the same state and samples after a while. */
+async function restarted(old: Bench, text: string, downMs: number): Promise<Bench> {
+  old.engine.stop();
+  await old.clock.advance(downMs);
+  const bench = new Bench(text, {}, old);
+  bench.engine.start();
+  return bench;
+}
+
+describe('a restart', () => {
+  it('keeps the progress of a pending alert, downtime included', async () => {
+    const before = await running(file(DOWN_FOR), [0, 0]);
+    const bench = await restarted(before, file(DOWN_FOR), 15_000);
+    expect(bench.alertingRule('Down')).toMatchObject({ state: 'pending' });
+    bench.write(UP, 0);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toEqual(['firing Down/1']);
+  });
+
+  it('hands on again what fires, with its own start, and fires nothing anew', async () => {
+    const before = await running(file(DOWN), [0, 0]);
+    const [first] = before.sent;
+    const bench = await restarted(before, file(DOWN), 15_000);
+    expect(bench.sent.map(({ alert }) => [alert.status, alert.startsAt])).toEqual([['firing', first?.alert.startsAt]]);
+    bench.takeSent();
+    bench.write(UP, 0);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toEqual([]);
+  });
+
+  it('resolves nothing before its inputs have returned', async () => {
+    const before = await running(file(DOWN), [0]);
+    // Down for longer than the lookback: there is nothing to see.
+    const bench = await restarted(before, file(DOWN), 600_000);
+    bench.takeSent();
+    await bench.clock.advance(200_000);
+    expect(bench.takeSent().filter((text) => text.startsWith('resolved'))).toEqual([]);
+    bench.write(UP, 1);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toContain('resolved Down/1 (recovered)');
+  });
+
+  it('waits for the inputs of the same cluster only', async () => {
+    const before = await running(file(DOWN), [0]);
+    const bench = await restarted(before, file(DOWN), 600_000);
+    bench.takeSent();
+    bench.write({ ...UP, cluster: 'other' }, 1);
+    await bench.clock.advance(20_000);
+    expect(bench.takeSent()).toEqual([]);
+    bench.write({ ...UP, broker: '2' }, 1);
+    await bench.clock.advance(20_000);
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (no_data)']);
+  });
+
+  it('waits no longer than the grace', async () => {
+    const before = await running(file(DOWN), [0]);
+    const bench = await restarted(before, file(DOWN), 600_000);
+    await bench.clock.advance(320_000);
+    expect(bench.takeSent().at(-1)).toMatch(/^resolved Down\/1/);
+  });
+
+  it('sends a resolve again that may not have been heard', async () => {
+    const before = await running(file(DOWN), [0, 1]);
+    const bench = await restarted(before, file(DOWN), 1000);
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (recovered)']);
+  });
+
+  it('resolves the alerts of rules that went meanwhile', async () => {
+    const before = await running(file(DOWN), [0]);
+    const bench = await restarted(before, file('{alert: Else, expr: up == 0}'), 1000);
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (rule_removed)']);
+    expect(bench.state.rows.size).toBe(0);
+  });
+
+  it('keeps firing what was kept firing', async () => {
+    const rule = '{alert: Down, expr: up == 0, keep_firing_for: 1m}';
+    const before = await running(file(rule), [0, 1]);
+    const bench = await restarted(before, file(rule), 10_000);
+    bench.takeSent();
+    bench.write(UP, 1);
+    await bench.clock.advance(20_000);
+    expect(bench.takeSent()).toEqual([]);
+    bench.write(UP, 1);
+    await bench.clock.advance(30_000);
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (recovered)']);
+  });
+});
+
+describe('a reload', () => {
+  it('disturbs nothing of a group that stays as it is', async () => {
+    const bench = await running(file(DOWN_FOR), [0]);
+    const before = bench.engine.snapshot()[0];
+    bench.engine.replace(ruleSetOf(file(DOWN_FOR)));
+    expect(bench.engine.snapshot()[0]).toEqual(before);
+    await bench.clock.advance(30_000);
+    expect(bench.takeSent()).toEqual(['firing Down/1']);
+  });
+
+  it.each([
+    ['its expression', '{alert: Down, expr: up < 1, for: 30s}'],
+    ['an annotation', '{alert: Down, expr: up == 0, for: 30s, annotations: {a: b}}'],
+    ['a rule beside it', `${DOWN_FOR}\n      - {alert: Else, expr: up == 2}`],
+  ])('keeps a pending alert when %s changes', async (_, rule) => {
+    const bench = await running(file(DOWN_FOR), [0, 0]);
+    bench.engine.replace(ruleSetOf(file(rule)));
+    bench.write(UP, 0);
+    await bench.clock.advance(21_000);
+    expect(bench.takeSent()).toEqual(['firing Down/1']);
+  });
+
+  it('goes on from the same moment when the labels of a rule change', async () => {
+    const bench = await running(file(DOWN), [0, 0]);
+    const startsAt = bench.sent[0]?.alert.startsAt;
+    bench.takeSent();
+    bench.engine.replace(ruleSetOf(file('{alert: Down, expr: up == 0, labels: {severity: critical}}')));
+    bench.write(UP, 0);
+    await bench.clock.advance(10_000);
+    expect(bench.sent.map(({ alert }) => [alert.status, alert.labels.get('severity'), alert.resolveReason])).toEqual([
+      ['resolved', '', 'rule_removed'],
+      ['firing', 'critical', undefined],
+    ]);
+    expect(bench.sent[1]?.alert.startsAt).toBe(startsAt);
+  });
+
+  it('sends back to pending what a longer for asks for', async () => {
+    const bench = await running(file(DOWN), [0]);
+    bench.engine.replace(ruleSetOf(file('{alert: Down, expr: up == 0, for: 1h}')));
+    bench.write(UP, 0);
+    await bench.clock.advance(10_000);
+    expect(bench.alertingRule('Down').state).toBe('pending');
+  });
+
+  it('resolves the alerts of a rule that is gone, forgets them, and ends their series two intervals later', async () => {
+    const bench = await running(file(DOWN, '{record: x, expr: up}'), [0]);
+    bench.takeSent();
+    bench.engine.replace(ruleSetOf(file('{alert: Else, expr: up == 2}')));
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (rule_removed)']);
+    expect(bench.state.rows.size).toBe(0);
+    expect([bench.series('x').length, bench.series('ALERTS').length]).toEqual([1, 1]);
+    await bench.clock.advance(20_000);
+    expect([bench.series('x').length, bench.series('ALERTS').length]).toEqual([0, 0]);
+  });
+
+  it('lets a rule come back before its series end', async () => {
+    const bench = await running(file('{record: x, expr: up}'), [0]);
+    bench.engine.replace(ruleSetOf('groups: []'));
+    await bench.clock.advance(5000);
+    bench.engine.replace(ruleSetOf(file('{record: x, expr: up}')));
+    await bench.clock.advance(30_000);
+    expect(bench.series('x')).toHaveLength(1);
+  });
+
+  it('with nothing in it stops everything', async () => {
+    const bench = await running(file(DOWN), [0]);
+    bench.engine.replace(ruleSetOf('groups: []'));
+    bench.engine.stop();
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+});
