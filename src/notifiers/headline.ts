@@ -1,7 +1,7 @@
 import { humanDuration } from '../core/duration.ts';
 import { clause, cut } from './plain-text.ts';
-import { isNoEffect, summaryOf } from './message-facts.ts';
-import type { MessageFacts } from './message-facts.ts';
+import { isNoEffect, summariesOf, summaryOf } from './message-facts.ts';
+import type { MessageFacts, Several } from './message-facts.ts';
 
 const MAX_TITLE = 150;
 const MAX_FULL = 600;
@@ -28,7 +28,7 @@ export function subjectOf(facts: MessageFacts): string {
   const prefix = facts.where === '' ? '' : `${facts.where}: `;
   if (facts.state === 'TEST') return `${prefix}trial message`;
   const [first] = facts.told;
-  const about = facts.causes[0]?.text ?? (first === undefined ? 'alert' : summaryOf(first));
+  const about = facts.causes.first[0]?.text ?? (first === undefined ? 'alert' : summaryOf(first));
   return prefix + withoutPrefix(about, facts.where);
 }
 
@@ -45,35 +45,33 @@ function presentOf(facts: MessageFacts, count: number): string {
 function endOf(facts: MessageFacts, count: number): string {
   const parts = [`over after ${humanDuration(facts.endedAt - facts.startedAt)}`];
   if (facts.doubt !== undefined) parts.push(facts.doubt);
-  if (facts.risks.length > 0) parts.push(`risk of data loss: ${some(facts.risks, count)}`);
+  if (facts.risks.count > 0) parts.push(`risk of data loss: ${some(facts.risks, count)}`);
   const causes = causeText(facts, count);
   parts.push(causes === '' ? `${summaries(facts, count)}; since ${facts.time.at(facts.startedAt, facts.at)}` : causes);
   return parts.join('; ');
 }
 
 function causeText({ causes, time, at }: MessageFacts, count: number): string {
-  return some(
-    causes.map((cause) => `${cause.text} ${time.at(cause.at, at)}`),
-    count,
-  );
+  const first = causes.first.slice(0, count).map((cause) => `${cause.text} ${time.at(cause.at, at)}`);
+  return some({ first, count: causes.count }, count);
 }
 
-function summaries(facts: MessageFacts, count: number): string {
-  const texts = new Set<string>();
-  for (const alert of facts.told) texts.add(withoutPrefix(summaryOf(alert), facts.where));
-  return texts.size === 0 ? 'an alert without text' : some([...texts], count);
+function summaries({ told, where }: MessageFacts, count: number): string {
+  const several = summariesOf(told);
+  if (several.count === 0) return 'an alert without text';
+  return some({ first: several.first.map((text) => withoutPrefix(text, where)), count: several.count }, count);
 }
 
-function some(texts: readonly string[], count: number): string {
-  const left = texts.length - count;
-  const told = texts.slice(0, count).join('; ');
-  return left > 0 ? `${told} (+${left} more)` : told;
+function some({ first, count }: Several<string>, max: number): string {
+  const told = first.slice(0, max);
+  const left = count - told.length;
+  return left > 0 ? `${told.join('; ')} (+${left} more)` : told.join('; ');
 }
 
 /** Both effect and cause, each cut to what it may have, where the two together are too long. */
 function cutMiddle(facts: MessageFacts, prefix: string): string | undefined {
   const effect = some(facts.effects, 1);
-  const [cause] = facts.causes;
+  const [cause] = facts.causes.first;
   if (facts.state === 'RESOLVED' || effect === '' || cause === undefined) return undefined;
   const since = ` ${facts.time.at(cause.at, facts.at)}`;
   const room = MAX_TITLE - prefix.length - since.length - 3;

@@ -13,9 +13,9 @@ export interface MessageFacts {
   readonly where: string;
   /** The alerts that fire, or once none does those that did: what the message is about. */
   readonly told: readonly Alert[];
-  readonly effects: readonly string[];
-  readonly causes: readonly { readonly text: string; readonly at: number }[];
-  readonly risks: readonly string[];
+  readonly effects: Several<string>;
+  readonly causes: Several<{ readonly text: string; readonly at: number }>;
+  readonly risks: Several<string>;
   readonly startedAt: number;
   readonly endedAt: number;
   /** Why it ended, where that was not a recovery. */
@@ -23,6 +23,15 @@ export interface MessageFacts {
   readonly at: number;
   readonly time: TimeText;
 }
+
+/** The first of several different ones, cleaned, and how many there are: of ten thousand alerts only what is told is looked at. */
+export interface Several<T> {
+  readonly first: readonly T[];
+  readonly count: number;
+}
+
+/** More than any message tells. */
+const MAX_FIRST = 8;
 
 /** The facts of a notification. */
 export function factsOf(notification: Notification, time: TimeText): MessageFacts {
@@ -48,7 +57,7 @@ export function factsOf(notification: Notification, time: TimeText): MessageFact
     state: state ?? 'WARNING',
     where: cut(oneLine(incident.cluster), 60),
     told,
-    effects: distinct(told, 'belfry_effect'),
+    effects: effectsOf(told),
     causes: causesOf(told),
     risks: distinct(told, 'belfry_risk'),
     startedAt: Number.isFinite(startedAt) ? startedAt : incident.openedAt,
@@ -60,29 +69,59 @@ export function factsOf(notification: Notification, time: TimeText): MessageFact
 }
 
 /** The different texts of one annotation, the most severe alert's first (the order that alerts come in). */
-function distinct(alerts: readonly Alert[], annotation: string): readonly string[] {
+function distinct(alerts: readonly Alert[], annotation: string): Several<string> {
   const texts = new Set<string>();
   for (const { annotations } of alerts) {
-    const text = clause(annotations.get(annotation));
+    const text = annotations.get(annotation);
     if (text !== '') texts.add(text);
   }
-  // "No client impact" of one alert is no longer true beside another's effect.
-  const real = [...texts].filter((text) => !isNoEffect(text));
-  return real.length > 0 ? real : [...texts];
+  return cleaned([...texts]);
+}
+
+/** "No client impact" of one alert is no longer true beside another's effect. */
+function effectsOf(alerts: readonly Alert[]): Several<string> {
+  const felt = alerts.filter(({ annotations }) => !isNoEffect(annotations.get('belfry_effect')));
+  const real = distinct(felt, 'belfry_effect');
+  return real.count > 0 ? real : distinct(alerts, 'belfry_effect');
+}
+
+function cleaned(texts: readonly string[]): Several<string> {
+  const looked = texts.slice(0, MAX_FIRST);
+  const first = new Set(looked.map((text) => clause(text)));
+  first.delete('');
+  return { first: [...first], count: texts.length - looked.length + first.size };
+}
+
+/** The different summaries; alerts without one are each their own. */
+export function summariesOf(alerts: readonly Alert[]): Several<string> {
+  const different = new Map<string, Alert>();
+  for (const alert of alerts) {
+    const summary = alert.annotations.get('summary');
+    const key = summary === '' ? alert.labels.key : summary;
+    if (!different.has(key)) different.set(key, alert);
+  }
+  const first = [...different.values()].slice(0, MAX_FIRST).map((alert) => summaryOf(alert));
+  return { first, count: different.size };
 }
 
 /** An effect that says there is none stands after the cause, not before it. */
 export function isNoEffect(effect: string): boolean {
-  return /^no\b/i.test(effect);
+  return /^\s*no\b/i.test(effect);
 }
 
 function causesOf(alerts: readonly Alert[]): MessageFacts['causes'] {
-  const causes = new Map<string, number>();
+  const starts = new Map<string, number>();
   for (const { annotations, startsAt } of alerts) {
-    const text = clause(annotations.get('belfry_cause'));
-    if (text !== '') causes.set(text, Math.min(causes.get(text) ?? Infinity, startsAt));
+    const text = annotations.get('belfry_cause');
+    if (text !== '') starts.set(text, Math.min(starts.get(text) ?? Infinity, startsAt));
   }
-  return [...causes].map(([text, at]) => ({ text, at }));
+  const { first, count } = cleaned([...starts.keys()]);
+  const at = new Map<string, number>();
+  for (const [text, startsAt] of [...starts].slice(0, MAX_FIRST)) {
+    const shown = clause(text);
+    at.set(shown, Math.min(at.get(shown) ?? Infinity, startsAt));
+  }
+  return { first: first.map((text) => ({ text, at: at.get(text) ?? 0 })), count };
 }
 
 const DOUBTS: Readonly<Record<Exclude<ResolveReason, 'recovered'>, string>> = {

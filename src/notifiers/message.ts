@@ -3,7 +3,7 @@ import { humanDuration } from '../core/duration.ts';
 import { LIMITS } from '../core/limits.ts';
 import { headlineOf, subjectOf } from './headline.ts';
 import { factsOf, isNoEffect, summaryOf } from './message-facts.ts';
-import { asSentence, clause, counted, cut, oneLine, webAddress } from './plain-text.ts';
+import { asSentence, counted, cut, oneLine, webAddress } from './plain-text.ts';
 import { TimeText } from './time-text.ts';
 import type { MessageFacts, MessageState } from './message-facts.ts';
 import type { Alert } from '../core/alert.ts';
@@ -93,6 +93,8 @@ export interface Message {
 const MAX_EFFECTS = 5;
 const MAX_DESCRIPTIONS = 3;
 const MAX_DESCRIPTION = 900;
+/** What is to be done, and where it is written, is looked for in so many of the most severe alerts. */
+const MAX_LOOKED_AT = 200;
 
 /** The message of a notification. Pure: the same notification gives the same message. */
 export function buildMessage(notification: Notification, options: MessageOptions): Message {
@@ -129,22 +131,23 @@ function lineOf(alert: Alert): MessageLine {
 function youOf(facts: MessageFacts): string {
   if (facts.state === 'TEST') return 'Nothing to do: this shows that messages reach you here.';
   if (facts.state === 'RESOLVED') {
-    if (facts.risks.length > 0) return 'Check the data named below.';
+    if (facts.risks.count > 0) return 'Check the data named below.';
     return facts.doubt === undefined ? 'Nothing more to do.' : 'Check that it is well: Belfry did not see it recover.';
   }
   for (const alert of byImpact(facts)) {
     const text = oneLine(alert.annotations.get('belfry_do'));
     if (text !== '') return cut(asSentence(text), 400);
   }
-  return facts.told.some((alert) => runbookText(alert) !== '')
+  return byImpact(facts).some((alert) => runbookText(alert) !== '')
     ? 'Follow the runbook.'
     : 'Decide what to do: this rule names no step and no runbook.';
 }
 
 /** What to do follows from what clients feel: an alert with an effect on them first, then all in the order they came. */
-function byImpact({ told }: MessageFacts): readonly Alert[] {
+function byImpact(facts: MessageFacts): readonly Alert[] {
+  const told = facts.told.slice(0, MAX_LOOKED_AT);
   const felt = told.find(({ annotations }) => {
-    const effect = clause(annotations.get('belfry_effect'));
+    const effect = annotations.get('belfry_effect');
     return effect !== '' && !isNoEffect(effect);
   });
   return felt === undefined ? told : [felt, ...told];
@@ -171,10 +174,10 @@ function runbookOf(facts: MessageFacts, options: MessageOptions): MessageLink | 
 /** Only what a rule measured is stated; unknown says unknown. */
 function effectsOf(facts: MessageFacts): readonly string[] {
   if (facts.state === 'TEST') return [];
-  if (facts.effects.length === 0)
+  if (facts.effects.count === 0)
     return facts.state === 'RESOLVED' || facts.where === '' ? [] : ['Unknown: the rule that fired does not measure it.'];
-  const told = facts.effects.slice(0, MAX_EFFECTS).map((text) => cut(asSentence(text), 300));
-  const left = facts.effects.length - told.length;
+  const told = facts.effects.first.slice(0, MAX_EFFECTS).map((text) => cut(asSentence(text), 300));
+  const left = facts.effects.count - told.length;
   return left > 0 ? [...told, `And ${counted(left, 'more effect')}.`] : told;
 }
 
@@ -190,13 +193,13 @@ export function effectsBesideLine({ effects, line }: Message): readonly string[]
 
 function descriptionsOf(facts: MessageFacts): readonly string[] {
   const texts = new Set<string>();
-  for (const { annotations } of facts.told) {
+  for (const { annotations } of facts.told.slice(0, MAX_LOOKED_AT)) {
     const text = oneLine(annotations.get('description'));
     if (text !== '' && text !== oneLine(annotations.get('summary'))) texts.add(cut(text, MAX_DESCRIPTION));
     if (texts.size === MAX_DESCRIPTIONS) break;
   }
   const told = [...texts];
-  for (const risk of facts.risks.slice(0, MAX_EFFECTS)) told.unshift(`Risk of data loss: ${cut(risk, 300)}.`);
+  for (const risk of facts.risks.first.slice(0, MAX_EFFECTS)) told.unshift(`Risk of data loss: ${cut(risk, 300)}.`);
   return told;
 }
 
@@ -218,7 +221,7 @@ function fieldsOf(facts: MessageFacts, notification: Notification): readonly Mes
 
 function footerOf({ incident, receiver, alerts }: Notification): string {
   const rules = new Set<string>();
-  for (const { labels } of alerts) {
+  for (const { labels } of alerts.slice(0, MAX_LOOKED_AT)) {
     const name = oneLine(labels.get('alertname'));
     if (name !== '') rules.add(cut(name, 60));
     if (rules.size === 4) break;

@@ -115,7 +115,10 @@ export function notifierContract(name: string, start: () => Promise<NotifierRig>
       async ({ text }) => {
         const annotations = { summary: text, description: text, belfry_effect: text, belfry_cause: text, belfry_do: text, runbook: text };
         const alerts = [0, 1].map((number) =>
-          alertOf({ labels: { alertname: text, topic: `${text}${number}`, cluster: text }, annotations }),
+          alertOf({
+            labels: { alertname: text.slice(0, 4096), topic: String(number), cluster: text.slice(0, 4096), tenant: text },
+            annotations,
+          }),
         );
         const notification = notificationOf({
           alerts,
