@@ -8,6 +8,8 @@ import type { SeriesId } from './series-table.ts';
 
 /** A log row is freed after that at the latest: lanes that fill slowly are logged again, whole. */
 const MAX_LOG_AGE_MS = 1_800_000;
+/** So many symbols, series or places a flush writes in one piece: about 10 ms. */
+const NAMES_A_FLUSH = 4000;
 
 /**
  * Writes what is new since the last flush, in one transaction: names, sealed blocks, one log row. A log row is
@@ -40,6 +42,31 @@ export class Flusher {
   /** Everything before that is in the file. */
   adoptSymbols(end: number): void {
     this.#symbolsWritten = end;
+  }
+
+  /**
+   * Writes some of the names when a burst of new series has left more than a flush should write at once. True when it
+   * wrote some: then flush later. Throws what SQLite throws.
+   */
+  writeNamesAhead(): boolean {
+    const { series, newSeries, newPlaces } = this.#head;
+    const { end } = series.symbols;
+    if (end - this.#symbolsWritten > NAMES_A_FLUSH) {
+      const until = this.#symbolsWritten + NAMES_A_FLUSH;
+      this.#file.transaction(() => this.#writeSymbols(until));
+      this.#symbolsWritten = until;
+    } else if (newSeries.length > NAMES_A_FLUSH) {
+      this.#file.transaction(() => {
+        this.#writeSymbols(end);
+        this.#writeSeries(newSeries.slice(0, NAMES_A_FLUSH));
+      });
+      this.#symbolsWritten = end;
+      this.#head.newSeries = newSeries.slice(NAMES_A_FLUSH);
+    } else if (newPlaces.length > NAMES_A_FLUSH) {
+      this.#file.transaction(() => this.#writePlaces(newPlaces.slice(0, NAMES_A_FLUSH)));
+      this.#head.newPlaces = newPlaces.slice(NAMES_A_FLUSH);
+    } else return false;
+    return true;
   }
 
   /** Throws what SQLite throws; then nothing was written and nothing is forgotten. */
@@ -114,22 +141,35 @@ export class Flusher {
 
   #writeNames(): void {
     const { series, newSeries, newPlaces, newLanes, newlyRetired } = this.#head;
-    const { symbols } = series;
-    for (let symbol = this.#symbolsWritten; symbol < symbols.end; symbol++) {
-      const text = symbols.text(symbol);
-      if (text !== '') this.#file.run('INSERT OR REPLACE INTO symbols VALUES (?, ?)', symbol, text);
-    }
-    for (const id of newSeries) {
-      if (series.exists(id)) this.#file.run('INSERT INTO series VALUES (?, ?, NULL, ?)', id, this.#head.bornTs(id), this.#packLabels(id));
-    }
-    if (newSeries.length > 0) this.#file.run("INSERT OR REPLACE INTO counters VALUES ('next_series', ?)", series.end);
+    this.#writeSymbols(series.symbols.end);
+    this.#writeSeries(newSeries);
     for (const { id, target, rows } of newLanes) {
       this.#file.run('INSERT INTO lanes VALUES (?, ?, ?, 0) ON CONFLICT (id) DO UPDATE SET rows = excluded.rows', id, target, rows);
     }
-    for (const { id, lane } of newPlaces) this.#file.run('INSERT OR IGNORE INTO places VALUES (?, ?)', id, lane);
+    this.#writePlaces(newPlaces);
     for (const { id, lastTs } of newlyRetired) {
       this.#file.run('UPDATE series SET retired_ts = ? WHERE id = ?', Number.isFinite(lastTs) ? lastTs : null, id);
     }
+  }
+
+  #writeSymbols(end: number): void {
+    const { symbols } = this.#head.series;
+    for (let symbol = this.#symbolsWritten; symbol < end; symbol++) {
+      const text = symbols.text(symbol);
+      if (text !== '') this.#file.run('INSERT OR REPLACE INTO symbols VALUES (?, ?)', symbol, text);
+    }
+  }
+
+  #writeSeries(ids: readonly SeriesId[]): void {
+    const { series } = this.#head;
+    for (const id of ids) {
+      if (series.exists(id)) this.#file.run('INSERT INTO series VALUES (?, ?, NULL, ?)', id, this.#head.bornTs(id), this.#packLabels(id));
+    }
+    if (ids.length > 0) this.#file.run("INSERT OR REPLACE INTO counters VALUES ('next_series', ?)", series.end);
+  }
+
+  #writePlaces(places: readonly { id: SeriesId; lane: number }[]): void {
+    for (const { id, lane } of places) this.#file.run('INSERT OR IGNORE INTO places VALUES (?, ?)', id, lane);
   }
 
   #packLabels(id: SeriesId): Uint8Array {

@@ -23,8 +23,8 @@ export class Reader {
   select(matchers: readonly Matcher[], minTs: number, _maxTs: number): SeriesSelection {
     const set = this.#head.selections.get(matchers);
     this.#refreshLive(set);
-    if (minTs > set.restMaxTs) return new Selected(this.#head, this.#source, set.live, set.live.length, set.version);
-    return new Selected(this.#head, this.#source, set.ids.values, set.ids.length, set.version);
+    if (minTs > set.restMaxTs) return new Selected(this.#head, this.#source, set.live, set.live.length, 2 * set.version);
+    return new Selected(this.#head, this.#source, set.ids.values, set.ids.length, 2 * set.version + 1);
   }
 
   /** Distinct label names, sorted. */

@@ -7,6 +7,9 @@ import type { SeriesId } from './series-table.ts';
 const BLOCKS_A_STEP = 64;
 const PAGES_A_STEP = 128;
 const SERIES_A_STEP = 20_000;
+/** Forgetting series builds the index again: done for at least that share of them, or once in a while. */
+const WORTHWHILE_SHARE = 0.02;
+const EXPIRY_INTERVAL_MS = 3_600_000;
 
 /** Deletes what is older than the retention, or more than its bytes, the oldest first, in small steps. */
 export class Retention {
@@ -19,6 +22,7 @@ export class Retention {
   seriesExpired = 0;
   /** The newest time that deleted blocks reached. */
   #deletedTo = -Infinity;
+  #lastExpiry = -Infinity;
 
   constructor(head: Head, blocks: BlockStore, file: SampleFile, retentionMs: number, maxBytes: number) {
     this.#head = head;
@@ -62,7 +66,9 @@ export class Retention {
       if (lastTs < cutoff && expired.push(id) >= SERIES_A_STEP) break;
     }
     const lanes = this.#head.lanes.filter((lane) => lane?.isEmpty === true).map((lane) => lane!.id);
+    if (expired.length < WORTHWHILE_SHARE * this.#head.series.size && now - this.#lastExpiry < EXPIRY_INTERVAL_MS) expired.length = 0;
     if (expired.length === 0 && lanes.length === 0) return;
+    this.#lastExpiry = now;
     this.#file.transaction(() => {
       for (const id of expired) {
         this.#file.run('DELETE FROM series WHERE id = ?', id);

@@ -69,6 +69,8 @@ export class SampleFile {
     this.#db.pragma('journal_mode = WAL');
     this.#db.pragma('synchronous = NORMAL');
     this.#db.pragma('temp_store = MEMORY');
+    // A checkpoint holds the event loop: small ones, more often.
+    this.#db.pragma('wal_autocheckpoint = 256');
     this.#db.pragma('journal_size_limit = 67108864');
     if (version > 0) return;
     this.transaction(() => {

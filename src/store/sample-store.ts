@@ -16,6 +16,8 @@ import { StoreMetrics } from './store-metrics.ts';
 
 /** How much a kill -9 may lose at most. */
 const FLUSH_INTERVAL_MS = 5000;
+/** Between pieces of the names that a burst of new series brought. */
+const NAMES_PAUSE_MS = 20;
 /** Sealed blocks stay in memory that long. */
 const SEALED_KEEP_MS = 3_600_000;
 /** A target that has written nothing for that long gives its memory back. */
@@ -105,6 +107,9 @@ class OpenStore implements SampleStore {
       this.#file.close();
       throw error;
     }
+    const aheadMs = (this.stats().maxTs ?? 0) - options.clock.now();
+    // Rows must follow the newest one, so a clock that was set back between two runs keeps targets silent that long.
+    if (aheadMs > 0) options.log.warn('store_ahead_of_clock', { ahead_ms: aheadMs });
   }
 
   flush(): boolean {
@@ -120,13 +125,18 @@ class OpenStore implements SampleStore {
 
   start(): void {
     if (this.#timer !== undefined || this.#closed) return;
-    const arm = (): void => {
-      this.#timer = this.#options.clock.timer(this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS, () => {
-        this.#round();
-        if (!this.#closed) arm();
+    const intervalMs = this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS;
+    const arm = (delayMs: number): void => {
+      this.#timer = this.#options.clock.timer(delayMs, () => {
+        let ahead = false;
+        this.#tried('names', () => {
+          ahead = this.#flusher.writeNamesAhead();
+        });
+        if (!ahead) this.#round();
+        if (!this.#closed) arm(ahead ? NAMES_PAUSE_MS : intervalMs);
       });
     };
-    arm();
+    arm(intervalMs);
   }
 
   stats(): StoreStats {
