@@ -1,4 +1,5 @@
-import type { Clock, Timer } from '../../core/clock.ts';
+import { delay, type Clock } from '../../core/clock.ts';
+import { BelfryError } from '../../core/errors.ts';
 import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
 import type { HandshakePacer } from './handshake-pacer.ts';
 import type { LivenessTimings } from './timings.ts';
@@ -21,62 +22,71 @@ export interface DiscoveryParts {
  */
 export class Discovery {
   readonly #parts: DiscoveryParts;
-  #run = 0;
-  #active = false;
-  #timer: Timer | undefined;
-  #failures = 0;
+  #abort: AbortController | undefined;
 
   constructor(parts: DiscoveryParts) {
     this.#parts = parts;
   }
 
   resume(): void {
-    if (this.#active) return;
-    this.#active = true;
-    this.#run++;
-    this.#failures = 0;
-    void this.#round(this.#run);
+    if (this.#abort !== undefined) return;
+    this.#abort = new AbortController();
+    void this.#run(this.#abort.signal);
   }
 
   pause(): void {
-    this.#active = false;
-    this.#run++;
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#abort?.abort();
+    this.#abort = undefined;
   }
 
-  async #round(run: number): Promise<void> {
-    const { bootstrap, clock, timings, pacer, random } = this.#parts;
-    let last: unknown = new Error('no bootstrap address is configured');
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, timings, random } = this.#parts;
+    try {
+      for (let failures = 0; ; failures++) {
+        const outcome = await this.#round(signal);
+        if (signal.aborted) return;
+        if ('metadata' in outcome) {
+          this.pause();
+          this.#parts.found(outcome.metadata);
+          return;
+        }
+        this.#parts.failed(outcome.error);
+        const base = Math.min(timings.backoffMaxMs, timings.backoffMinMs * 2 ** Math.min(failures, 16));
+        await delay(clock, base * (0.5 + random() / 2), signal);
+      }
+    } catch (error) {
+      // An aborted wait is how a pause ends it.
+      if (!signal.aborted) this.#parts.failed(error);
+    }
+  }
+
+  async #round(signal: AbortSignal): Promise<{ metadata: ClusterMetadata } | { error: unknown }> {
+    const { bootstrap, clock, pacer } = this.#parts;
+    let error: unknown = new Error('no bootstrap address is configured');
     for (const address of bootstrap) {
       const waitMs = pacer.place();
-      if (waitMs > 0) await new Promise<void>((resolve) => void clock.timer(waitMs, resolve, { unref: true }));
-      if (run !== this.#run) return;
+      if (waitMs > 0) await delay(clock, waitMs, signal);
       try {
-        const metadata = await this.#ask(address);
-        if (run !== this.#run) return;
-        this.pause();
-        this.#parts.found(metadata);
-        return;
-      } catch (error) {
-        last = error;
+        return { metadata: await this.#ask(address, signal) };
+      } catch (failure) {
+        error = failure;
       }
-      if (run !== this.#run) return;
+      if (signal.aborted) break;
     }
-    this.#parts.failed(last);
-    if (run !== this.#run) return;
-    this.#failures++;
-    const base = Math.min(timings.backoffMaxMs, timings.backoffMinMs * 2 ** Math.min(this.#failures - 1, 16));
-    this.#timer = clock.timer(base * (0.5 + random() / 2), () => void this.#round(run));
+    return { error };
   }
 
-  async #ask(address: BrokerAddress): Promise<ClusterMetadata> {
+  async #ask(address: BrokerAddress, signal: AbortSignal): Promise<ClusterMetadata> {
     const { connector, timings } = this.#parts;
     const connection = await connector.connect(address, timings.connectTimeoutMs);
+    const close = (): void => connection.close();
+    signal.addEventListener('abort', close, { once: true });
     try {
+      if (signal.aborted) throw new BelfryError('STOPPING', 'the search was called off');
       return await connection.metadata(undefined, timings.metadataTimeoutMs);
     } finally {
-      connection.close();
+      signal.removeEventListener('abort', close);
+      close();
     }
   }
 }

@@ -233,13 +233,14 @@ function gonePrecedesTimeout(outage: Outage, gone: readonly SurvivorLook[], timi
 }
 
 /**
- * A controlled shutdown moves every leadership that has another ISR member. At least half of them gone, some leadership
- * left: a stop under way. Less than half is what a preferred-leader election takes when a neighbour comes back.
+ * A controlled shutdown moves leaderships away and takes the broker out of those ISRs. Leaderships gone with their ISR
+ * membership, some leadership left: a stop under way. An election of preferred leaders leaves it in the ISRs.
  */
 function leadershipsWereFalling(alive: readonly SurvivorLook[], most: number | undefined): boolean {
   const facts = alive.findLast(({ whole }) => whole)?.facts;
-  if (facts === undefined || most === undefined || most === 0) return false;
-  return facts.leads > 0 && facts.movableLeads <= most / 2;
+  if (facts === undefined || most === undefined) return false;
+  const fallen = most - facts.movableLeads;
+  return fallen > 0 && facts.leads > 0 && facts.outOfSync >= fallen;
 }
 
 function timedOutOnly(outage: Outage): boolean {

@@ -6,6 +6,8 @@ import { WatchedCluster } from './watched-cluster.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+/** Minutes pass in few steps; where a stall is what is tested the default holds. */
+const timings = { stallCheckMs: 5 * SECOND };
 
 let clock: ManualClock;
 let kafka: FakeBrokers;
@@ -20,7 +22,7 @@ async function pass(ms: number): Promise<void> {
 async function watching(ids: readonly number[] = [1, 2, 3]): Promise<void> {
   clock = new ManualClock();
   kafka = new FakeBrokers(clock, ids);
-  watched = new WatchedCluster(clock, { connector: kafka, bootstrap: kafka.bootstrap });
+  watched = new WatchedCluster(clock, { connector: kafka, bootstrap: kafka.bootstrap, timings });
   watched.liveness.start();
   await pass(2 * SECOND);
 }
@@ -67,7 +69,7 @@ describe('a healthy cluster', () => {
     clock = new ManualClock();
     kafka = new FakeBrokers(clock);
     kafka.certificateNotAfter = 1_800_000_000_000;
-    watched = new WatchedCluster(clock, { connector: kafka, bootstrap: kafka.bootstrap });
+    watched = new WatchedCluster(clock, { connector: kafka, bootstrap: kafka.bootstrap, timings });
     watched.liveness.start();
     await pass(SECOND);
     expect(watched.of('belfry_tls_certificate_not_after_seconds', 2)).toBe(1_800_000_000);
@@ -173,7 +175,10 @@ describe('a broker that goes', () => {
     await watching();
     for (const partition of kafka.topics.get('orders') ?? []) partition.leader = 2;
     await pass(20 * SECOND);
-    for (const partition of kafka.topics.get('orders')?.slice(0, 3) ?? []) partition.leader = 1;
+    for (const partition of kafka.topics.get('orders')?.slice(0, 3) ?? []) {
+      partition.leader = 1;
+      partition.isr = [1, 3];
+    }
     kafka.kill(2);
     await pass(5);
     expect(watched.told(2)).toEqual(['cut_short']);
@@ -444,7 +449,7 @@ describe('a whole cluster', () => {
     clock = new ManualClock();
     kafka = new FakeBrokers(clock);
     for (const id of [1, 2, 3]) kafka.broker(id).connect = 'refused';
-    watched = new WatchedCluster(clock, { connector: kafka, bootstrap: kafka.bootstrap });
+    watched = new WatchedCluster(clock, { connector: kafka, bootstrap: kafka.bootstrap, timings });
     watched.liveness.start();
     await pass(SECOND);
     expect(watched.writer.value('belfry_cluster_unreachable')).toBe(1);

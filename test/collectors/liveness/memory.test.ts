@@ -7,6 +7,8 @@ import { FakeExpectedBrokersStore, WatchedCluster } from './watched-cluster.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+/** Minutes pass in few steps; where a stall is what is tested the default holds. */
+const timings = { stallCheckMs: 5 * SECOND };
 
 let clock: ManualClock;
 let kafka: FakeBrokers;
@@ -18,7 +20,7 @@ async function pass(ms: number): Promise<void> {
 }
 
 async function watch(store?: FakeExpectedBrokersStore, bootstrap: readonly BrokerAddress[] = kafka.bootstrap): Promise<void> {
-  watched = new WatchedCluster(clock, { connector: kafka, bootstrap }, store);
+  watched = new WatchedCluster(clock, { connector: kafka, bootstrap, timings }, store);
   watched.liveness.start();
   await pass(2 * SECOND);
 }
