@@ -197,6 +197,18 @@ describe('Slack', () => {
     });
   });
 
+  it('tells in the thread what happened before its first message got through', async () => {
+    await withSlack(async (slack, tell) => {
+      await tell({ events: eventsUpTo(3) });
+      const [root, story] = slack.messages();
+      expect(story).toMatchObject({
+        threadTs: root?.ts,
+        broadcast: false,
+        text: expect.stringMatching(/12 partitions have no leader.*\n.*Broker 3 crashed/),
+      });
+    });
+  });
+
   it('shows a recovery in the channel only after half an hour', async () => {
     await withSlack(async (slack, tell) => {
       await tell(warning);

@@ -13,6 +13,9 @@ import type { SlackClient, SlackMessage } from './slack-client.ts';
 /** A recovery after this long is told in the channel too: by then people have stopped looking at the thread. */
 const LONG_INCIDENT_MS = 30 * 60_000;
 
+/** Events within this time are what the first message is about, not its story. */
+const SAME_MOMENT_MS = 10_000;
+
 /** What is remembered between messages of one incident. */
 interface Told {
   channel: string;
@@ -54,8 +57,10 @@ export class SlackNotifier implements Notifier {
     const told = toldOf(previous);
     const message = buildMessage(notification, this.#message);
     try {
-      if (told.ts === '') await this.#first(told, notification, message, signal);
-      else await this.#next(told, notification, message, signal);
+      if (told.ts === '') {
+        await this.#first(told, notification, message, signal);
+        await this.#storySoFar(told, notification, message, signal);
+      } else await this.#next(told, notification, message, signal);
       return { kind: 'delivered', receiverData: { ...told } };
     } catch (error) {
       return this.#failed(error, told);
@@ -67,6 +72,15 @@ export class SlackNotifier implements Notifier {
     const root = rootText(message, { timezone: this.#message.timezone, mention });
     const place = await this.#send({ channel: this.#channel, ...root }, (content) => this.#client.post(content, signal));
     Object.assign(told, place, { loud: loudKey(notification), shown: this.#digest(message), lastSeq: lastSeqOf(message) });
+  }
+
+  /** Delivered late, the root shows the end of a story: how it came to that is told in its thread. */
+  async #storySoFar(told: Told, notification: Notification, message: Message, signal: AbortSignal): Promise<void> {
+    const [first] = message.events;
+    const last = message.events.at(-1);
+    if (first === undefined || last === undefined || last.at - first.at < SAME_MOMENT_MS) return;
+    told.lastSeq = first.seq;
+    await this.#reply(told, notification, message, signal);
   }
 
   async #next(told: Told, notification: Notification, message: Message, signal: AbortSignal): Promise<void> {
