@@ -1,0 +1,220 @@
+import { globSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
+import { BelfryError, errorText } from '../core/errors.ts';
+import { formatDuration } from '../core/duration.ts';
+import { compareLabels } from '../core/labels.ts';
+import type { Labels } from '../core/labels.ts';
+import { silentLogger } from '../core/log.ts';
+import { formatFloat } from '../core/number-format.ts';
+import { prepare } from '../promql/prepare.ts';
+import { AlertingRule } from './alerting-rule.ts';
+import { asVector } from './evaluation.ts';
+import { prepareExpression } from './expression.ts';
+import { InputSelectors } from './input-selectors.ts';
+import { parseRuleFiles, readRuleFiles } from './load.ts';
+import { MemorySeries } from './memory-series.ts';
+import { RuleRunner } from './rule-runner.ts';
+import { parseUnitTestFile } from './unit-test-file.ts';
+import type { Evaluation } from './evaluation.ts';
+import type { RuleFile } from './load.ts';
+import type { GroupDefinition, RuleSet } from './model.ts';
+import type { AlertTest, ExprTest, UnitTest, UnitTestFile } from './unit-test-file.ts';
+
+/** How the tests of one file went. */
+export interface UnitTestReport {
+  readonly file: string;
+  readonly passed: number;
+  /** One for each expectation that was not met, and for each test that could not be run. */
+  readonly failures: readonly UnitTestFailure[];
+}
+
+export interface UnitTestFailure {
+  readonly test: string;
+  readonly line: number;
+  /** What was expected and what was there, over several lines. */
+  readonly message: string;
+}
+
+export interface UnitTestOptions {
+  /** Only tests whose name it accepts. */
+  readonly filter?: (name: string) => boolean;
+}
+
+const MAX_STEPS = 1_000_000;
+
+/** Reads a unit-test file and the rule files it names. Throws `CONFIG_UNREADABLE` or `RULES_INVALID`. */
+export async function loadUnitTest(path: string): Promise<{ file: UnitTestFile; ruleFiles: readonly RuleFile[] }> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new BelfryError('CONFIG_UNREADABLE', `${path}: ${errorText(cause)}`, { cause });
+  }
+  const file = parseUnitTestFile(path, text);
+  const paths = file.ruleFiles.flatMap((name) => {
+    const pattern = isAbsolute(name) ? name : join(dirname(path), name);
+    return /[*?[{]/.test(pattern) ? globSync(pattern).toSorted() : [pattern];
+  });
+  return { file, ruleFiles: await readRuleFiles(paths) };
+}
+
+/**
+ * Runs the tests of a file with the verdicts of `promtool test rules`; only rules that carry Belfry's own directives
+ * (`belfry_no_data` and the like) may go another way, namely Belfry's. Throws `RULES_INVALID` for bad rule files.
+ */
+export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], options: UnitTestOptions = {}): UnitTestReport {
+  const failures: UnitTestFailure[] = [];
+  let passed = 0;
+  for (const test of file.tests) {
+    if (options.filter?.(test.name) === false) continue;
+    const ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs });
+    const messages = new TestRun(file, test, ruleSet).run();
+    if (messages.length === 0) passed++;
+    failures.push(...messages.map((message) => ({ test: test.name, line: test.line, message })));
+  }
+  return { file: file.path, passed, failures };
+}
+
+class TestRun {
+  readonly #file: UnitTestFile;
+  readonly #test: UnitTest;
+  readonly #store = new MemorySeries();
+  readonly #groups: readonly { readonly definition: GroupDefinition; readonly rules: readonly RuleRunner[] }[];
+  readonly #inputs: InputSelectors;
+
+  constructor(file: UnitTestFile, test: UnitTest, ruleSet: RuleSet) {
+    this.#file = file;
+    this.#test = test;
+    this.#inputs = new InputSelectors(ruleSet);
+    // A group that the order does not name counts as the first, as in promtool.
+    const place = ({ name }: GroupDefinition): number => Math.max(0, file.groupEvalOrder.indexOf(name));
+    this.#groups = ruleSet.groups
+      .toSorted((a, b) => place(a) - place(b))
+      .map((definition) => ({ definition, rules: definition.rules.map((rule) => new RuleRunner(rule, definition)) }));
+  }
+
+  run(): readonly string[] {
+    const { alertTests, exprTests } = this.#test;
+    try {
+      this.#load();
+    } catch (error) {
+      return [`input_series: ${errorText(error)}`];
+    }
+    const endMs = Math.max(0, ...[...alertTests, ...exprTests].map(({ evalTimeMs }) => evalTimeMs));
+    const stepMs = this.#file.evaluationIntervalMs;
+    if (endMs / stepMs > MAX_STEPS) return [`more than ${MAX_STEPS} evaluations: evaluation_interval is too short for its eval_time`];
+    const failures: string[] = [];
+    for (let atMs = 0; atMs <= endMs; atMs += stepMs) {
+      const errors = this.#evaluate(atMs);
+      if (errors.length > 0) return [...failures, ...errors];
+      // An alert test is judged on the last evaluation before or at its time.
+      const due = alertTests.filter(({ evalTimeMs }) => evalTimeMs >= atMs && evalTimeMs < atMs + stepMs);
+      for (const test of due.toSorted((a, b) => a.evalTimeMs - b.evalTimeMs)) failures.push(...this.#checkAlerts(test));
+    }
+    for (const test of exprTests) failures.push(...this.#checkExpr(test));
+    return failures;
+  }
+
+  #load(): void {
+    const { inputSeries, startTs, intervalMs } = this.#test;
+    for (const { labels, values } of inputSeries) {
+      for (const [i, value] of values.entries()) {
+        if (value !== 'omitted') this.#store.add(labels, startTs + i * intervalMs, value === 'stale' ? undefined : value);
+      }
+    }
+  }
+
+  #evaluate(atMs: number): readonly string[] {
+    const errors: string[] = [];
+    for (const { definition, rules } of this.#groups) {
+      const evaluation = this.#evaluation(this.#test.startTs + atMs, definition);
+      for (const rule of rules) {
+        rule.evaluateAndWrite(evaluation, this.#store);
+        if (rule.health === 'err') errors.push(`rule: ${rule.definition.name}, time: ${formatDuration(atMs)}, err: ${rule.lastError}`);
+      }
+    }
+    return errors;
+  }
+
+  #evaluation(ts: number, group: GroupDefinition): Evaluation {
+    const { externalLabels, externalUrl } = this.#test;
+    const queryTs = ts - group.queryOffsetMs;
+    const query = (text: string): { labels: Labels; value: number }[] => {
+      const vector = asVector(prepareExpression(text).instant(this.#store, queryTs));
+      return Array.from({ length: vector.n }, (_, i) => ({ labels: vector.labels(i), value: vector.values[i] ?? Number.NaN }));
+    };
+    return {
+      ts,
+      queryTs,
+      querier: this.#store,
+      host: { query, externalUrl, now: ts },
+      options: { resendDelayMs: 60_000, resolvedRetentionMs: 900_000, restoreGraceMs: 0, strictSlots: true, externalUrl, externalLabels },
+      intervalMs: group.intervalMs,
+      logger: silentLogger,
+      startedAt: -Infinity,
+      inputs: this.#inputs,
+    };
+  }
+
+  #checkAlerts({ alertname, evalTimeMs, expected }: AlertTest): readonly string[] {
+    const got: { labels: Labels; annotations: Labels }[] = [];
+    for (const { rules } of this.#groups) {
+      for (const { rule } of rules) {
+        if (!(rule instanceof AlertingRule) || rule.definition.name !== alertname) continue;
+        for (const { state, labels, annotations } of rule.entries) if (state === 'firing') got.push({ labels, annotations });
+      }
+    }
+    const show = (alerts: typeof got): readonly string[] =>
+      alerts.map(({ labels, annotations }) => `labels ${labels.toString()} annotations ${annotations.toString()}`).toSorted();
+    return difference(`alertname: ${alertname}, time: ${formatDuration(evalTimeMs)}`, show([...expected]), show(got));
+  }
+
+  #checkExpr({ expr, evalTimeMs, expected }: ExprTest): readonly string[] {
+    const what = `expr: ${JSON.stringify(expr)}, time: ${formatDuration(evalTimeMs)}`;
+    let got: { labels: Labels; value: number }[];
+    try {
+      got = this.#query(expr, this.#test.startTs + evalTimeMs);
+    } catch (error) {
+      return [`${what}, err: ${errorText(error)}`];
+    }
+    const byLabels = (a: { labels: Labels }, b: { labels: Labels }): number => compareLabels(a.labels, b.labels);
+    const wanted = expected.toSorted(byLabels);
+    got.sort(byLabels);
+    const same = (a: number, b: number): boolean => (this.#file.fuzzyCompare ? almostEqual(a, b) : a === b);
+    const equal = wanted.length === got.length && wanted.every((sample, i) => matches(sample, got[i], same));
+    const show = (samples: typeof got): readonly string[] =>
+      samples.map(({ labels, value }) => `${labels.toString()} ${formatFloat(value)}`);
+    return equal ? [] : [describe(what, show(wanted), show(got))];
+  }
+
+  #query(expr: string, ts: number): { labels: Labels; value: number }[] {
+    const value = prepare(expr).instant(this.#store, ts);
+    if (value.type !== 'vector' && value.type !== 'scalar') throw new BelfryError('PROMQL_TYPE', 'rule result is not a vector or scalar');
+    const vector = asVector(value);
+    return Array.from({ length: vector.n }, (_, i) => ({ labels: vector.labels(i), value: vector.values[i] ?? Number.NaN }));
+  }
+}
+
+type Sample = { readonly labels: Labels; readonly value: number };
+
+function matches(wanted: Sample, got: Sample | undefined, same: (a: number, b: number) => boolean): boolean {
+  return got !== undefined && wanted.labels.equals(got.labels) && same(wanted.value, got.value);
+}
+
+/** Equal but for a relative error of one in a million, promtool's `fuzzy_compare`. */
+function almostEqual(a: number, b: number): boolean {
+  if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
+  const sum = Math.abs(a) + Math.abs(b);
+  return Math.abs(a - b) / Math.min(sum, Number.MAX_VALUE) < 1e-6;
+}
+
+function difference(what: string, expected: readonly string[], got: readonly string[]): readonly string[] {
+  return expected.length === got.length && expected.every((text, i) => text === got[i]) ? [] : [describe(what, expected, got)];
+}
+
+function describe(what: string, expected: readonly string[], got: readonly string[]): string {
+  const lines = (texts: readonly string[]): string =>
+    texts.length === 0 ? '      nothing' : texts.map((text) => `      ${text}`).join('\n');
+  return `${what}\n    expected:\n${lines(expected)}\n    got:\n${lines(got)}`;
+}
