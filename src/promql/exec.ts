@@ -4,6 +4,7 @@ import type { Matcher } from '../core/matcher.ts';
 import type { Modifiers, Span } from './ast.ts';
 import type { Querier, Selection } from './querier.ts';
 import { positionAt } from './syntax-error.ts';
+import type { Annotations } from './value.ts';
 
 /** Settings of one evaluation; everything has a default. */
 export interface EvalOptions {
@@ -26,7 +27,8 @@ const SERIES_PER_CLOCK_READ = 1024;
 class Budget {
   readonly maxSamples: number;
   readonly maxSeries: number;
-  readonly annotations = new Map<string, 'warning' | 'info'>();
+  /** By their text without position: of the same complaint in several places the last one is told, as in Prometheus. */
+  readonly annotations = new Map<string, { readonly kind: 'warning' | 'info'; readonly span: Span }>();
   readonly #now: (() => number) | undefined;
   readonly #deadlineMs: number;
   #held = 0;
@@ -118,8 +120,18 @@ export class Exec {
   }
 
   #annotate(kind: 'warning' | 'info', message: string, span: Span): void {
-    const { line, column } = positionAt(this.text, span.from);
-    this.budget.annotations.set(`${message} (${line}:${column})`, kind);
+    this.budget.annotations.set(message, { kind, span });
+  }
+
+  /** Everything that was told so far, with positions. */
+  annotations(): Annotations {
+    const warnings: string[] = [];
+    const infos: string[] = [];
+    for (const [message, { kind, span }] of this.budget.annotations) {
+      const { line, column } = positionAt(this.text, span.from);
+      (kind === 'warning' ? warnings : infos).push(`${message} (${line}:${column})`);
+    }
+    return { warnings, infos };
   }
 }
 

@@ -29,8 +29,13 @@ const round: MapKernel = (values, n, toNearest) => {
   const inverse = 1 / toNearest;
   for (let i = 0; i < n; i++) values[i] = Math.floor((values[i] ?? 0) * inverse + 0.5) / inverse;
 };
+/** As Go's math.Min and math.Max, where an infinity at the far end wins over NaN. */
 const clamp: MapKernel = (values, n, least, most) => {
-  for (let i = 0; i < n; i++) values[i] = Math.max(least, Math.min(most, values[i] ?? 0));
+  for (let i = 0; i < n; i++) {
+    const value = values[i] ?? 0;
+    const lower = most === -Infinity || value === -Infinity ? -Infinity : Math.min(most, value);
+    values[i] = least === Infinity || lower === Infinity ? Infinity : Math.max(least, lower);
+  }
 };
 
 /** A date in UTC from seconds since 1970, by the civil calendar however far away. */
@@ -73,7 +78,7 @@ function modulo(value: number, by: number): number {
   return value - Math.floor(value / by) * by;
 }
 
-/** The parts of a time, from whole seconds; a value that is no number, or infinite, stays NaN. */
+/** The parts of a time, from whole seconds. What is no time (NaN, infinities) gives NaN; in Go it depends on the processor. */
 const TIME_PARTS: Readonly<Record<string, (seconds: number) => number>> = {
   minute: (seconds) => Math.floor(modulo(seconds, 3600) / 60),
   hour: (seconds) => Math.floor(modulo(seconds, 86_400) / 3600),

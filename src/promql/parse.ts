@@ -125,11 +125,11 @@ class Parser {
     while (!reader.accept(')')) {
       const token = reader.peek;
       if (token.kind === 'string') labels.push(reader.string(token));
-      else if (/^[a-zA-Z_]\w*$/.test(token.text)) labels.push(token.text);
+      else if (token.kind !== 'number' && /^[a-zA-Z_]\w*$/.test(token.text)) labels.push(token.text);
       else throw reader.unexpected('in grouping opts', 'label');
       reader.next();
       if (reader.accept(',')) continue;
-      reader.expect(')', 'in grouping opts');
+      if (!reader.accept(')')) throw reader.unexpected('in grouping opts', '"," or ")"');
       break;
     }
     return labels;

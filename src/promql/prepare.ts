@@ -10,7 +10,7 @@ import { planMatrix, planScalar, planVector } from './plan.ts';
 import { print } from './printer.ts';
 import { PointBuffer, type Querier } from './querier.ts';
 import type { ScalarOp, Vec, VectorOp } from './space.ts';
-import type { Annotations, MatrixValue, Series, Value, VectorValue } from './value.ts';
+import type { MatrixValue, Series, Value, VectorValue } from './value.ts';
 
 /** A selector that an expression reads. */
 export interface SelectorInfo {
@@ -82,7 +82,7 @@ function planRoot(expr: Expr, type: ValueType): Root {
       return {
         instant: (exec) => {
           const value = plan(exec).eval(exec.startTs);
-          return { type: 'scalar', ts: exec.startTs, value, ...annotations(exec) };
+          return { type: 'scalar', ts: exec.startTs, value, ...exec.annotations() };
         },
         range: (exec) => scalarRange(exec, plan(exec)),
       };
@@ -106,13 +106,6 @@ function planRoot(expr: Expr, type: ValueType): Root {
   }
 }
 
-function annotations(exec: Exec): Annotations {
-  const warnings: string[] = [];
-  const infos: string[] = [];
-  for (const [text, kind] of exec.budget.annotations) (kind === 'warning' ? warnings : infos).push(text);
-  return { warnings, infos };
-}
-
 function instantVector(exec: Exec, op: VectorOp): VectorValue {
   const vec = op.eval(exec.startTs);
   const { n } = vec;
@@ -123,7 +116,7 @@ function instantVector(exec: Exec, op: VectorOp): VectorValue {
     n,
     values: vec.values.slice(0, n),
     labels: (index) => op.space.labels(ids[index] ?? 0),
-    ...annotations(exec),
+    ...exec.annotations(),
   };
 }
 
@@ -137,7 +130,7 @@ function instantMatrix(exec: Exec, op: ReturnType<ReturnType<typeof planMatrix>>
     exec.budget.hold(count);
     series.push({ labels: op.space.labels(id), timestamps: points.timestamps.slice(0, count), values: points.values.slice(0, count) });
   }
-  return { type: 'matrix', series, ...annotations(exec) };
+  return { type: 'matrix', series, ...exec.annotations() };
 }
 
 function scalarRange(exec: Exec, op: ScalarOp): MatrixValue {
@@ -151,7 +144,7 @@ function scalarRange(exec: Exec, op: ScalarOp): MatrixValue {
     values[i] = op.eval(ts);
     exec.budget.tick(1);
   }
-  return { type: 'matrix', series: [{ labels: Labels.empty, timestamps, values }], ...annotations(exec) };
+  return { type: 'matrix', series: [{ labels: Labels.empty, timestamps, values }], ...exec.annotations() };
 }
 
 /** Collects the steps of one series; grows by doubling up to the number of steps. */
@@ -198,7 +191,7 @@ function vectorRange(exec: Exec, op: VectorOp): MatrixValue {
     series.push({ labels: op.space.labels(id), timestamps: timestamps.slice(0, n), values: values.slice(0, n) });
   }
   series.sort((a, b) => compareLabels(a.labels, b.labels));
-  return { type: 'matrix', series, ...annotations(exec) };
+  return { type: 'matrix', series, ...exec.annotations() };
 }
 
 function selectorsOf(expr: Expr): readonly SelectorInfo[] {

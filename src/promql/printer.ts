@@ -67,7 +67,8 @@ function names(labels: readonly string[]): string {
 function selector(expr: VectorSelector): string {
   const matchers = expr.matchers
     .filter(({ name, op, value }) => !(name === '__name__' && op === '=' && value !== '' && value === expr.name))
-    .map(({ name, op, value }) => `${isLegacyLabelName(name) ? name : quote(name)}${op}${quote(value)}`);
+    .map(({ name, op, value }) => `${isLegacyLabelName(name) ? name : quote(name)}${op}${quote(value)}`)
+    .toSorted();
   const name = expr.name ?? '';
   if (matchers.length === 0) return name === '' ? '{}' : name;
   return `${name}{${matchers.join(',')}}`;

@@ -39,7 +39,7 @@ class MemorySelection implements Selection {
 
   instant(ts: number, lookbackMs: number, out: InstantColumns): void {
     for (const [index, { points }] of this.#series.entries()) {
-      const newest = points.findLast((point) => point.ts <= ts);
+      const newest = points[firstAfter(points, ts) - 1];
       const found = newest !== undefined && newest.ts > ts - lookbackMs && newest.value !== 'stale';
       out.present[index] = found ? 1 : 0;
       out.values[index] = found ? Number(newest.value) : 0;
@@ -48,9 +48,12 @@ class MemorySelection implements Selection {
   }
 
   window(index: number, fromTs: number, toTs: number, into: PointBuffer): number {
+    const points = this.#series[index]?.points ?? [];
     let count = 0;
-    for (const { ts, value } of this.#series[index]?.points ?? []) {
-      if (ts <= fromTs || ts > toTs || value === 'stale') continue;
+    for (let i = firstAfter(points, fromTs); i < points.length; i++) {
+      const { ts = 0, value = 0 } = points[i] ?? {};
+      if (ts > toTs) break;
+      if (value === 'stale') continue;
       into.reserve(count + 1);
       into.timestamps[count] = ts;
       into.values[count] = value;
@@ -58,6 +61,18 @@ class MemorySelection implements Selection {
     }
     return count;
   }
+}
+
+/** The index of the first point after a time. */
+function firstAfter(points: MemorySeries['points'], ts: number): number {
+  let low = 0;
+  let high = points.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((points[middle]?.ts ?? 0) <= ts) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /**

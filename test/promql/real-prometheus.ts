@@ -1,0 +1,142 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatFloat } from '../../src/core/number-format.ts';
+import type { GeneratedSeries } from './expression-generator.ts';
+
+/** What a query answers: the value's type and series by their labels, or a refusal. */
+export type Answer =
+  | { readonly error: string }
+  | { readonly type: string; readonly series: ReadonlyMap<string, readonly (readonly [ts: number, value: number])[]> };
+
+/** True where a real Prometheus and its promtool are installed. */
+export function hasPrometheus(): boolean {
+  return ['prometheus', 'promtool'].every((name) => spawnSync(name, ['--version']).status === 0);
+}
+
+/** A real Prometheus over given data, on loopback, in a folder of its own. */
+export class RealPrometheus {
+  readonly #folder: string;
+  readonly #process: ChildProcess;
+  readonly #url: string;
+
+  private constructor(folder: string, process: ChildProcess, url: string) {
+    this.#folder = folder;
+    this.#process = process;
+    this.#url = url;
+  }
+
+  static async start(series: readonly GeneratedSeries[]): Promise<RealPrometheus> {
+    const folder = mkdtempSync(join(tmpdir(), 'belfry-prometheus-'));
+    const data = join(folder, 'data');
+    writeFileSync(join(folder, 'input.om'), openMetrics(series));
+    writeFileSync(join(folder, 'prometheus.yml'), 'global: {evaluation_interval: 1m}\n');
+    const made = spawnSync('promtool', ['tsdb', 'create-blocks-from', 'openmetrics', join(folder, 'input.om'), data]);
+    if (made.status !== 0) throw new Error(`promtool cannot make blocks: ${made.stderr.toString()}`);
+    const port = await freePort();
+    const args = [
+      `--config.file=${join(folder, 'prometheus.yml')}`,
+      `--storage.tsdb.path=${data}`,
+      '--storage.tsdb.retention.time=100y',
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--log.level=error',
+    ];
+    const server = spawn('prometheus', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const prometheus = new RealPrometheus(folder, server, `http://127.0.0.1:${port}`);
+    await prometheus.#ready();
+    return prometheus;
+  }
+
+  /** Seconds since 1970; with a step, a range query. */
+  async query(text: string, times: { readonly start: number; readonly end?: number; readonly step?: number }): Promise<Answer> {
+    const { start, end, step } = times;
+    const range = step !== undefined;
+    const form = new URLSearchParams(
+      range ? { query: text, start: `${start}`, end: `${end ?? start}`, step: `${step}` } : { query: text, time: `${start}` },
+    );
+    const response = await fetch(`${this.#url}/api/v1/query${range ? '_range' : ''}`, { method: 'POST', body: form });
+    const body: unknown = await response.json();
+    return readAnswer(body);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode === null) {
+      const ended = once(this.#process, 'exit');
+      this.#process.kill('SIGKILL');
+      await ended;
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Asks until it answers; the operating system refuses at once while nothing listens. */
+  async #ready(): Promise<void> {
+    let errors = '';
+    this.#process.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+    for (let attempt = 0; this.#process.exitCode === null; attempt++) {
+      try {
+        const response = await fetch(`${this.#url}/-/ready`);
+        if (response.ok) return;
+      } catch (error) {
+        if (attempt > 5000) throw new Error('prometheus does not become ready', { cause: error });
+      }
+    }
+    throw new Error(`prometheus ended: ${errors}`);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function openMetrics(series: readonly GeneratedSeries[]): string {
+  const lines: string[] = [];
+  for (const { name, labels, points } of series) {
+    const inner = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    for (const { ts, value } of points) lines.push(`${name}{${inner.join(',')}} ${formatFloat(value)} ${ts / 1000}`);
+  }
+  return `${lines.join('\n')}\n# EOF\n`;
+}
+
+interface Sample {
+  readonly metric?: Readonly<Record<string, string>>;
+  readonly value?: readonly [number, string];
+  readonly values?: readonly (readonly [number, string])[];
+}
+
+interface Body {
+  readonly error?: string;
+  readonly data?: { readonly resultType: string; readonly result: readonly Sample[] | readonly [number, string] };
+}
+
+function readAnswer(body: unknown): Answer {
+  const { error, data } = body as Body;
+  if (data === undefined) return { error: error ?? 'no answer' };
+  const series = new Map<string, readonly (readonly [number, number])[]>();
+  if (data.resultType === 'scalar') {
+    series.set('{}', [point(data.result as readonly [number, string])]);
+  } else {
+    for (const { metric, value, values } of data.result as readonly Sample[]) {
+      series.set(keyOf(metric ?? {}), (values ?? (value === undefined ? [] : [value])).map(point));
+    }
+  }
+  return { type: data.resultType, series };
+}
+
+function point([ts, text]: readonly [number, string]): readonly [number, number] {
+  const value = text === '+Inf' ? Infinity : text === '-Inf' ? -Infinity : Number(text);
+  return [Math.round(ts * 1000), value];
+}
+
+/** Labels as one text, sorted by name. */
+export function keyOf(labels: Readonly<Record<string, string>>): string {
+  const sorted = Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${sorted.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(',')}}`;
+}
