@@ -68,7 +68,7 @@ export class Retention {
     const lanes = this.#head.lanes.filter((lane) => lane?.isEmpty === true).map((lane) => lane!.id);
     if (expired.length < WORTHWHILE_SHARE * this.#head.series.size && now - this.#lastExpiry < EXPIRY_INTERVAL_MS) expired.length = 0;
     if (expired.length === 0 && lanes.length === 0) return;
-    this.#lastExpiry = now;
+    if (expired.length > 0) this.#lastExpiry = now;
     this.#file.transaction(() => {
       for (const id of expired) {
         this.#file.run('DELETE FROM series WHERE id = ?', id);

@@ -3,13 +3,14 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ManualClock } from '../../src/core/clock.ts';
 import { silentLogger, type Logger } from '../../src/core/log.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { openSampleStore } from '../../src/store/sample-store.ts';
 import { matchers, T0, windowsOf } from './fixture.ts';
 
-const CHILD = join(import.meta.dirname, 'crash-child.ts');
+const CHILD = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
 /** Rows that each life of the child acknowledges before it is killed: before, at and after blocks are sealed. */
 const LIVES = [3, 16, 25, 61, 140];
 

@@ -131,6 +131,22 @@ describe('history', () => {
   });
 });
 
+describe('samples with a time of their own', () => {
+  it('are refused when they are older than what blocks have of the series', () => {
+    const store = openStore();
+    const write = (to: SampleStore, i: number): void => to.writer.target('t').appendAt(T0 + i * 1000, A, i);
+    for (let i = 0; i < 300; i++) write(store, i);
+    store.writer.removeTarget('t');
+    const refused = expect.objectContaining({ code: 'STORE_OUT_OF_ORDER' });
+    expect(() => write(store, 299)).toThrow(refused);
+    store.close();
+    const again = reopened();
+    expect(() => write(again, 200)).toThrow(refused);
+    write(again, 300);
+    expect(everything(again)['a{x="1"}']).toHaveLength(301);
+  });
+});
+
 describe('the file', () => {
   it('keeps no log rows that blocks have made superfluous', () => {
     const store = openStore();
