@@ -29,7 +29,11 @@ export class AlertEntry {
   withoutData = false;
   /** Which selectors had data for it when it began to fire; undefined where that is not known. */
   inputs: readonly boolean[] | undefined;
-  readonly #series = new Map<string, Labels>();
+  /** The rule whose templates made the annotations. */
+  expandedBy: unknown;
+  #alerts = Labels.empty;
+  #alertsState: AlertState | undefined;
+  #forState: Labels | undefined;
 
   constructor(labels: Labels, sampleLabels: Labels, activeAt: number, value: number, annotations: Labels) {
     this.labels = labels;
@@ -77,16 +81,17 @@ export class AlertEntry {
     };
   }
 
-  /** The labels of its `ALERTS` series (with a state) or `ALERTS_FOR_STATE` series; the same object each time. */
-  seriesLabels(name: 'ALERTS' | 'ALERTS_FOR_STATE'): Labels {
-    const state = name === 'ALERTS' ? this.state : '';
-    const key = `${name} ${state}`;
-    let labels = this.#series.get(key);
-    if (labels === undefined) {
-      labels = this.labels.with('__name__', name).with('alertstate', state);
-      this.#series.set(key, labels);
-    }
-    return labels;
+  /** The labels of its `ALERTS` series in its present state; the same object each time. */
+  get alertsSeries(): Labels {
+    if (this.#alertsState !== this.state) this.#alerts = this.labels.with('__name__', 'ALERTS').with('alertstate', this.state);
+    this.#alertsState = this.state;
+    return this.#alerts;
+  }
+
+  /** The labels of its `ALERTS_FOR_STATE` series; the same object each time. */
+  get forStateSeries(): Labels {
+    this.#forState ??= this.labels.with('__name__', 'ALERTS_FOR_STATE');
+    return this.#forState;
   }
 
   /** As routing is told; `validUntil` is until when a firing alert is believed without news. */

@@ -1,9 +1,9 @@
-import { BelfryError } from '../core/errors.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
 import { queryEscape } from '../templates/builtins.ts';
 import { AlertEntry } from './alert-entry.ts';
 import { asVector, checkLimit, LayoutKeeper } from './evaluation.ts';
-import { expandAll } from './expand.ts';
+import { isConstant, SampleTemplates } from './expand.ts';
 import { Inputs } from './inputs.ts';
 import type { AlertSource, ResolveReason } from '../core/alert.ts';
 import type { AlertStateRow } from '../core/state.ts';
@@ -11,10 +11,15 @@ import type { SelectorInfo } from '../promql/prepare.ts';
 import type { Evaluation, Outcome, RuleOutput } from './evaluation.ts';
 import type { AlertingRuleDefinition, GroupDefinition } from './model.ts';
 
+interface Identity {
+  readonly labels: Labels;
+  /** The sample's own, without the metric name. */
+  readonly sampleLabels: Labels;
+}
+
 /** A sample of the expression with what the rule makes of it. */
 interface Candidate {
-  readonly labels: Labels;
-  readonly sampleLabels: Labels;
+  readonly identity: Identity;
   readonly annotations: Labels;
   readonly value: number;
 }
@@ -29,6 +34,8 @@ export class AlertingRule {
   readonly #source: AlertSource;
   readonly #generatorPath: string;
   readonly #layout = new LayoutKeeper();
+  readonly #identities = new WeakMap<Labels, Identity>();
+  readonly #constantAnnotations: boolean;
   readonly #changed = new Set<AlertEntry>();
   readonly #dropped = new Set<string>();
   #selectors: readonly SelectorInfo[] | undefined;
@@ -39,6 +46,7 @@ export class AlertingRule {
   constructor(definition: AlertingRuleDefinition, group: GroupDefinition) {
     this.definition = definition;
     this.#limit = group.limit;
+    this.#constantAnnotations = isConstant(definition.annotations);
     const source = { kind: 'rule', file: group.file, group: group.name, rule: definition.name } as const;
     this.#source = definition.action === undefined ? source : { ...source, action: definition.action };
     this.#generatorPath = `/graph?g0.expr=${queryEscape(definition.expression.text)}&g0.tab=1`;
@@ -95,20 +103,37 @@ export class AlertingRule {
     const { definition } = this;
     const vector = asVector(definition.expression.instant(evaluation.querier, evaluation.queryTs));
     const found = new Map<string, Candidate>();
+    const onError = (template: string, error: unknown): void =>
+      evaluation.logger.warn('template_failed', { rule: definition.name, template, error: errorText(error) });
     for (let i = 0; i < vector.n; i++) {
       const sample = vector.labels(i);
       const value = vector.values[i] ?? Number.NaN;
-      const data = { labels: sample, value, externalLabels: evaluation.options.externalLabels, host: evaluation.host };
-      const onError = (name: string, error: unknown): void =>
-        evaluation.logger.warn('template_failed', { rule: definition.name, template: name, error });
-      const sampleLabels = sample.without('__name__');
-      const ruleLabels = expandAll(definition.labels, data, onError);
-      const labels = Labels.of([...sampleLabels, ...ruleLabels, ['alertname', definition.name]]);
-      if (found.has(labels.key))
+      const templates = new SampleTemplates(sample, value, evaluation.options.externalLabels, evaluation.host);
+      const identity = this.#identity(sample, templates, onError);
+      const { key } = identity.labels;
+      if (found.has(key))
         throw new BelfryError('RULE_DUPLICATE_ALERT', 'vector contains metrics with the same labelset after applying alert labels');
-      found.set(labels.key, { labels, sampleLabels, value, annotations: Labels.of(expandAll(definition.annotations, data, onError)) });
+      const annotations = this.#knownAnnotations(key, value) ?? Labels.of(templates.expand(definition.annotations, onError));
+      found.set(key, { identity, value, annotations });
     }
     return found;
+  }
+
+  /** Where the rule's labels are literal, a series' identity is worked out once. */
+  #identity(sample: Labels, templates: SampleTemplates, onError: (name: string, error: unknown) => void): Identity {
+    const known = this.#identities.get(sample);
+    if (known !== undefined) return known;
+    const { labels, name } = this.definition;
+    const sampleLabels = sample.without('__name__');
+    const identity = { sampleLabels, labels: Labels.of([...sampleLabels, ...templates.expand(labels, onError), ['alertname', name]]) };
+    if (labels.every(({ template }) => template.isLiteral)) this.#identities.set(sample, identity);
+    return identity;
+  }
+
+  /** The annotations of an alert that has this value already, where nothing else can have changed them. */
+  #knownAnnotations(key: string, value: number): Labels | undefined {
+    const entry = this.#constantAnnotations ? this.#entries.get(key) : undefined;
+    return entry?.expandedBy === this.definition && Object.is(entry.value, value) ? entry.annotations : undefined;
   }
 
   /** The recover expression's samples: an alert recovers when one agrees with it on all labels the sample has. */
@@ -133,10 +158,13 @@ export class AlertingRule {
     if (entry !== undefined && entry.state !== 'inactive') {
       entry.value = candidate.value;
       entry.annotations = candidate.annotations;
+      entry.expandedBy = this.definition;
       return;
     }
-    const fresh = new AlertEntry(candidate.labels, candidate.sampleLabels, ts, candidate.value, candidate.annotations);
-    const old = this.#inherited.get(candidate.sampleLabels.key);
+    const { labels, sampleLabels } = candidate.identity;
+    const fresh = new AlertEntry(labels, sampleLabels, ts, candidate.value, candidate.annotations);
+    fresh.expandedBy = this.definition;
+    const old = this.#inherited.get(sampleLabels.key);
     if (old !== undefined) {
       // The rule's labels changed on a reload: the condition itself has held all the while.
       fresh.activeAt = old.activeAt;
@@ -261,10 +289,7 @@ export class AlertingRule {
   /** `ALERTS` and `ALERTS_FOR_STATE` of every pending and firing alert. */
   series(): RuleOutput {
     const active = [...this.#entries.values()].filter(({ state }) => state !== 'inactive');
-    const series = [
-      ...active.map((entry) => entry.seriesLabels('ALERTS')),
-      ...active.map((entry) => entry.seriesLabels('ALERTS_FOR_STATE')),
-    ];
+    const series = [...active.map((entry) => entry.alertsSeries), ...active.map((entry) => entry.forStateSeries)];
     const output = this.#layout.of(series);
     for (const [i, entry] of active.entries()) {
       output.values[i] = 1;

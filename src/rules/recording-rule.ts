@@ -9,6 +9,8 @@ export class RecordingRule {
   readonly definition: RecordingRuleDefinition;
   readonly #limit: number;
   readonly #layout = new LayoutKeeper();
+  /** What has been made of a series of the result, worked out once. */
+  readonly #made = new WeakMap<Labels, Labels>();
 
   constructor(definition: RecordingRuleDefinition, group: GroupDefinition) {
     this.definition = definition;
@@ -23,7 +25,9 @@ export class RecordingRule {
     const series: Labels[] = [];
     const seen = new Set<string>();
     for (let i = 0; i < vector.n; i++) {
-      const labels = Labels.of([...vector.labels(i), ['__name__', name], ...ruleLabels]);
+      const sample = vector.labels(i);
+      let labels = this.#made.get(sample);
+      if (labels === undefined) this.#made.set(sample, (labels = Labels.of([...sample, ['__name__', name], ...ruleLabels])));
       if (seen.has(labels.key))
         throw new BelfryError('RULE_DUPLICATE_ALERT', 'vector contains metrics with the same labelset after applying rule labels');
       seen.add(labels.key);

@@ -26,11 +26,21 @@ interface Decimal {
 function parts(magnitude: number, precision: number | undefined): Decimal {
   if (precision === undefined) return split(magnitude.toExponential());
   const kept = Math.min(MAX_DIGITS, precision);
+  const rounded = mayBeTie(magnitude, kept) ? evenDigits(magnitude, kept) : split(magnitude.toExponential(kept));
+  return { digits: rounded.digits + '0'.repeat(precision - kept), exponent: rounded.exponent };
+}
+
+/** A tie needs a 5 after the digits that are kept; the exact digits are only asked for where the shortest say so. */
+function mayBeTie(magnitude: number, kept: number): boolean {
+  if (kept >= 15) return true;
+  const { digits } = split(magnitude.toExponential());
+  return digits.length === kept + 2 && digits.endsWith('5');
+}
+
+function evenDigits(magnitude: number, kept: number): Decimal {
   const exact = split(magnitude.toExponential(MAX_DIGITS));
-  const rest = exact.digits.slice(kept + 1);
   const digits = exact.digits.slice(0, kept + 1);
-  const { digits: rounded, exponent } = isTie(rest, digits) ? { digits, exponent: exact.exponent } : split(magnitude.toExponential(kept));
-  return { digits: rounded + '0'.repeat(precision - kept), exponent };
+  return isTie(exact.digits.slice(kept + 1), digits) ? { digits, exponent: exact.exponent } : split(magnitude.toExponential(kept));
 }
 
 function split(text: string): Decimal {

@@ -8,6 +8,8 @@ import type { Token, TokenType } from './lexer.ts';
 export interface ParsedTemplate {
   readonly body: Block;
   readonly defined: ReadonlyMap<string, Block>;
+  /** Names of the functions it calls anywhere. */
+  readonly functions: ReadonlySet<string>;
 }
 
 export interface ParseOptions {
@@ -33,6 +35,7 @@ class Parser {
   readonly #tokens: readonly Token[];
   readonly #options: ParseOptions;
   readonly #defined = new Map<string, Block>();
+  readonly #functions = new Set<string>();
   #index = 0;
   #variables: string[];
   #rangeDepth = 0;
@@ -47,7 +50,7 @@ class Parser {
 
   parse(): ParsedTemplate {
     const [body] = this.#block(true, 'eof');
-    return { body, defined: this.#defined };
+    return { body, defined: this.#defined, functions: this.#functions };
   }
 
   #fail(token: Token, message: string): BelfryError {
@@ -316,6 +319,7 @@ class Parser {
     if (token.text === 'nil') return { type: 'nil', at: token.at };
     if (KEYWORDS.has(token.text)) throw this.#fail(token, `unexpected <${token.text}> in operand`);
     if (!this.#options.functions.has(token.text)) throw this.#fail(token, `function ${JSON.stringify(token.text)} not defined`);
+    this.#functions.add(token.text);
     return { type: 'function', at: token.at, name: token.text };
   }
 }

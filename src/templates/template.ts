@@ -16,6 +16,7 @@ export interface TemplateOptions {
 }
 
 const DEFAULT_LIMITS: TemplateLimits = { outputLength: 1024 * 1024, loopTurns: 100_000, callDepth: 100 };
+const NO_FUNCTIONS: ReadonlySet<string> = new Set();
 const MAX_TEXT_LENGTH = 1024 * 1024;
 
 /** A parsed template; it may be executed any number of times. */
@@ -23,6 +24,8 @@ export interface Template {
   readonly text: string;
   /** True where the text has no action in it: executing gives the text itself. */
   readonly isLiteral: boolean;
+  /** Names of the functions it calls. */
+  readonly functions: ReadonlySet<string>;
   /**
    * Runs the template. `variables` are those named in the options; `host` is what the functions are given as their
    * surroundings. Throws `TEMPLATE_INVALID` with the position, or `LIMIT_EXCEEDED`.
@@ -33,13 +36,14 @@ export interface Template {
 /** Parses a template of Go's text/template. Throws `TEMPLATE_INVALID` with the position. */
 export function parseTemplate(text: string, options: TemplateOptions): Template {
   if (text.length > MAX_TEXT_LENGTH) throw new BelfryError('LIMIT_EXCEEDED', `template longer than ${MAX_TEXT_LENGTH} characters`);
-  if (!text.includes('{{')) return { text, isLiteral: true, execute: () => text };
+  if (!text.includes('{{')) return { text, isLiteral: true, functions: NO_FUNCTIONS, execute: () => text };
   const functions = options.functions ?? ruleFunctions;
   const template = parse(text, { functions, variables: options.variables ?? [] });
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   return {
     text,
     isLiteral: false,
+    functions: template.functions,
     execute: (data, variables, host) => evaluate({ text, name: options.name, template, functions, host, limits }, data, variables),
   };
 }
