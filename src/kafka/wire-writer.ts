@@ -45,11 +45,10 @@ export class WireWriter {
   unsignedVarint(value: number): this {
     let rest = value;
     while (rest >= 0x80) {
-      this.#bytes[this.#grow(1)] = (rest % 0x80) | 0x80;
+      this.#byte((rest % 0x80) | 0x80);
       rest = Math.floor(rest / 0x80);
     }
-    this.#bytes[this.#grow(1)] = rest;
-    return this;
+    return this.#byte(rest);
   }
 
   zeroUuid(): this {
@@ -98,6 +97,13 @@ export class WireWriter {
   /** What has been written; valid until the next write. */
   written(): Buffer {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  #byte(value: number): this {
+    // Growing may replace the buffer, so it must come first.
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
+    return this;
   }
 
   #text(value: string, length: number): this {

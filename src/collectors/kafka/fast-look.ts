@@ -76,6 +76,7 @@ export class FastLook {
     let nextFullAt = 0;
     while (!this.#abort.signal.aborted && !this.#finished()) {
       const startedAt = this.#options.clock.now();
+      let failed = false;
       const small = startedAt < nextFullAt && registered !== undefined;
       try {
         if (small && registered !== undefined) {
@@ -89,11 +90,14 @@ export class FastLook {
         }
       } catch (error) {
         this.#options.log.debug('fast_look_failed', { error: errorText(error) });
+        this.#intervalMs = Math.min(LAST_INTERVAL_MS, this.#intervalMs * GROWTH);
         nextFullAt = 0;
+        failed = true;
       }
       const tookMs = this.#options.clock.now() - startedAt;
-      const soon = nextFullAt === 0 && small;
-      if (!soon) await this.#pause(Math.max(this.#nextIntervalMs(startedAt, fullTookMs) - tookMs, 0));
+      // Somebody came or went: what that means for partitions is asked without waiting.
+      const brokersChanged = small && !failed && nextFullAt === 0;
+      if (!brokersChanged) await this.#pause(Math.max(this.#nextIntervalMs(startedAt, fullTookMs) - tookMs, 0));
     }
     this.#watched.clear();
     // Here and not when the promise settles, so that an event in between begins anew.

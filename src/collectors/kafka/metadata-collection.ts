@@ -95,6 +95,7 @@ export class MetadataCollection {
     const startedAt = clock.elapsed();
     const metadata = await survivors.ask('health', avoid, (connection) => connection.metadata(undefined, timeoutMs));
     pool.setBrokers(metadata.brokers);
+    survivors.settleHealth();
     options.onMetadata?.(metadata);
     await topicRows.prepare(metadata);
     this.#uncleanElections += uncleanElections(this.#last, metadata);

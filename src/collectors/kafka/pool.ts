@@ -42,7 +42,7 @@ export class BrokerPool {
   readonly #retries = new Map<string, Retry>();
   #brokers = new Map<number, BrokerAddress>();
   #nextHandshakeAt = 0;
-  #closed = false;
+  readonly #abort = new AbortController();
 
   constructor(options: BrokerPoolOptions) {
     this.#options = options;
@@ -88,7 +88,7 @@ export class BrokerPool {
 
   /** Ends every connection and refuses new ones. */
   close(): void {
-    this.#closed = true;
+    this.#abort.abort(new BelfryError('STOPPING', 'the collector is stopping'));
     for (const key of this.#open.keys()) this.#discardKey(key);
   }
 
@@ -102,7 +102,7 @@ export class BrokerPool {
   }
 
   #get(key: string, address: BrokerAddress, patient: boolean): Promise<BrokerConnection> {
-    if (this.#closed) return Promise.reject(new BelfryError('STOPPING', 'the collector is stopping'));
+    if (this.#abort.signal.aborted) return Promise.reject(new BelfryError('STOPPING', 'the collector is stopping'));
     const held = this.#open.get(key);
     if (held !== undefined) return held.opening;
     const retry = this.#retries.get(nameOf(address));
@@ -135,6 +135,7 @@ export class BrokerPool {
     const { clock, connector, connectTimeoutMs } = this.#options;
     try {
       if (patient) await this.#waitForTurn();
+      this.#abort.signal.throwIfAborted();
       const connection = await connector.connect(address, connectTimeoutMs);
       this.#retries.delete(nameOf(address));
       return connection;
@@ -148,7 +149,7 @@ export class BrokerPool {
     const now = this.#options.clock.now();
     const at = Math.max(now, this.#nextHandshakeAt);
     this.#nextHandshakeAt = at + HANDSHAKE_SPACING_MS;
-    if (at > now) await delay(this.#options.clock, at - now);
+    if (at > now) await delay(this.#options.clock, at - now, this.#abort.signal);
   }
 
   #nextRetry(name: string, error: unknown, now: number): Retry {

@@ -25,6 +25,12 @@ export class Survivors {
     return this.#preferred.get(purpose);
   }
 
+  /** Settles whom Metadata will be asked of, after a bootstrap address has told which brokers there are. */
+  settleHealth(): void {
+    const [first] = this.#pool.brokerIds;
+    if (!this.#preferred.has('health') && first !== undefined) this.#preferred.set('health', first);
+  }
+
   /**
    * Does the work on one broker's connection; when that breaks or times out, on the next one's. Rejects with the last
    * error, or at once with an error that another broker would only repeat.
@@ -34,7 +40,7 @@ export class Survivors {
     for (const brokerId of this.candidates(purpose, avoid).slice(0, MAX_ATTEMPTS)) {
       try {
         const result = await work(await this.#pool.connection(brokerId, purpose));
-        this.#preferred.set(purpose, brokerId);
+        this.#prefer(purpose, brokerId);
         return result;
       } catch (error) {
         if (error instanceof BelfryError && ANSWERS.has(error.code)) throw error;
@@ -45,6 +51,18 @@ export class Survivors {
     }
     if (purpose !== 'health') throw asError(lastError);
     return this.#askBootstrap(work, lastError);
+  }
+
+  /** Connections that are not needed any more are not held: a broker has at most three from here and from liveness. */
+  #prefer(purpose: Purpose, brokerId: number): void {
+    const before = this.#preferred.get(purpose);
+    this.#preferred.set(purpose, brokerId);
+    if (purpose === 'lag') return;
+    if (before !== undefined && before !== brokerId) this.#pool.discard(before, purpose);
+    if (purpose === 'health') {
+      this.#pool.closeBootstrap();
+      if (this.#preferred.get('control') === brokerId) this.#pool.discard(brokerId, 'control');
+    }
   }
 
   async #askBootstrap<T>(work: (connection: BrokerConnection) => Promise<T>, firstError: unknown): Promise<T> {
