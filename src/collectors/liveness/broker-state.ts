@@ -7,6 +7,9 @@ import type { Attempt, Outage, SurvivorLook, Verdict } from './verdict.ts';
 /** Attempts and looks kept of one outage; the first prove it, the latest say how it stands. */
 const MAX_KEPT = 32;
 
+/** After these another process runs, whose replicas have to catch up. */
+const PROCESS_ENDED: ReadonlySet<Verdict> = new Set(['crashed', 'stopped', 'cut_short', 'unknown']);
+
 /** What is known about one expected broker. Changed by the methods only; does no I/O and reads no clock. */
 export class BrokerState {
   readonly id: number;
@@ -124,6 +127,8 @@ export class BrokerState {
     if (ended?.verdict !== undefined) {
       this.upSince = now;
       this.history.clear();
+      // What was seen before it went says nothing about now.
+      if (PROCESS_ENDED.has(ended.verdict)) this.isrRestored = undefined;
       // A crash is over when the copies are back, not when the port is.
       if (this.verdict !== 'crashed') this.verdictHolds = false;
     }

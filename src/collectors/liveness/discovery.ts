@@ -12,8 +12,8 @@ export interface DiscoveryParts {
   readonly pacer: HandshakePacer;
   readonly random: () => number;
   found(metadata: ClusterMetadata): void;
-  /** No bootstrap address gave an answer; `error` is the last one's. */
-  failed(error: unknown): void;
+  /** No bootstrap address gave an answer, `times` in a row by now; `error` is the last one's. */
+  failed(error: unknown, times: number): void;
 }
 
 /**
@@ -50,13 +50,13 @@ export class Discovery {
           this.#parts.found(outcome.metadata);
           return;
         }
-        this.#parts.failed(outcome.error);
+        this.#parts.failed(outcome.error, failures + 1);
         const base = Math.min(timings.backoffMaxMs, timings.backoffMinMs * 2 ** Math.min(failures, 16));
         await delay(clock, base * (0.5 + random() / 2), signal);
       }
     } catch (error) {
       // An aborted wait is how a pause ends it.
-      if (!signal.aborted) this.#parts.failed(error);
+      if (!signal.aborted) this.#parts.failed(error, 1);
     }
   }
 

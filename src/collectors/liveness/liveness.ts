@@ -61,7 +61,7 @@ export class Liveness {
       ...this.#watchParts,
       bootstrap: options.bootstrap,
       found: (metadata) => this.observeMetadata(metadata),
-      failed: (error) => this.#bootstrapGaveNothing(error),
+      failed: (error, times) => this.#bootstrapGaveNothing(error, times),
     });
     this.#refresh = new MetadataRefresh({
       log: options.log,
@@ -365,8 +365,9 @@ export class Liveness {
     }
   }
 
-  #bootstrapGaveNothing(error: unknown): void {
-    this.#options.log.warn('liveness_bootstrap_failed', { error: errorText(error) });
+  #bootstrapGaveNothing(error: unknown, times: number): void {
+    // Said once, not with every turn of the back-off.
+    if (times === 1) this.#options.log.warn('liveness_bootstrap_failed', { error: errorText(error) });
     // A cluster that refuses our login is there: whoever collects from it says that we are blind.
     this.#bootstrapFailed = breakKindBehind(error) !== 'auth';
     this.#publish();

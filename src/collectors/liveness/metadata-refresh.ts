@@ -28,7 +28,7 @@ export class MetadataRefresh {
   /** Asks if it is time; `last` is the latest metadata, whoever asked for it. */
   async perhaps(states: readonly BrokerState[], last: ClusterMetadata | undefined, now: number): Promise<void> {
     const { refreshMs, refreshRecoveringMs, followRecoveryMs, metadataTimeoutMs } = this.#parts.timings;
-    const recovering = states.some(({ up, verdictHolds, upSince }) => up === true && verdictHolds && now - upSince < followRecoveryMs);
+    const recovering = states.some((state) => isRecovering(state) && now - state.upSince < followRecoveryMs);
     const dutyMs = last === undefined ? 0 : (last.answeredAt - last.askedAt) * DUTY;
     const dueAt = (last?.askedAt ?? 0) + Math.max(dutyMs, recovering ? refreshRecoveringMs : refreshMs);
     const survivor = this.#parts.someone();
@@ -42,4 +42,8 @@ export class MetadataRefresh {
       this.#asking = false;
     }
   }
+}
+
+function isRecovering({ up, verdictHolds, isrRestored }: BrokerState): boolean {
+  return up === true && (verdictHolds || isrRestored !== true);
 }

@@ -212,8 +212,8 @@ function whatLookSays(look: SurvivorLook, kraft: boolean): 'alive' | 'gone' | 'n
 }
 
 /**
- * Whether a broker that is still listed may yet turn out to have stopped: survivors have been seen to list one for a
- * quarter of a second after its sockets closed. One that leads what others could lead has not begun to stop, for that
+ * Whether a broker that is still listed may yet turn out to have stopped: survivors have been seen to list one for
+ * 50 ms and more after its sockets closed (docs/decisions/0004). One that leads what others could lead has not begun to stop, for that
  * moves first and is granted a heartbeat later. Without leaderships a stop takes 50 ms in all: the looks of all rounds
  * are waited for, and longer where even its ISRs have let it go. There is time, since nobody waits for such a broker.
  */

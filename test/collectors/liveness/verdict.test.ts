@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import type { BreakKind } from '../../../src/kafka/observer.ts';
 import type { BrokerFacts } from '../../../src/collectors/liveness/broker-facts.ts';
 import { DEFAULT_TIMINGS } from '../../../src/collectors/liveness/timings.ts';
@@ -392,6 +393,67 @@ describe('the verdict table', () => {
       DEFAULT_TIMINGS,
     );
     expect(proof).toEqual(parseLook('2+3'));
+  });
+});
+
+describe('whatever the facts', () => {
+  const kinds = ['refused', 'reset', 'closed', 'timeout', 'dns', 'no_route', 'tls', 'auth', 'protocol'] as const;
+  const anyLook = fc
+    .record({
+      survivor: fc.integer({ min: 1, max: 3 }),
+      sign: fc.constantFrom('+', '~', '?', '-'),
+      ms: fc.integer({ min: -50, max: 9000 }),
+    })
+    .map(({ survivor, sign, ms }) => `${survivor}${sign}${ms}` as Look);
+  const anyRow = fc.record({
+    tried: fc.array(fc.constantFrom(...kinds), { maxLength: 5 }),
+    looks: fc.array(anyLook, { maxLength: 8 }),
+    after: fc.integer({ min: 0, max: 20_000 }),
+    survivors: fc.integer({ min: 0, max: 4 }),
+    led: fc.option(fc.integer({ min: 0, max: 10 }), { nil: undefined }),
+    origin: fc.constantFrom('break', 'silence', 'found_down'),
+    silentMs: fc.option(fc.integer({ min: 0, max: 20_000 }), { nil: undefined }),
+    registered: fc.option(fc.boolean(), { nil: undefined }),
+  });
+  type AnyRow = typeof anyRow extends fc.Arbitrary<infer T> ? T : never;
+  const verdictOf = (row: AnyRow): Verdict | undefined => {
+    const { silentMs, led: most, registered, ...rest } = row;
+    const outage = outageOf({ name: '', want: undefined, ...rest, ...(silentMs === undefined ? {} : { silentMs }) });
+    const around = { now: T0 + row.after, kraft: true, registered, survivors: row.survivors, mostMovableLeads: most };
+    return judge(outage, around, DEFAULT_TIMINGS).verdict;
+  };
+
+  it('a crash needs the word of the kernel, and a survivor that listed it after the break', () => {
+    fc.assert(
+      fc.property(anyRow, (row) => {
+        const verdict = verdictOf(row);
+        if (verdict !== 'crashed' && verdict !== 'cut_short') return;
+        expect(row.tried.some((kind) => kind === 'refused' || kind === 'reset')).toBe(true);
+        expect(row.looks.map(parseLook).some(({ askedAt, registered }) => registered && askedAt >= T0)).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('a stop needs a survivor that dropped it, in time', () => {
+    fc.assert(
+      fc.property(anyRow, (row) => {
+        if (verdictOf(row) !== 'stopped') return;
+        const dropped = row.looks.map(parseLook).filter(({ askedAt, registered }) => !registered && askedAt >= T0 && askedAt <= T0 + 6000);
+        expect(dropped.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('every outage is judged within the proof window', () => {
+    fc.assert(
+      fc.property(anyRow, (row) => {
+        const tried = [...row.tried, 'refused', 'refused', 'refused'] as const;
+        expect(verdictOf({ ...row, tried: [...tried], after: 6000 })).toBeDefined();
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 
