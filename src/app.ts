@@ -20,6 +20,7 @@ import { NotifierSet } from './notifiers/notifier-set.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { OwnerTable } from './routing/owners.ts';
 import { Routing } from './routing/pipeline.ts';
+import { DEFAULT_MAIL_INTERVAL_MS } from './routing/verdict.ts';
 import { RuleEngine } from './rules/engine.ts';
 import { openSampleStore } from './store/sample-store.ts';
 import { AlertStore } from './store/state/alert-store.ts';
@@ -36,6 +37,8 @@ export interface AppOptions {
   /** Reads the configuration again, for a reload: the problems where it is refused. */
   readonly readConfig: () => { readonly config: BelfryConfig | undefined; readonly problems: readonly string[] };
   readonly version: string;
+  /** The folder of the installation. */
+  readonly installation: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly meter: PrometheusMeter;
@@ -101,7 +104,15 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     log,
     meter,
   });
-  const routing = new Routing({ store: decisions, outbox, owners, clock, log, meter });
+  const routing = new Routing({
+    store: decisions,
+    outbox,
+    owners,
+    mailIntervalMs: () => config.smtp?.minIntervalMs ?? DEFAULT_MAIL_INTERVAL_MS,
+    clock,
+    log,
+    meter,
+  });
   outbox.listen({
     onDelivered: (message) => routing.onDelivered(message),
     onGiveUp: (message, reason, told) => routing.onGiveUp(message, reason, told),
@@ -188,6 +199,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     externalUrl: config.http.externalUrl,
     tls: config.http.tls === undefined ? undefined : { cert: config.http.tls.cert, key: config.http.tls.key.reveal() },
     token: readOrMakeToken(config.storage.path),
+    runbookFolder: join(options.installation, 'docs/runbooks'),
     ports: createHttpPorts({
       version: options.version,
       startedAt,
@@ -212,14 +224,16 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
 }
 
 function createNotifiers(config: BelfryConfig, { clock, log }: AppOptions): NotifierSet {
-  const message = config.http.externalUrl === undefined ? {} : { message: { externalUrl: config.http.externalUrl } };
+  // Runbooks are named by their path in the installation; Belfry serves them under it.
+  const links =
+    config.http.externalUrl === undefined ? {} : { externalUrl: config.http.externalUrl, runbookBaseUrl: config.http.externalUrl };
   return new NotifierSet({
     receivers: config.owners.map(({ receiver }) => receiver),
     slack: config.slack,
     smtp: config.smtp,
+    message: { autopilot: '', ...links },
     clock,
     logger: log,
-    ...message,
   });
 }
 

@@ -57,6 +57,7 @@ async function run(options: StartOptions, context: CliContext): Promise<void> {
     config: override(first.config, options),
     readConfig,
     version: context.version,
+    installation: context.installation,
     clock,
     log,
     meter: new PrometheusMeter(),

@@ -9,6 +9,7 @@ import type { HttpPorts } from './ports.ts';
 import { belfryRoutes } from './routes/belfry.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { prometheusRoutes } from './routes/prometheus.ts';
+import { runbookRoutes } from './routes/runbooks.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -18,6 +19,8 @@ export interface HttpServerOptions {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly token: string;
   readonly ports: HttpPorts;
+  /** Of the installation's docs/runbooks. */
+  readonly runbookFolder: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly meter: Meter;
@@ -34,6 +37,7 @@ export interface RouteContext {
   readonly server: FastifyInstance;
   readonly access: Access;
   readonly ports: HttpPorts;
+  readonly runbookFolder: string;
 }
 
 /** Listens; rejects where the address is taken. */
@@ -78,10 +82,11 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
     answerError(new BelfryError('NOT_FOUND', `no such page: ${request.url}`), request, reply, options.log),
   );
 
-  const context: RouteContext = { server, access, ports: options.ports };
+  const context: RouteContext = { server, access, ports: options.ports, runbookFolder: options.runbookFolder };
   lifecycleRoutes(context);
   prometheusRoutes(context);
   belfryRoutes(context);
+  runbookRoutes(context);
   return server;
 }
 

@@ -2,7 +2,7 @@ import type { NotifyReason } from '../core/notification.ts';
 import type { DedupRow, Destination, OutboxRow } from '../core/state.ts';
 import type { IncidentRecord } from './incident-record.ts';
 import type { EnqueueResult, NotificationLog } from './ports.ts';
-import { dueAt, isResolveHeld, policyOf, verdictOf, type Silence, type WhatChanged } from './verdict.ts';
+import { DEFAULT_MAIL_INTERVAL_MS, dueAt, isResolveHeld, policyOf, verdictOf, type Silence, type WhatChanged } from './verdict.ts';
 
 /** A message to send, and the entry that stands for it once it is queued. */
 export interface Decision {
@@ -19,11 +19,13 @@ export interface Decided {
 export class DedupLog {
   readonly #log: NotificationLog;
   readonly #groupIntervalMs: number;
+  readonly #mailIntervalMs: () => number;
   readonly #entries = new Map<string, Map<string, DedupRow>>();
 
-  constructor(log: NotificationLog, groupIntervalMs: number) {
+  constructor(log: NotificationLog, groupIntervalMs: number, mailIntervalMs: () => number = () => DEFAULT_MAIL_INTERVAL_MS) {
     this.#log = log;
     this.#groupIntervalMs = groupIntervalMs;
+    this.#mailIntervalMs = mailIntervalMs;
   }
 
   load(): void {
@@ -53,7 +55,7 @@ export class DedupLog {
     for (const destination of destinations) {
       const entry = entries?.get(keyOf(destination));
       const resolveIsHeld = isResolveHeld(entry, now, this.#groupIntervalMs);
-      const verdict = verdictOf(entry, change, { policy: policyOf(destination.integration), resolveIsHeld });
+      const verdict = verdictOf(entry, change, { policy: policyOf(destination.integration, this.#mailIntervalMs()), resolveIsHeld });
       if (verdict.tell) decisions.push(this.#decision(record, destination, { verdict, entry, now }));
       else silent.push({ destination, because: verdict.because });
     }
@@ -113,7 +115,10 @@ export class DedupLog {
     { verdict, entry, now }: { verdict: { reason: NotifyReason; loud: boolean }; entry: DedupRow | undefined; now: number },
   ): Decision {
     const { groupKey, shard } = record.row;
-    const notBefore = dueAt(verdict, entry, now, { policy: policyOf(integration), groupIntervalMs: this.#groupIntervalMs });
+    const notBefore = dueAt(verdict, entry, now, {
+      policy: policyOf(integration, this.#mailIntervalMs()),
+      groupIntervalMs: this.#groupIntervalMs,
+    });
     const status = record.firing ? 'firing' : 'resolved';
     const base = { groupKey, receiver, integration, index, shard, status, seq: (entry?.seq ?? 0) + 1, reason: verdict.reason } as const;
     return {

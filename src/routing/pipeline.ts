@@ -20,6 +20,8 @@ export interface RoutingOptions {
   readonly meter: Meter;
   /** Edits wait so long for others to go with them. Default 1 s. */
   readonly groupIntervalMs?: number;
+  /** Least time between two loud mails of one incident, as configured now. Default 5 min. */
+  readonly mailIntervalMs?: () => number;
   /** A critical incident that goes on is told again after so long. Default 4 h. */
   readonly repeatIntervalMs?: number;
   /** An incident is closed when nothing has fired for so long. Default 5 min. */
@@ -48,7 +50,7 @@ export class Routing {
   constructor(options: RoutingOptions) {
     this.#options = { ...DEFAULTS, ...options };
     this.#incidents = new IncidentBook(options.store, this.#options.groupIntervalMs, options.limits ?? INCIDENT_LIMITS);
-    this.#dedup = new DedupLog(options.store, this.#options.groupIntervalMs);
+    this.#dedup = new DedupLog(options.store, this.#options.groupIntervalMs, options.mailIntervalMs);
     this.#decided = options.meter.counter('belfry_routing_decisions_total', 'Decisions by what was decided', ['integration', 'verdict']);
     this.#ignored = options.meter.counter('belfry_routing_alerts_ignored_total', 'Alerts that changed nothing, by reason', ['reason']);
     this.#openGauge = options.meter.gauge('belfry_incidents_open', 'Incidents that are open');

@@ -9,15 +9,14 @@ export interface IntegrationPolicy {
   readonly loudIntervalMs: number;
 }
 
-/** Mail is sent on first, worse, resolved and repeat only, at most once in 5 minutes a group, but a resolve at once. */
-export const INTEGRATION_POLICIES: Readonly<Record<string, IntegrationPolicy>> = {
-  email: { edits: false, loudIntervalMs: 5 * 60_000 },
-};
+/** Of mail, where the configuration says nothing else. */
+export const DEFAULT_MAIL_INTERVAL_MS = 5 * 60_000;
 
 const DEFAULT_POLICY: IntegrationPolicy = { edits: true, loudIntervalMs: 0 };
 
-export function policyOf(integration: string): IntegrationPolicy {
-  return INTEGRATION_POLICIES[integration] ?? DEFAULT_POLICY;
+/** Mail is sent on first, worse, resolved and repeat only, at most once in its interval a group, but a resolve at once. */
+export function policyOf(integration: string, mailIntervalMs: number = DEFAULT_MAIL_INTERVAL_MS): IntegrationPolicy {
+  return integration === 'email' ? { edits: false, loudIntervalMs: mailIntervalMs } : DEFAULT_POLICY;
 }
 
 /** What happened to an incident, as far as it matters to whom it is told. */
