@@ -155,12 +155,13 @@ export class SeriesRows {
   commit(ts: number, options: { onlyChanged?: boolean } = {}): ReadonlySet<string> {
     const changed = new Set<string>();
     for (const chunk of this.#chunks) {
-      this.#forgetUnused(chunk);
       chunk.settle();
       const differs = collectChanges(chunk, changed);
       if (chunk.columns === 0 && chunk.lastTs === Number.NEGATIVE_INFINITY) continue;
       if (options.onlyChanged === true && !differs && !this.#stale) continue;
       this.#append(chunk, ts);
+      // After the row in which they end, so that their end is told as a change.
+      this.#forgetUnused(chunk);
     }
     this.#stale = false;
     return changed;
