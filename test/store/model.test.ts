@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock } from '../../src/core/clock.ts';
@@ -63,7 +63,7 @@ type Step =
   | { kind: 'rows'; target: number; series: number[]; absent: number; count: number }
   | { kind: 'own'; target: number; series: number; count: number }
   | { kind: 'stale' | 'remove'; target: number }
-  | { kind: 'flush' | 'reopen' | 'wait' };
+  | { kind: 'flush' | 'reopen' | 'kill' | 'wait' };
 
 /** Series 0-4 belong to target 0, 5-8 and one of the first to target 1; 10 and 11 carry their own timestamps. */
 const SHARED = 2;
@@ -88,14 +88,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('stale' as const, 'remove' as const), target: fc.nat(1) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'reopen' as const, 'wait' as const) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'reopen' as const, 'kill' as const, 'wait' as const) }) },
 );
 
 class Pair {
   store: SampleStore;
   readonly model = new Model();
   readonly clock = new ManualClock(T0);
-  readonly #path: string;
+  #path: string;
   #seed = 7;
 
   constructor(path: string) {
@@ -113,6 +113,7 @@ class Pair {
     else if (step.kind === 'own') await this.#own(step.target, step.count);
     else if (step.kind === 'stale' || step.kind === 'remove') this.#end(step.target, step.kind === 'remove');
     else if (step.kind === 'flush') expect(this.store.flush()).toBe(true);
+    else if (step.kind === 'kill') this.#kill();
     else if (step.kind === 'wait') await this.clock.advance(400 * STEP_MS);
     else {
       this.store.close();
@@ -124,6 +125,16 @@ class Pair {
     const select = (minTs: number): ReturnType<SampleStore['reader']['select']> => this.store.reader.select(ALL, minTs, at);
     expect(windowsOf(select(at - spanMs), at - spanMs, at)).toEqual(this.model.windows(at - spanMs, at));
     expect(instantOf(select(at - 60_000), at, 60_000)).toEqual(this.model.instant(at, 60_000));
+  }
+
+  /** Goes on with the file as it is right after a flush, as a process killed then would have left it. */
+  #kill(): void {
+    expect(this.store.flush()).toBe(true);
+    const left = this.#path;
+    this.#path = `${left}x`;
+    for (const part of ['', '-wal']) copyFileSync(left + part, this.#path + part);
+    this.store.close();
+    this.store = this.#open();
   }
 
   #open(): SampleStore {
