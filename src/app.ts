@@ -54,6 +54,8 @@ export interface App {
   stop(): Promise<void>;
 }
 
+// tidy: the wiring is one straight line on purpose: cut into pieces it would hide how the data flows.
+
 /**
  * Builds every part and plugs them into each other, straight down as the data flows: this is the one place that knows
  * all rooms. Rejects, with everything released again, where a part cannot start.

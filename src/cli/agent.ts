@@ -15,7 +15,9 @@ export function agentCommand(program: Command, context: CliContext): void {
     .option('--json', 'one line of JSON when it listens')
     .addHelpText(
       'after',
-      '\nIt reads /proc and asks file systems for their sizes, writes nothing and starts no process.\nAn exporter has no secrets, but say --listen 0.0.0.0:9560 only where others may see the figures.',
+      '\n' +
+        'It reads /proc and asks file systems for their sizes, writes nothing and starts no process.\n' +
+        'An exporter has no secrets, but say --listen 0.0.0.0:9560 only where others may see the figures.',
     )
     .action(async (options: { listen: { host: string; port: number }; json?: boolean }) => {
       const server = createServer((request, response) => {

@@ -12,7 +12,9 @@ export function brokerCommand(program: Command, context: CliContext): void {
     .option('--json', 'the outcome as JSON')
     .addHelpText(
       'after',
-      '\nA broker that holds no replica and was stopped in an orderly way is forgotten by itself after 30 minutes.\nOne that is alive, or whose id stands in a replica list, will be expected again at the next look.',
+      '\n' +
+        'A broker that holds no replica and was stopped in an orderly way is forgotten by itself after 30 minutes.\n' +
+        'One that is alive, or whose id stands in a replica list, will be expected again at the next look.',
     )
     .action(async (id: number, options: ClientOptions & { cluster: string; json?: boolean }) => {
       const client = new BelfryClient(options, context);

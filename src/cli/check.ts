@@ -28,7 +28,10 @@ export function checkCommand(program: Command, context: CliContext): void {
     .option('--json', 'the findings as JSON')
     .addHelpText(
       'after',
-      '\nIt connects to nothing and reads no secret, so that it can run in CI.\nA configuration is checked with the rule files it names.\n\nExit status: 0 when all is well, 1 when something is wrong.',
+      '\n' +
+        'It connects to nothing and reads no secret, so that it can run in CI.\n' +
+        'A configuration is checked with the rule files it names.\n\n' +
+        'Exit status: 0 when all is well, 1 when something is wrong.',
     )
     .action(async (files: readonly string[], options: { json?: boolean }) => {
       const checked: Checked[] = [];

@@ -18,7 +18,11 @@ export function buildProgram(context: CliContext): Command {
     .configureOutput({ writeOut: (text) => context.out.write(text), writeErr: (text) => context.err.write(text) })
     .addHelpText(
       'after',
-      '\nStart here:\n  belfry start --brokers localhost:9092    watch one cluster, without a configuration\n  belfry check belfry.yaml                 every mistake of a configuration, with its place\n  belfry alerts --watch                    what is wrong now',
+      '\n' +
+        'Start here:\n' +
+        '  belfry start --brokers localhost:9092    watch one cluster, without a configuration\n' +
+        '  belfry check belfry.yaml                 every mistake of a configuration, with its place\n' +
+        '  belfry alerts --watch                    what is wrong now',
     );
   startCommand(program, context);
   checkCommand(program, context);

@@ -34,7 +34,11 @@ export function startCommand(program: Command, context: CliContext): void {
     .option('--json', 'one line of JSON on standard output when it is up; the log goes to standard error')
     .addHelpText(
       'after',
-      '\nWithout a configuration it watches localhost:9092 (or --brokers) and this host, and tells nobody: look with belfry alerts.\nIt reads the configuration again on SIGHUP, on POST /-/reload and when a file changes. SIGTERM ends it within five seconds.',
+      '\n' +
+        'Without a configuration it watches localhost:9092 (or --brokers) and this host, and tells nobody: look with ' +
+        'belfry alerts.\n' +
+        'It reads the configuration again on SIGHUP, on POST /-/reload and when a file changes. SIGTERM ends it within ' +
+        'five seconds.',
     )
     .action(async (options: StartOptions) => run(options, context));
 }

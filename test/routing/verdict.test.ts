@@ -1,14 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DedupRow } from '../../src/core/state.ts';
-import {
-  dueAt,
-  INTEGRATION_POLICIES,
-  isResolveHeld,
-  policyOf,
-  verdictOf,
-  type Verdict,
-  type WhatChanged,
-} from '../../src/routing/verdict.ts';
+import { dueAt, isResolveHeld, policyOf, verdictOf, type Verdict, type WhatChanged } from '../../src/routing/verdict.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -83,7 +75,9 @@ describe('when it is due', () => {
   });
 
   it('has these defaults', () => {
-    expect(INTEGRATION_POLICIES).toEqual({ email: { edits: false, loudIntervalMs: 300_000 } });
+    expect(policyOf('email')).toEqual({ edits: false, loudIntervalMs: 300_000 });
+    expect(policyOf('email', 1000).loudIntervalMs).toBe(1000);
+    expect(policyOf('slack')).toEqual({ edits: true, loudIntervalMs: 0 });
     expect(policyOf('pagerduty')).toEqual({ edits: true, loudIntervalMs: 0 });
   });
 });

@@ -13,8 +13,13 @@ interface Mount {
 const STATFS_TIMEOUT_MS = 2000;
 
 // node_exporter's defaults: mounts that are no disk of the host.
-const IGNORED_TYPES =
-  /^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$/;
+const IGNORED_TYPES = new RegExp(
+  `^(${[
+    'autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs',
+    'fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs',
+    'pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs',
+  ].join('|')})$`,
+);
 const IGNORED_MOUNTS = /^\/(dev|proc|run\/credentials\/.+|sys|var\/lib\/docker\/.+|var\/lib\/containers\/storage\/.+)($|\/)/;
 
 /** /proc/self/mounts, one line a mount; blanks in paths are written as octal escapes. */

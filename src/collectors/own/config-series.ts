@@ -25,7 +25,10 @@ export class ConfigSeries implements ScheduledJob {
     this.timeoutMs = options.intervalMs;
   }
 
-  /** Replaces what is told, and tells it at once: rules join it from their first evaluation on. `forHosts` are the numbers for hosts of no cluster. */
+  /**
+   * Replaces what is told, and tells it at once: rules join it from their first evaluation on. `forHosts` are the numbers
+   * for hosts of no cluster.
+   */
   replace(clusters: readonly ClusterFacts[], forHosts: ClusterFacts['thresholds'], ts: number): void {
     const series: Labels[] = [];
     const values: number[] = [];
