@@ -1,4 +1,5 @@
 import { Labels } from '../core/labels.ts';
+import { AlertWriter } from './alert-writer.ts';
 import { AlertingRule } from './alerting-rule.ts';
 import { prepareExpression } from './expression.ts';
 import { GroupRunner } from './group-runner.ts';
@@ -47,6 +48,7 @@ export class RuleEngine {
     this.#context = {
       ports,
       options: { ...DEFAULT_OPTIONS, ...options },
+      state: new AlertWriter(ports.state),
       metrics: new RuleMetrics(ports.meter),
       startedAt: ports.clock.now(),
       prepare: (text) => this.#prepared(text),
@@ -178,7 +180,7 @@ export class RuleEngine {
     logger.info('alerts_restored', { alerts: rows.length - orphans.size, of_removed_rules: orphans.size });
     const ts = clock.now();
     for (const group of this.#groups) group.restored(ts);
-    orphans.end(this.#ports, ts);
+    orphans.end(this.#ports, this.#context.state, ts);
   }
 }
 

@@ -38,10 +38,6 @@ export class Outcome {
   readonly saves: AlertStateRow[] = [];
   readonly deletes: { readonly ruleKey: string; readonly alertKey: string }[] = [];
   readonly alerts: Alert[] = [];
-
-  get hasChanges(): boolean {
-    return this.saves.length > 0 || this.deletes.length > 0;
-  }
 }
 
 /** A rule's result as a vector: a scalar is one sample without labels. */

@@ -10,6 +10,7 @@ import type { Querier } from '../promql/querier.ts';
 import type { TemplateSample } from '../templates/prometheus-functions.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Expression } from './expression.ts';
+import type { AlertWriter } from './alert-writer.ts';
 import type { InputSelectors } from './input-selectors.ts';
 import type { RuleMetrics } from './metrics.ts';
 import type { GroupDefinition } from './model.ts';
@@ -19,6 +20,7 @@ import type { RuleEngineOptions, RuleEnginePorts } from './ports.ts';
 export interface GroupContext {
   readonly ports: RuleEnginePorts;
   readonly options: RuleEngineOptions;
+  readonly state: AlertWriter;
   readonly metrics: RuleMetrics;
   readonly startedAt: number;
   inputs(): InputSelectors;
@@ -233,15 +235,9 @@ export class GroupRunner {
 
   /** The decision is durable before anyone hears of it; where it cannot be, alerts go on from memory. */
   #settle(outcome: Outcome, { ts, logger }: Evaluation): void {
-    const { state, sink } = this.#context.ports;
-    if (outcome.hasChanges) {
-      const durable = state.durably(() => {
-        for (const row of outcome.saves) state.saveAlert(row);
-        for (const { ruleKey, alertKey } of outcome.deletes) state.deleteAlert(ruleKey, alertKey);
-      });
-      if (!durable) logger.error('alert_state_not_durable', { rows: outcome.saves.length });
-    }
-    if (outcome.alerts.length > 0) sink.receive(outcome.alerts, ts);
+    const { state, ports } = this.#context;
+    if (!state.write(outcome)) logger.error('alert_state_not_durable', { alerts: state.unsaved });
+    if (outcome.alerts.length > 0) ports.sink.receive(outcome.alerts, ts);
   }
 }
 

@@ -1,6 +1,7 @@
 import { AlertEntry } from './alert-entry.ts';
 import type { Alert } from '../core/alert.ts';
 import type { AlertStateRow } from '../core/state.ts';
+import type { AlertWriter } from './alert-writer.ts';
 import type { RuleEnginePorts } from './ports.ts';
 
 /** Alerts in the state file whose rule is not in the rule files any more: removed while Belfry was down. */
@@ -16,7 +17,7 @@ export class Orphans {
   }
 
   /** Forgets them all, and tells the sink that those that fired have ended. */
-  end({ state, sink, logger }: RuleEnginePorts, ts: number): void {
+  end({ sink, logger }: RuleEnginePorts, state: AlertWriter, ts: number): void {
     if (this.#rows.length === 0) return;
     const alerts: Alert[] = [];
     for (const row of this.#rows) {
@@ -28,10 +29,7 @@ export class Orphans {
       const [file = '', group = '', rule = ''] = row.ruleKey.split(';');
       alerts.push(entry.toAlert({ kind: 'rule', file, group, rule }, '', ts));
     }
-    const durable = state.durably(() => {
-      for (const { ruleKey, alertKey } of this.#rows) state.deleteAlert(ruleKey, alertKey);
-    });
-    if (!durable) logger.error('alert_state_not_durable', { rows: this.#rows.length });
+    if (!state.write({ saves: [], deletes: this.#rows })) logger.error('alert_state_not_durable', { alerts: state.unsaved });
     if (alerts.length > 0) sink.receive(alerts, ts);
   }
 }

@@ -278,3 +278,19 @@ describe('what is sent', () => {
     expect(bench.takeSent()).toEqual(['firing Down/1']);
   });
 });
+
+describe('alert state that could not be saved', () => {
+  it('is saved with the next write that works, as it is then', async () => {
+    const bench = new Bench(group('alert: Down\nexpr: up == 0'));
+    bench.engine.start();
+    bench.state.broken = true;
+    for (const broker of FLEET) bench.write({ __name__: 'up', ...broker }, 0);
+    await bench.clock.advance(10_000);
+    bench.write({ __name__: 'up', broker: '1' }, 1);
+    await bench.clock.advance(10_000);
+    expect(bench.state.rows.size).toBe(0);
+    bench.state.broken = false;
+    await bench.clock.advance(10_000);
+    expect([...bench.state.rows.values()].map(({ state }) => state)).toEqual(['inactive', 'firing', 'firing']);
+  });
+});
