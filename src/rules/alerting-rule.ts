@@ -2,7 +2,7 @@ import { BelfryError, errorText } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
 import { queryEscape } from '../templates/builtins.ts';
 import { AlertEntry } from './alert-entry.ts';
-import { asVector, checkLimit, LayoutKeeper } from './evaluation.ts';
+import { checkLimit, evaluateExpression, LayoutKeeper } from './evaluation.ts';
 import { isConstant, SampleTemplates } from './expand.ts';
 import { Inputs } from './inputs.ts';
 import type { AlertSource, ResolveReason } from '../core/alert.ts';
@@ -101,7 +101,7 @@ export class AlertingRule {
 
   #candidates(evaluation: Evaluation): ReadonlyMap<string, Candidate> {
     const { definition } = this;
-    const vector = asVector(definition.expression.instant(evaluation.querier, evaluation.queryTs));
+    const vector = evaluateExpression(definition.expression, evaluation);
     const found = new Map<string, Candidate>();
     const onError = (template: string, error: unknown): void =>
       evaluation.logger.warn('template_failed', { rule: definition.name, template, error: errorText(error) });
@@ -137,10 +137,10 @@ export class AlertingRule {
   }
 
   /** The recover expression's samples: an alert recovers when one agrees with it on all labels the sample has. */
-  #recovery({ querier, queryTs }: Evaluation): (labels: Labels) => boolean {
+  #recovery(evaluation: Evaluation): (labels: Labels) => boolean {
     const { recover } = this.definition;
     if (recover === undefined) return () => true;
-    const vector = asVector(recover.instant(querier, queryTs));
+    const vector = evaluateExpression(recover, evaluation);
     const bySchema = new Map<string, { names: readonly string[]; keys: Set<string> }>();
     for (let i = 0; i < vector.n; i++) {
       const labels = vector.labels(i).without('__name__');

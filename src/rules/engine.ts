@@ -1,4 +1,3 @@
-import { Labels } from '../core/labels.ts';
 import { AlertWriter } from './alert-writer.ts';
 import { AlertingRule } from './alerting-rule.ts';
 import { prepareExpression } from './expression.ts';
@@ -7,8 +6,10 @@ import { InputSelectors } from './input-selectors.ts';
 import { RuleMetrics } from './metrics.ts';
 import { emptyRuleSet } from './model.ts';
 import { Orphans } from './orphans.ts';
+import { DEFAULT_RULE_OPTIONS } from './ports.ts';
 import { snapshotOf } from './snapshot.ts';
 import type { Timer } from '../core/clock.ts';
+import type { Labels } from '../core/labels.ts';
 import type { Wake } from '../core/sample.ts';
 import type { Expression } from './expression.ts';
 import type { GroupContext } from './group-runner.ts';
@@ -17,14 +18,6 @@ import type { RuleEngineOptions, RuleEnginePorts } from './ports.ts';
 import type { RuleRunner } from './rule-runner.ts';
 import type { GroupSnapshot } from './snapshot.ts';
 
-const DEFAULT_OPTIONS: RuleEngineOptions = {
-  resendDelayMs: 60_000,
-  resolvedRetentionMs: 15 * 60_000,
-  restoreGraceMs: 5 * 60_000,
-  externalUrl: '',
-  externalLabels: Labels.empty,
-  strictSlots: false,
-};
 const MAX_TEMPLATE_QUERIES = 1000;
 
 /**
@@ -47,7 +40,7 @@ export class RuleEngine {
     this.#ports = ports;
     this.#context = {
       ports,
-      options: { ...DEFAULT_OPTIONS, ...options },
+      options: { ...DEFAULT_RULE_OPTIONS, ...options },
       state: new AlertWriter(ports.state),
       metrics: new RuleMetrics(ports.meter),
       startedAt: ports.clock.now(),

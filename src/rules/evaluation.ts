@@ -1,12 +1,14 @@
 import { BelfryError } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
 import type { Alert } from '../core/alert.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Layout } from '../core/sample.ts';
 import type { AlertStateRow } from '../core/state.ts';
 import type { Querier } from '../promql/querier.ts';
-import type { RuleTemplateHost } from '../templates/prometheus-functions.ts';
+import type { RuleTemplateHost, TemplateSample } from '../templates/prometheus-functions.ts';
 import type { ScalarValue, VectorValue } from '../promql/value.ts';
+import type { Expression } from './expression.ts';
 import type { InputSelectors } from './input-selectors.ts';
 import type { RuleEngineOptions } from './ports.ts';
 
@@ -17,6 +19,7 @@ export interface Evaluation {
   /** The time that is queried and that samples are written at: `ts` less the group's offset. */
   readonly queryTs: number;
   readonly querier: Querier;
+  readonly clock: Pick<Clock, 'elapsed'>;
   readonly host: RuleTemplateHost;
   readonly options: RuleEngineOptions;
   readonly intervalMs: number;
@@ -40,13 +43,26 @@ export class Outcome {
   readonly alerts: Alert[] = [];
 }
 
+/** A vector's columns. */
+export type Vector = Pick<VectorValue, 'n' | 'values' | 'labels'>;
+
 /** A rule's result as a vector: a scalar is one sample without labels. */
 export function asVector(result: ScalarValue | VectorValue): Vector {
   if (result.type === 'vector') return result;
   return { n: 1, values: Float64Array.of(result.value), labels: () => Labels.empty };
 }
 
-type Vector = Pick<VectorValue, 'n' | 'values' | 'labels'>;
+/** Evaluates an expression at the evaluation's time, within its time limit. Throws a `BelfryError`. */
+export function evaluateExpression(expression: Expression, { querier, queryTs, clock, options }: Evaluation): Vector {
+  const now = (): number => clock.elapsed();
+  return asVector(expression.instant(querier, queryTs, { now, deadlineMs: now() + options.queryTimeoutMs }));
+}
+
+/** The expression's samples as a template's `query` gives them. */
+export function querySamples(expression: Expression, evaluation: Evaluation): readonly TemplateSample[] {
+  const vector = evaluateExpression(expression, evaluation);
+  return Array.from({ length: vector.n }, (_, i) => ({ labels: vector.labels(i), value: vector.values[i] ?? Number.NaN }));
+}
 
 /** Throws `RULE_LIMIT` where a rule gives more series than its group allows. */
 export function checkLimit(count: number, limit: number, what: string): void {

@@ -3,6 +3,7 @@ import { children, unwrapParens } from '../promql/ast.ts';
 import { typeName } from '../promql/check.ts';
 import { prepare } from '../promql/prepare.ts';
 import type { Expr } from '../promql/ast.ts';
+import type { EvalOptions } from '../promql/exec.ts';
 import type { SelectorInfo } from '../promql/prepare.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { ScalarValue, VectorValue } from '../promql/value.ts';
@@ -14,7 +15,7 @@ export interface Expression {
   /** Whether `label_replace` or `label_join` in it writes this label. */
   writesLabel(name: string): boolean;
   /** The instant value at `ts` (ms). Throws `PROMQL_EXECUTION`, `PROMQL_LIMIT` or `PROMQL_TIMEOUT`. */
-  instant(querier: Querier, ts: number): ScalarValue | VectorValue;
+  instant(querier: Querier, ts: number, options?: EvalOptions): ScalarValue | VectorValue;
 }
 
 /** Parses and checks an expression. Throws a `BelfryError` with a position in the text. */
@@ -28,8 +29,8 @@ export function prepareExpression(text: string): Expression {
     text,
     selectors: prepared.selectors,
     writesLabel: (name) => writesLabel(prepared.expr, name),
-    instant: (querier, ts) => {
-      const value = prepared.instant(querier, ts);
+    instant: (querier, ts, options) => {
+      const value = prepared.instant(querier, ts, options);
       if (value.type === 'vector' || value.type === 'scalar') return value;
       throw new BelfryError('PROMQL_EXECUTION', 'rule result is not a vector or scalar');
     },

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AlertingRule } from './alerting-rule.ts';
-import { asVector, Outcome } from './evaluation.ts';
+import { Outcome, querySamples } from './evaluation.ts';
 import { OverlayQuerier } from './overlay.ts';
 import { RuleRunner } from './rule-runner.ts';
 import type { ResolveReason } from '../core/alert.ts';
@@ -189,15 +189,12 @@ export class GroupRunner {
 
   #evaluation(ts: number, querier: Querier): Evaluation {
     const { ports, options, startedAt } = this.#context;
-    const queryTs = ts - this.definition.queryOffsetMs;
-    const query = (text: string): readonly TemplateSample[] => {
-      const vector = asVector(this.#context.prepare(text).instant(querier, queryTs));
-      return Array.from({ length: vector.n }, (_, i) => ({ labels: vector.labels(i), value: vector.values[i] ?? Number.NaN }));
-    };
-    return {
+    const query = (text: string): readonly TemplateSample[] => querySamples(this.#context.prepare(text), evaluation);
+    const evaluation: Evaluation = {
       ts,
-      queryTs,
+      queryTs: ts - this.definition.queryOffsetMs,
       querier,
+      clock: ports.clock,
       host: { query, externalUrl: options.externalUrl, now: ts },
       options,
       intervalMs: this.definition.intervalMs,
@@ -205,6 +202,7 @@ export class GroupRunner {
       startedAt,
       inputs: this.#context.inputs(),
     };
+    return evaluation;
   }
 
   #evaluate(ts: number, selected: Selected): void {

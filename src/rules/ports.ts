@@ -1,6 +1,6 @@
+import { Labels } from '../core/labels.ts';
 import type { Alert } from '../core/alert.ts';
 import type { Clock } from '../core/clock.ts';
-import type { Labels } from '../core/labels.ts';
 import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 import type { SampleWriter } from '../core/sample.ts';
@@ -31,6 +31,8 @@ export interface RuleEngineOptions {
   readonly resolvedRetentionMs: number;
   /** After a start, how long an alert from before is held while its selectors have returned nothing. */
   readonly restoreGraceMs: number;
+  /** How long one query of a rule may take before it fails; the event loop stands still meanwhile. */
+  readonly queryTimeoutMs: number;
   /** Where this Belfry's pages are, without a slash at the end. */
   readonly externalUrl: string;
   readonly externalLabels: Labels;
@@ -40,3 +42,13 @@ export interface RuleEngineOptions {
 
 /** Belfry's `evaluation_interval` for groups that name none. */
 export const DEFAULT_EVALUATION_INTERVAL_MS = 5000;
+
+export const DEFAULT_RULE_OPTIONS: RuleEngineOptions = {
+  resendDelayMs: 60_000,
+  resolvedRetentionMs: 15 * 60_000,
+  restoreGraceMs: 5 * 60_000,
+  queryTimeoutMs: 10_000,
+  externalUrl: '',
+  externalLabels: Labels.empty,
+  strictSlots: false,
+};

@@ -1,6 +1,6 @@
 import { BelfryError } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
-import { asVector, checkLimit, LayoutKeeper } from './evaluation.ts';
+import { checkLimit, evaluateExpression, LayoutKeeper } from './evaluation.ts';
 import type { Evaluation, RuleOutput } from './evaluation.ts';
 import type { GroupDefinition, RecordingRuleDefinition } from './model.ts';
 
@@ -18,9 +18,9 @@ export class RecordingRule {
   }
 
   /** Throws when the query fails, gives too many series, or two of them with the same labels. */
-  evaluate({ querier, queryTs }: Evaluation): RuleOutput {
+  evaluate(evaluation: Evaluation): RuleOutput {
     const { expression, name, labels: ruleLabels } = this.definition;
-    const vector = asVector(expression.instant(querier, queryTs));
+    const vector = evaluateExpression(expression, evaluation);
     checkLimit(vector.n, this.#limit, 'series');
     const series: Labels[] = [];
     const seen = new Set<string>();

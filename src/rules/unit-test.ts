@@ -9,13 +9,15 @@ import { silentLogger } from '../core/log.ts';
 import { formatFloat } from '../core/number-format.ts';
 import { prepare } from '../promql/prepare.ts';
 import { AlertingRule } from './alerting-rule.ts';
-import { asVector } from './evaluation.ts';
+import { asVector, querySamples } from './evaluation.ts';
 import { prepareExpression } from './expression.ts';
 import { InputSelectors } from './input-selectors.ts';
 import { parseRuleFiles, readRuleFiles } from './load.ts';
 import { MemorySeries } from './memory-series.ts';
 import { RuleRunner } from './rule-runner.ts';
 import { parseUnitTestFile } from './unit-test-file.ts';
+import { DEFAULT_RULE_OPTIONS } from './ports.ts';
+import type { TemplateSample } from '../templates/prometheus-functions.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { RuleFile } from './load.ts';
 import type { GroupDefinition, RuleSet } from './model.ts';
@@ -139,22 +141,20 @@ class TestRun {
 
   #evaluation(ts: number, group: GroupDefinition): Evaluation {
     const { externalLabels, externalUrl } = this.#test;
-    const queryTs = ts - group.queryOffsetMs;
-    const query = (text: string): { labels: Labels; value: number }[] => {
-      const vector = asVector(prepareExpression(text).instant(this.#store, queryTs));
-      return Array.from({ length: vector.n }, (_, i) => ({ labels: vector.labels(i), value: vector.values[i] ?? Number.NaN }));
-    };
-    return {
+    const query = (text: string): readonly TemplateSample[] => querySamples(prepareExpression(text), evaluation);
+    const evaluation: Evaluation = {
       ts,
-      queryTs,
+      queryTs: ts - group.queryOffsetMs,
       querier: this.#store,
+      clock: { elapsed: () => 0 },
       host: { query, externalUrl, now: ts },
-      options: { resendDelayMs: 60_000, resolvedRetentionMs: 900_000, restoreGraceMs: 0, strictSlots: true, externalUrl, externalLabels },
+      options: { ...DEFAULT_RULE_OPTIONS, restoreGraceMs: 0, strictSlots: true, externalUrl, externalLabels },
       intervalMs: group.intervalMs,
       logger: silentLogger,
       startedAt: -Infinity,
       inputs: this.#inputs,
     };
+    return evaluation;
   }
 
   #checkAlerts({ alertname, evalTimeMs, expected }: AlertTest): readonly string[] {
