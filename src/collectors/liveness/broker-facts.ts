@@ -56,6 +56,7 @@ export function topicsOn(
   metadata: ClusterMetadata,
   brokerId: number,
 ): { readonly topics: readonly string[] | undefined; readonly sample: readonly string[] | undefined } {
+  const { replicaStart, replicaIds, isrStart, isrIds, leaderId } = metadata;
   const topics: string[] = [];
   const leading = new Sample();
   const following = new Sample();
@@ -63,19 +64,25 @@ export function topicsOn(
   for (const [t, topic] of metadata.topics.entries()) {
     const from = metadata.partitionStart[t] ?? 0;
     const to = metadata.partitionStart[t + 1] ?? from;
-    const replicas = metadata.replicaIds.subarray(metadata.replicaStart[from], metadata.replicaStart[to]);
-    if (!replicas.includes(brokerId)) continue;
+    if (!includes(replicaIds, replicaStart[from], replicaStart[to], brokerId)) continue;
     topics.push(topic);
     partitions += to - from;
     for (let p = from; p < to; p++) {
-      const isr = metadata.isrIds.subarray(metadata.isrStart[p], metadata.isrStart[p + 1]);
-      if (isr.length < 2 || !isr.includes(brokerId)) continue;
-      (metadata.leaderId[p] === brokerId ? leading : following).add(topic, to - from);
+      const isrFrom = isrStart[p] ?? 0;
+      const isrTo = isrStart[p + 1] ?? isrFrom;
+      if (isrTo - isrFrom < 2 || !includes(isrIds, isrFrom, isrTo, brokerId)) continue;
+      (leaderId[p] === brokerId ? leading : following).add(topic, to - from);
     }
   }
   const all = topics.length < metadata.topics.length ? topics : undefined;
   if (partitions <= SAMPLE_PARTITIONS) return { topics: all, sample: all };
   return { topics: all, sample: leading.topics.length > 0 ? leading.topics : following.topics };
+}
+
+/** No slice is made: this runs for every partition of a cluster while a verdict is waited for. */
+function includes(ids: Int32Array, from: number | undefined, to: number | undefined, id: number): boolean {
+  for (let i = from ?? 0; i < (to ?? 0); i++) if (ids[i] === id) return true;
+  return false;
 }
 
 /** Topics of up to `SAMPLE_PARTITIONS` partitions in all, each once. */

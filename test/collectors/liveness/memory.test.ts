@@ -99,6 +99,24 @@ describe('after a restart of Belfry', () => {
   });
 });
 
+describe('what belongs to others', () => {
+  it('may fail, be it the row, the wake or a listener: the watch goes on', async () => {
+    await begin();
+    const fail = (): never => {
+      throw new Error('not today');
+    };
+    watched.writer.append = fail;
+    watched.liveness.onVerdict(fail);
+    kafka.kill(2);
+    await pass(5);
+    expect(watched.told(2)).toEqual(['crashed']);
+    kafka.fence(2);
+    kafka.restart(2);
+    await pass(6 * SECOND);
+    expect(watched.told(2)).toEqual(['crashed', 'up']);
+  });
+});
+
 describe('an expected broker', () => {
   it('retires by itself: stopped in an orderly way, no replicas, thirty minutes', async () => {
     await begin();
