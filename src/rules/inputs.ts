@@ -28,7 +28,7 @@ export class Inputs {
     this.#ts = ts;
   }
 
-  /** For each selector whether it has a series that belongs to the labels, with a sample newer than `sinceTs`. */
+  /** For each selector whether it has a series that belongs to the labels, with a sample at or after `sinceTs`. */
   of(labels: Labels, sinceTs = -Infinity): readonly boolean[] {
     const names = [...labels].map(([name]) => name).filter((name) => name !== '__name__');
     return this.#selectors.map((_, selector) =>
@@ -43,7 +43,7 @@ export class Inputs {
     const bySchema = new Map<string, SchemaIndex>();
     const { labels, timestamps } = this.#presentOf(selector);
     for (const [i, series] of labels.entries()) {
-      if ((timestamps[i] ?? 0) <= sinceTs) continue;
+      if ((timestamps[i] ?? 0) < sinceTs) continue;
       const shared = names.filter((name) => series.has(name));
       const schema = shared.join('\u0000');
       let index = bySchema.get(schema);

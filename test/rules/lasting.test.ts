@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { Bench, ruleSetOf } from './harness.ts';
 
 const UP = { __name__: 'up', broker: '1', cluster: 'c' };
@@ -177,5 +178,39 @@ describe('a reload', () => {
     bench.engine.replace(ruleSetOf('groups: []'));
     bench.engine.stop();
     expect(bench.clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('a restart at any instant', () => {
+  const TEXT = file('{alert: Down, expr: up == 0, for: 20s, keep_firing_for: 20s}', '{alert: Now, expr: up == 0}', '{record: x, expr: up}');
+
+  /** The alert state after each slot, what is sent with its time left out. */
+  async function history(inputs: readonly string[], restartAfter: number | undefined): Promise<readonly unknown[]> {
+    let bench = new Bench(TEXT, { strictSlots: true });
+    bench.engine.start();
+    const states: unknown[] = [];
+    for (const [i, input] of inputs.entries()) {
+      if (i === restartAfter) {
+        bench.engine.stop();
+        bench = new Bench(TEXT, { strictSlots: true }, bench);
+        bench.engine.start();
+      }
+      bench.store.failure = input === 'E' ? 'it fails' : undefined;
+      bench.write(UP, input === 'E' ? 0 : Number(input));
+      await bench.clock.advance(10_000);
+      states.push([...bench.state.rows.values()].map((row) => ({ ...row, lastSentAt: 0, value: 0 })));
+    }
+    bench.engine.stop();
+    return states;
+  }
+
+  it('changes no decision after it', async () => {
+    const inputs = fc.array(fc.constantFrom('0', '0', '1', 'E'), { minLength: 2, maxLength: 14 });
+    await fc.assert(
+      fc.asyncProperty(inputs, fc.nat(13), async (list, at) => {
+        expect(await history(list, at % list.length)).toEqual(await history(list, undefined));
+      }),
+      { numRuns: 60 },
+    );
   });
 });
