@@ -5,21 +5,15 @@ import { QuantileKernel, type AggregateKernel } from './aggregate-kernels.ts';
 import { executionError, type Exec } from './exec.ts';
 import { isLabelName } from './label-functions.ts';
 import { formatG } from './number-text.ts';
-import { IdMap, InternSpace, Vec, type ScalarOp, type Space, type VectorOp } from './space.ts';
+import { IdMap, Projection, Vec, type InternSpace, type ScalarOp, type Space, type VectorOp } from './space.ts';
 import { warnOfQuantile } from './window-functions.ts';
-
-/** The labels of the group that a series belongs to. */
-export function groupLabels(labels: Labels, grouping: readonly string[], without: boolean): Labels {
-  if (without) return labels.filter((name) => name !== METRIC_NAME && !grouping.includes(name));
-  return grouping.length === 0 ? Labels.empty : labels.keep(grouping);
-}
 
 /** Which group each series of a space belongs to, worked out once a series. */
 class Grouping {
   readonly space: InternSpace;
   readonly #source: Space;
-  readonly #grouping: readonly string[];
-  readonly #without: boolean;
+  readonly #projection: Projection;
+  readonly #single: boolean;
   readonly #groups = new IdMap();
   /** The slot of a group in the step at hand; valid where `#rounds` holds this round. */
   readonly #slots = new IdMap();
@@ -32,17 +26,17 @@ class Grouping {
 
   constructor(source: Space, grouping: readonly string[], without: boolean) {
     this.#source = source;
-    this.#grouping = grouping;
-    this.#without = without;
-    const named = without || !grouping.includes(METRIC_NAME) ? 'none' : source.names;
-    this.space = new InternSpace(named);
-    if (!without && grouping.length === 0) this.space.idOf(Labels.empty);
+    this.#single = !without && grouping.length === 0;
+    const names = without || !grouping.includes(METRIC_NAME) ? 'none' : source.names;
+    this.#projection = new Projection(without ? [METRIC_NAME, ...grouping] : grouping, !without, names);
+    this.space = this.#projection.space;
+    if (this.#single) this.space.idOf(Labels.empty);
   }
 
   groupOf(id: number): number {
     const known = this.#groups.get(id);
     if (known >= 0) return known;
-    const group = this.space.idOf(groupLabels(this.#source.labels(id), this.#grouping, this.#without));
+    const group = this.#projection.idOf(this.#source.labels(id));
     this.#groups.set(id, group);
     return group;
   }
@@ -53,7 +47,7 @@ class Grouping {
     if (this.slots.length < n) this.slots = new Int32Array(Math.max(n, this.slots.length * 2));
     this.#round++;
     this.count = 0;
-    if (!this.#without && this.#grouping.length === 0) {
+    if (this.#single) {
       this.slots.fill(0, 0, n);
       this.order[0] = 0;
       this.count = n > 0 ? 1 : 0;
@@ -193,19 +187,19 @@ function insert(kept: number[], index: number, k: number, before: (a: number, b:
 
 /** `count_values`: how often each value occurs in a group, the value as a label. */
 export class CountValuesOp implements VectorOp {
-  readonly space = new InternSpace();
+  readonly space: InternSpace;
   readonly #inner: VectorOp;
   readonly #label: string;
-  readonly #grouping: readonly string[];
-  readonly #without: boolean;
+  readonly #projection: Projection;
   readonly #out = new Vec();
 
   constructor(expr: Aggregate, inner: VectorOp, label: string) {
     if (!isLabelName(label)) throw executionError(`invalid label name ${JSON.stringify(label)}`);
     this.#inner = inner;
     this.#label = label;
-    this.#without = expr.without;
-    this.#grouping = expr.without ? expr.grouping : [...expr.grouping, label];
+    const names = expr.without ? [METRIC_NAME, ...expr.grouping] : [...expr.grouping, label];
+    this.#projection = new Projection(names, !expr.without);
+    this.space = this.#projection.space;
   }
 
   eval(ts: number): Vec {
@@ -213,7 +207,7 @@ export class CountValuesOp implements VectorOp {
     const counts = new Map<number, number>();
     for (let i = 0; i < vec.n; i++) {
       const labels = this.#inner.space.labels(vec.ids[i] ?? 0).with(this.#label, formatFloat(vec.values[i] ?? 0));
-      const id = this.space.idOf(groupLabels(labels, this.#grouping, this.#without));
+      const id = this.#projection.idOf(labels);
       counts.set(id, (counts.get(id) ?? 0) + 1);
     }
     const out = this.#out;

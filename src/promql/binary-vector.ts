@@ -1,23 +1,19 @@
-import { METRIC_NAME, type Labels } from '../core/labels.ts';
+import { METRIC_NAME } from '../core/labels.ts';
 import type { Binary, Matching } from './ast.ts';
 import { isComparison, isSetOp } from './ast.ts';
 import { executionError, type Exec } from './exec.ts';
 import { arithmeticKernel, comparisonKernel, dropsName, type ArithmeticKernel, type ComparisonKernel } from './operators.ts';
-import { IdMap, InternSpace, Seen, Vec, duplicateLabels, type Space, type VectorOp } from './space.ts';
+import { IdMap, InternSpace, Projection, Seen, Vec, duplicateLabels, type Space, type VectorOp } from './space.ts';
 
-/** The labels by which two series find each other: those of `on`, or all but the name and those of `ignoring`. */
-function signatureLabels(labels: Labels, matching: Matching): Labels {
-  if (matching.on) return labels.keep(matching.labels);
-  return labels.filter((name) => name !== METRIC_NAME && !matching.labels.includes(name));
-}
-
-/** Numbers the signatures of two spaces alike; each series' is worked out once. */
+/**
+ * Numbers the labels by which series of two spaces find each other: those of `on`, or all but the name and those of
+ * `ignoring`. Each series' number is worked out once.
+ */
 class Signatures {
-  readonly space = new InternSpace();
-  readonly #matching: Matching;
+  readonly projection: Projection;
 
-  constructor(matching: Matching) {
-    this.#matching = matching;
+  constructor({ on, labels }: Matching) {
+    this.projection = new Projection(on ? labels : [METRIC_NAME, ...labels], on);
   }
 
   reader(source: Space): (id: number) => number {
@@ -25,7 +21,7 @@ class Signatures {
     return (id) => {
       let signature = known.get(id);
       if (signature < 0) {
-        signature = this.space.idOf(signatureLabels(source.labels(id), this.#matching));
+        signature = this.projection.idOf(source.labels(id));
         known.set(id, signature);
       }
       return signature;
@@ -164,7 +160,7 @@ export class VectorBinaryOp implements VectorOp {
     this.#manySignature = this.#signatures.reader(this.#many.space);
     this.#oneSignature = this.#signatures.reader(this.#one.space);
     this.#plan = labelPlan(expr);
-    this.#results = this.#plan === 'signature' ? this.#signatures.space : new InternSpace();
+    this.#results = this.#plan === 'signature' ? this.#signatures.projection.space : new InternSpace();
     this.space = this.#plan === 'many' ? this.#many.space : this.#results;
     const { op } = expr;
     if (isComparison(op)) this.#comparison = comparisonKernel(op);
@@ -192,7 +188,7 @@ export class VectorBinaryOp implements VectorOp {
       const signature = this.#oneSignature(id);
       if (!this.#oneSeen.add(signature)) {
         const side = this.#swapped ? 'left' : 'right';
-        const group = signatureLabels(this.#one.space.labels(id), this.#expr.matching).toString();
+        const group = this.#signatures.projection.project(this.#one.space.labels(id)).toString();
         const other = one.ids[this.#rows.get(signature)] ?? 0;
         const series = [id, other].map((which) => this.#one.space.labels(which).toString()).toSorted();
         throw executionError(

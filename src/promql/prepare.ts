@@ -170,7 +170,7 @@ class SeriesBuilder {
 
 function vectorRange(exec: Exec, op: VectorOp): MatrixValue {
   const steps = Math.floor((exec.endTs - exec.startTs) / exec.stepMs) + 1;
-  const builders = new Map<number, SeriesBuilder>();
+  const builders: (SeriesBuilder | undefined)[] = [];
   for (let step = 0; step < steps; step++) {
     const ts = exec.startTs + step * exec.stepMs;
     const vec: Vec = op.eval(ts);
@@ -178,16 +178,14 @@ function vectorRange(exec: Exec, op: VectorOp): MatrixValue {
     exec.budget.tick(vec.n);
     for (let i = 0; i < vec.n; i++) {
       const id = vec.ids[i] ?? 0;
-      let builder = builders.get(id);
-      if (builder === undefined) {
-        builder = new SeriesBuilder();
-        builders.set(id, builder);
-      }
+      const builder = (builders[id] ??= new SeriesBuilder());
       builder.push(ts, vec.values[i] ?? 0, Math.max(16, steps));
     }
   }
   const series: Series[] = [];
-  for (const [id, { n, timestamps, values }] of builders) {
+  for (const [id, builder] of builders.entries()) {
+    if (builder === undefined) continue;
+    const { n, timestamps, values } = builder;
     series.push({ labels: op.space.labels(id), timestamps: timestamps.slice(0, n), values: values.slice(0, n) });
   }
   series.sort((a, b) => compareLabels(a.labels, b.labels));

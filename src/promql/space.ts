@@ -67,6 +67,43 @@ export class InternSpace implements Space {
   }
 }
 
+/**
+ * Numbers label sets by a part of their labels: only the named ones, or all but the named ones. The part itself is
+ * made only for the first series that has it.
+ */
+export class Projection {
+  readonly space: InternSpace;
+  readonly #names: ReadonlySet<string>;
+  readonly #keep: boolean;
+  readonly #ids = new Map<string, number>();
+
+  constructor(names: readonly string[], keep: boolean, spaceNames: Space['names'] = 'many') {
+    this.space = new InternSpace(spaceNames);
+    this.#names = new Set(names);
+    this.#keep = keep;
+  }
+
+  idOf(labels: Labels): number {
+    const { pairs } = labels;
+    let key = '';
+    for (let i = 0; i < pairs.length; i += 2) {
+      const name = pairs[i] ?? '';
+      if (this.#names.has(name) !== this.#keep) continue;
+      const value = pairs[i + 1] ?? '';
+      key += `${name.length}:${name}${value.length}:${value}`;
+    }
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    const id = this.space.idOf(this.project(labels));
+    this.#ids.set(key, id);
+    return id;
+  }
+
+  project(labels: Labels): Labels {
+    return labels.filter((name) => this.#names.has(name) === this.#keep);
+  }
+}
+
 /** A growing map from id to id; -1 where nothing is set. */
 export class IdMap {
   #ids = new Int32Array(0);
