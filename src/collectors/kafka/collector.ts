@@ -218,7 +218,7 @@ export class KafkaCollector {
       cluster,
       maxTroubles: this.#limits.topicsInTrouble,
     });
-    const topicRows = new TopicRows(this.#rows('topics'), cluster, clock);
+    const topicRows = new TopicRows(this.#rows('topics'), cluster);
     this.#tracker.add('metadata', this.#metadataIntervalMs, [healthRows.rows, healthRows.troubleRows, topicRows.rows]);
     this.#tracker.add('reassignments', this.#metadataIntervalMs, []);
     const { pool, survivors, options } = { pool: this.#pool, survivors: this.#survivors, options: this.#options };

@@ -1,7 +1,8 @@
 import { Labels } from '../../core/labels.ts';
+import type { Slices } from '../../kafka/columns.ts';
 import type { BrokerAddress, ClusterMetadata, MetadataBroker } from '../../kafka/observer.ts';
 import type { PartitionFacts, TopicTrouble } from './partition-facts.ts';
-import type { SeriesRows } from './rows.ts';
+import type { Segment, SeriesRows } from './rows.ts';
 
 export interface HealthFacts {
   readonly metadata: ClusterMetadata;
@@ -25,6 +26,15 @@ export class HealthRows {
     this.troubleRows = options.troubleRows;
     this.#cluster = options.cluster;
     this.#maxTroubles = options.maxTroubles;
+  }
+
+  /** Makes the labels of topics that are newly in trouble, in slices; afterwards `fill` is quick. */
+  async prepare(troubles: readonly TopicTrouble[], slices: Slices): Promise<void> {
+    for (const { topic } of troubles.slice(0, this.#maxTroubles)) {
+      this.#troubleSegment(topic);
+      if (slices.due) await slices.pause();
+    }
+    await this.troubleRows.settle(slices);
   }
 
   fill(facts: HealthFacts): void {
@@ -72,17 +82,20 @@ export class HealthRows {
 
   #fillTroubles(troubles: readonly TopicTrouble[]): void {
     for (const trouble of troubles.slice(0, this.#maxTroubles)) {
-      const { topic } = trouble;
-      const cluster = this.#cluster;
-      const segment = this.troubleRows.segment(topic, 4, () => [
-        Labels.of({ __name__: 'belfry_kafka_topic_leaderless_partitions', cluster, topic, copies: 'one' }),
-        Labels.of({ __name__: 'belfry_kafka_topic_leaderless_partitions', cluster, topic, copies: 'many' }),
-        Labels.of({ __name__: 'belfry_kafka_topic_under_replicated_partitions', cluster, topic }),
-        Labels.of({ __name__: 'belfry_kafka_topic_under_min_isr_partitions', cluster, topic }),
-      ]);
+      const segment = this.#troubleSegment(trouble.topic);
       const counts = [trouble.leaderlessOneCopy, trouble.leaderlessManyCopies, trouble.underReplicated, trouble.underMinIsr];
       for (const [index, count] of counts.entries()) if (count > 0) segment.set(index, count);
     }
+  }
+
+  #troubleSegment(topic: string): Segment {
+    const cluster = this.#cluster;
+    return this.troubleRows.segment(topic, 4, () => [
+      leaderlessLabels(cluster, 'one', topic),
+      leaderlessLabels(cluster, 'many', topic),
+      Labels.fromSortedPairs(['__name__', 'belfry_kafka_topic_under_replicated_partitions', 'cluster', cluster, 'topic', topic]),
+      Labels.fromSortedPairs(['__name__', 'belfry_kafka_topic_under_min_isr_partitions', 'cluster', cluster, 'topic', topic]),
+    ]);
   }
 
   /** One series without, or with one, label of its own. */
@@ -94,4 +107,9 @@ export class HealthRows {
   #labels(metric: string, label: string, value: string): Labels {
     return Labels.of({ __name__: metric, cluster: this.#cluster, ...(label === '' ? {} : { [label]: value }) });
   }
+}
+
+function leaderlessLabels(cluster: string, copies: 'one' | 'many', topic: string): Labels {
+  const name = 'belfry_kafka_topic_leaderless_partitions';
+  return Labels.fromSortedPairs(['__name__', name, 'cluster', cluster, 'copies', copies, 'topic', topic]);
 }

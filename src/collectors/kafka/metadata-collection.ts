@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { Slices } from '../../kafka/columns.ts';
 import type { ClusterMetadata } from '../../kafka/observer.ts';
 import type { HealthRows } from './health-rows.ts';
 import type { KafkaCollectorOptions } from './options.ts';
@@ -91,23 +92,26 @@ export class MetadataCollection {
   }
 
   async #look(timeoutMs: number, avoid: ReadonlySet<number>, onlyChanged: boolean): Promise<LookResult> {
-    const { clock, survivors, pool, options, topicRows } = this.#parts;
+    const { clock, survivors, pool, options } = this.#parts;
     const startedAt = clock.elapsed();
     const metadata = await survivors.ask('health', avoid, (connection) => connection.metadata(undefined, timeoutMs));
     pool.setBrokers(metadata.brokers);
     survivors.settleHealth();
     options.onMetadata?.(metadata);
-    await topicRows.prepare(metadata);
     this.#uncleanElections += uncleanElections(this.#last, metadata);
     this.#last = metadata;
-    const changed = this.#write(metadata, onlyChanged);
+    const changed = await this.#write(metadata, onlyChanged);
     this.#lastTookMs = clock.elapsed() - startedAt;
     return { registered: new Set(metadata.brokers.map(({ id }) => id)), changed, tookMs: this.#lastTookMs };
   }
 
-  /** In one go, so that no rule is evaluated between a look's rows. */
-  #write(metadata: ClusterMetadata, onlyChanged: boolean): boolean {
+  /**
+   * What is new and takes long, such as labels, is made first and in slices; then the sums are written in one go, the
+   * partitions next, and the rules are woken when all is there.
+   */
+  async #write(metadata: ClusterMetadata, onlyChanged: boolean): Promise<boolean> {
     const { clock, options, healthRows, topicRows } = this.#parts;
+    const slices = new Slices(clock);
     const known = this.#parts.known();
     const partitions = partitionFacts({
       metadata,
@@ -115,6 +119,8 @@ export class MetadataCollection {
       minIsr: known.minIsr,
       inStopGrace: options.inStopGrace?.() ?? NONE,
     });
+    await topicRows.prepare(metadata, slices);
+    await healthRows.prepare(partitions.troubles, slices);
     healthRows.rows.begin();
     healthRows.troubleRows.begin();
     topicRows.rows.begin();
@@ -131,7 +137,7 @@ export class MetadataCollection {
     // The cluster's sums get a row with every look: they are few, and what wakes the rules.
     for (const name of healthRows.rows.commit(ts)) changed.add(name);
     for (const name of healthRows.troubleRows.commit(ts, { onlyChanged })) changed.add(name);
-    for (const name of topicRows.rows.commit(ts, { onlyChanged })) changed.add(name);
+    for (const name of await topicRows.rows.commitInSlices(ts, slices, { onlyChanged })) changed.add(name);
     if (changed.size > 0) options.wake({ ts, metricNames: changed, cluster: options.cluster });
     return changed.size > 0;
   }

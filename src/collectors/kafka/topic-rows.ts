@@ -1,6 +1,5 @@
-import type { Clock } from '../../core/clock.ts';
 import { Labels } from '../../core/labels.ts';
-import { Slices } from '../../kafka/columns.ts';
+import type { Slices } from '../../kafka/columns.ts';
 import type { ClusterMetadata } from '../../kafka/observer.ts';
 import type { PartitionFacts } from './partition-facts.ts';
 import type { Segment, SeriesRows } from './rows.ts';
@@ -20,17 +19,14 @@ const PARTITION_METRICS = [
 export class TopicRows {
   readonly rows: SeriesRows;
   readonly #cluster: string;
-  readonly #clock: Clock;
 
-  constructor(rows: SeriesRows, cluster: string, clock: Clock) {
+  constructor(rows: SeriesRows, cluster: string) {
     this.rows = rows;
     this.#cluster = cluster;
-    this.#clock = clock;
   }
 
   /** Makes the labels of topics and partitions that are new, in slices; afterwards `fill` is quick. */
-  async prepare(metadata: ClusterMetadata): Promise<void> {
-    const slices = new Slices(this.#clock);
+  async prepare(metadata: ClusterMetadata, slices: Slices): Promise<void> {
     for (const [t, topic] of metadata.topics.entries()) {
       const partitions = partitionCount(metadata, t);
       for (let from = 0; from < partitions; from += RANGE) {
@@ -39,6 +35,7 @@ export class TopicRows {
         if (slices.due) await slices.pause();
       }
     }
+    await this.rows.settle(slices);
   }
 
   /** Sets all samples of the row; `rows.begin` and `rows.commit` are the caller's. */

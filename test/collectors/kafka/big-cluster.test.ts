@@ -7,6 +7,7 @@ import { HealthRows } from '../../../src/collectors/kafka/health-rows.ts';
 import { partitionFacts } from '../../../src/collectors/kafka/partition-facts.ts';
 import { SeriesRows } from '../../../src/collectors/kafka/rows.ts';
 import { TopicRows } from '../../../src/collectors/kafka/topic-rows.ts';
+import { Slices } from '../../../src/kafka/columns.ts';
 import { decodeMetadata } from '../../../src/kafka/metadata.ts';
 import { WireReader } from '../../../src/kafka/wire-reader.ts';
 import { metadataAnswer } from '../../kafka/answers.ts';
@@ -44,7 +45,7 @@ describe('a cluster of 40,000 partitions, a third of them leaderless', () => {
       removeTarget: () => undefined,
     };
     const rows = (targetId: string): SeriesRows => new SeriesRows({ writer, log: silentLogger, targetId });
-    const topicRows = new TopicRows(rows('topics'), 'big', clock);
+    const topicRows = new TopicRows(rows('topics'), 'big');
     const healthRows = new HealthRows({ rows: rows('health'), troubleRows: rows('troubles'), cluster: 'big', maxTroubles: 2000 });
     const bytes = bigAnswer();
     const times: string[] = [];
@@ -54,8 +55,7 @@ describe('a cluster of 40,000 partitions, a third of them leaderless', () => {
       const startedAt = clock.elapsed();
       const metadata = await decodeMetadata(new WireReader(bytes, 'Metadata'), 12, clock, clock.now());
       const decodedAt = clock.elapsed();
-      await topicRows.prepare(metadata);
-      const preparedAt = clock.elapsed();
+      const slices = new Slices(clock);
       const facts = partitionFacts({ metadata, adding: new Map(), minIsr: new Map(), inStopGrace: new Set() });
       expect(facts).toMatchObject({
         leaderlessManyCopies: 13_334,
@@ -63,12 +63,15 @@ describe('a cluster of 40,000 partitions, a third of them leaderless', () => {
         underReplicated: 13_334,
         minIsrUnknownTopics: TOPICS,
       });
+      await topicRows.prepare(metadata, slices);
+      await healthRows.prepare(facts.troubles, slices);
+      const preparedAt = clock.elapsed();
       columns = 0;
       for (const part of [healthRows.rows, healthRows.troubleRows, topicRows.rows]) part.begin();
       const reassigning = { reassigningPartitions: 0, uncleanElections: 0, expectedBrokers: new Set([1]) };
       healthRows.fill({ metadata, partitions: facts, ...reassigning });
       topicRows.fill(metadata, facts);
-      for (const part of [healthRows.rows, healthRows.troubleRows, topicRows.rows]) part.commit(clock.now());
+      for (const part of [healthRows.rows, healthRows.troubleRows, topicRows.rows]) await part.commitInSlices(clock.now(), slices);
       expect(columns).toBeGreaterThan(TOPICS * (1 + PARTITIONS * 5));
       const doneAt = clock.elapsed();
       times.push(
