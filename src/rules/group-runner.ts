@@ -137,16 +137,17 @@ export class GroupRunner {
     this.#slotTimer = clock.timer(Math.max(0, this.#nextSlot - clock.now()), () => this.#slot());
   }
 
+  /** Slots that have passed unused are counted and left out; the one evaluated is the latest that has come. */
   #slot(): void {
-    const slot = this.#nextSlot;
     const { intervalMs } = this.definition;
-    this.#evaluate(Math.max(slot, this.#lastTs + 1), 'slot');
-    const missed = Math.max(0, Math.floor((this.#context.ports.clock.now() - slot) / intervalMs));
+    const missed = Math.max(0, Math.floor((this.#context.ports.clock.now() - this.#nextSlot) / intervalMs));
     if (missed > 0) {
       this.missedIterations += missed;
       this.#context.metrics.missed(this.definition.name, missed);
     }
-    this.#nextSlot = slot + (missed + 1) * intervalMs;
+    const slot = this.#nextSlot + missed * intervalMs;
+    this.#nextSlot = slot + intervalMs;
+    this.#evaluate(Math.max(slot, this.#lastTs + 1), 'slot');
     if (!this.#running) return;
     this.#armSlot();
     this.#armDeadline();
