@@ -42,7 +42,7 @@ export class Liveness {
   readonly #lookParts: LookParts;
   #running = false;
   #tick: Timer | undefined;
-  #bootstrapFailed = false;
+  #bootstrap: 'not_tried' | 'failed' | 'refused' = 'not_tried';
   #metadata: ClusterMetadata | undefined;
 
   constructor(options: LivenessOptions) {
@@ -162,7 +162,7 @@ export class Liveness {
 
   /** Whether the cluster has been seen, or found not to answer, since the start. */
   get hasLooked(): boolean {
-    return this.#metadata !== undefined || this.#bootstrapFailed;
+    return this.#metadata !== undefined || this.#bootstrap !== 'not_tried';
   }
 
   isUp(brokerId: number): boolean {
@@ -312,7 +312,7 @@ export class Liveness {
     this.#publish();
     if (outage.verdict === undefined) this.#output.firstVerdictAfter(this.#clock.now() - outage.at);
     this.#output.found(state, verdict, outage.at, evidence);
-    if (isUnreachable(this.#states(), this.#bootstrapFailed) === true) this.#discovery.resume();
+    if (isUnreachable(this.#states(), this.#bootstrap === 'failed') === true) this.#discovery.resume();
   }
 
   #idsWhere(holds: (state: BrokerState) => boolean): ReadonlySet<number> {
@@ -369,13 +369,13 @@ export class Liveness {
     // Said once, not with every turn of the back-off.
     if (times === 1) this.#options.log.warn('liveness_bootstrap_failed', { error: errorText(error) });
     // A cluster that refuses our login is there: whoever collects from it says that we are blind.
-    this.#bootstrapFailed = breakKindBehind(error) !== 'auth';
+    this.#bootstrap = breakKindBehind(error) === 'auth' ? 'refused' : 'failed';
     this.#publish();
   }
 
   #publish(): void {
     if (!this.#running) return;
-    const facts = { bootstrapFailed: this.#bootstrapFailed, idChanged: this.#known.changed };
+    const facts = { bootstrapFailed: this.#bootstrap === 'failed', idChanged: this.#known.changed };
     this.#output.publish(this.#states(), facts, this.#clock.now());
   }
 

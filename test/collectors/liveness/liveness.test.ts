@@ -445,6 +445,17 @@ describe('a whole cluster', () => {
     expect(watched.reasons(1)).toEqual(['not_answering']);
   });
 
+  it('that refuses our login is there, though nothing is known of it', async () => {
+    clock = new ManualClock();
+    kafka = new FakeBrokers(clock);
+    for (const id of [1, 2, 3]) kafka.broker(id).connect = 'auth';
+    watched = new WatchedCluster(clock, { connector: kafka, bootstrap: kafka.bootstrap, timings });
+    watched.liveness.start();
+    await pass(10 * SECOND);
+    expect(watched.writer.value('belfry_cluster_unreachable')).toBeUndefined();
+    expect(watched.liveness.hasLooked).toBe(true);
+  });
+
   it('that was never there is unreachable', async () => {
     clock = new ManualClock();
     kafka = new FakeBrokers(clock);
