@@ -89,7 +89,6 @@ class Checker {
     } else if (matchers.every((matcher) => matcher.matchesEmpty)) {
       throw this.#error(selector.from, 'vector selector must contain at least one non-empty matcher');
     }
-    for (const matcher of matchers) if (matcher.name === '') throw this.#error(selector.from, 'label name must not be empty');
   }
 
   #binary(expr: Binary): ValueType {

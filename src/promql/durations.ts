@@ -2,6 +2,7 @@ import { describe, type Token } from './lexer.ts';
 import type { TokenReader } from './token-reader.ts';
 
 const PRECEDENCE: Readonly<Record<string, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, '^': 3 };
+const POWER = 3;
 const DURATION_FUNCTIONS: ReadonlySet<string> = new Set(['step', 'range', 'min_of', 'max_of']);
 
 /**
@@ -28,7 +29,7 @@ export class DurationReader {
   /** What follows `offset`: a signed duration, or arithmetic in parentheses. */
   offsetMs(): number {
     const start = this.#reader.peek;
-    return this.#milliseconds(start, this.#unary(0));
+    return this.#milliseconds(start, this.#unary(0, false));
   }
 
   #milliseconds(at: Token, seconds: number): number {
@@ -37,7 +38,7 @@ export class DurationReader {
   }
 
   #binary(least: number, depth: number): number {
-    let left = this.#unary(depth);
+    let left = this.#unary(depth, true);
     for (;;) {
       const token = this.#reader.peek;
       const precedence = token.kind === 'operator' ? (PRECEDENCE[token.word] ?? 0) : 0;
@@ -49,12 +50,13 @@ export class DurationReader {
     }
   }
 
-  #unary(depth: number): number {
+  /** `powers`: whether `^` may follow, which binds more tightly than the sign. */
+  #unary(depth: number, powers: boolean): number {
     const token = this.#reader.peek;
     this.#reader.checkDepth(depth, token);
     if (token.word === '-' || token.word === '+') {
       this.#reader.next();
-      const value = this.#unary(depth + 1);
+      const value = powers ? this.#binary(POWER, depth + 1) : this.#unary(depth + 1, false);
       return token.word === '-' ? -value : value;
     }
     if (token.text === '(') {

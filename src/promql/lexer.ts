@@ -1,3 +1,4 @@
+import { BelfryError } from '../core/errors.ts';
 import { errorAt } from './syntax-error.ts';
 
 export type TokenKind = 'end' | 'identifier' | 'keyword' | 'aggregate' | 'number' | 'string' | 'operator' | 'symbol';
@@ -10,6 +11,8 @@ export interface Token {
   readonly word: string;
   readonly from: number;
   readonly to: number;
+  /** What is wrong here; for whoever gets this far. */
+  readonly error?: BelfryError;
 }
 
 const AGGREGATES = new Set('sum avg min max count group stddev stdvar topk bottomk quantile count_values limitk limit_ratio'.split(' '));
@@ -31,26 +34,38 @@ function match(pattern: RegExp, text: string, at: number): string | undefined {
   return pattern.exec(text)?.[0];
 }
 
-/** Splits an expression into tokens, the last one of kind `end`. Throws `PROMQL_SYNTAX` with a position. */
+/**
+ * Splits an expression into tokens, the last one of kind `end`. What cannot be read, or is left open, makes that last
+ * token carry an error, so that a reader comes upon faults in the order of the text.
+ */
 export function tokenize(text: string): readonly Token[] {
   const tokens: Token[] = [];
   const open: Token[] = [];
-  let at = 0;
-  for (;;) {
+  const finish = (from: number, error?: BelfryError): readonly Token[] => {
+    const end = { kind: 'end', text: '', word: '', from, to: from } as const;
+    return [...tokens, error === undefined ? end : { ...end, error }];
+  };
+  for (let at = 0; ;) {
     at += match(BLANK, text, at)?.length ?? 0;
-    if (at >= text.length) break;
-    const token = nextToken(text, at, open.at(-1)?.text);
-    if ('([{'.includes(token.text)) open.push(token);
-    else if (token.kind === 'symbol' && ')]}'.includes(token.text)) close(text, token, open);
-    tokens.push(token);
-    at = token.to;
+    if (at >= text.length) return finish(text.length, unclosed(text, open.at(-1)));
+    try {
+      const token = nextToken(text, at, open.at(-1)?.text);
+      if (token.kind === 'symbol' && '([{'.includes(token.text)) open.push(token);
+      else if (token.kind === 'symbol' && ')]}'.includes(token.text)) close(text, token, open);
+      tokens.push(token);
+      at = token.to;
+    } catch (error) {
+      if (error instanceof BelfryError) return finish(at, error);
+      throw error;
+    }
   }
-  const end: Token = { kind: 'end', text: '', word: '', from: text.length, to: text.length };
-  const unclosed = open.at(-1);
-  if (unclosed?.text === '(') throw errorAt('PROMQL_SYNTAX', text, unclosed.from, `unclosed left parenthesis, expected ")"`);
-  if (unclosed?.text === '[') throw errorAt('PROMQL_SYNTAX', text, end.from, 'unexpected end of input in range, expected "]"');
-  if (unclosed?.text === '{') throw errorAt('PROMQL_SYNTAX', text, end.from, 'unexpected end of input inside braces, expected "}"');
-  return [...tokens, end];
+}
+
+function unclosed(text: string, open: Token | undefined): BelfryError | undefined {
+  if (open === undefined) return undefined;
+  if (open.text === '(') return errorAt('PROMQL_SYNTAX', text, open.from, `unclosed left parenthesis, expected ")"`);
+  const place = open.text === '[' ? 'in range, expected "]"' : 'inside braces, expected "}"';
+  return errorAt('PROMQL_SYNTAX', text, text.length, `unexpected end of input ${place}`);
 }
 
 const OPENING: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };

@@ -96,6 +96,7 @@ export function readNumber(text: string): { value: number; duration: boolean } {
   if (/^0[xX][0-9a-fA-F_]+$/.test(text)) return { value: Number(`0x${text.slice(2).replaceAll('_', '')}`), duration: false };
   if (/^0[0-7]+$/.test(text)) return { value: Number.parseInt(text, 8), duration: false };
   const plain = parseFloatText(text.replaceAll(/(?<=\d)_(?=\d)/g, ''));
+  if (plain === Infinity && /^\d/.test(text)) throw new LiteralError(`value out of range: ${text.slice(0, 40)}`, 0);
   if (plain !== undefined) return { value: plain, duration: false };
   return { value: readDuration(text) / 1000, duration: true };
 }

@@ -25,7 +25,7 @@ export function parse(text: string, options: ParseOptions = {}): Expr {
   const reader = new TokenReader(text);
   if (reader.peek.kind === 'end') throw errorAt('PROMQL_SYNTAX', text, 0, 'no expression found in input');
   const expr = new Parser(reader, options.enableExperimental ?? false).expr(LOWEST, 0);
-  if (reader.lookAhead(0).kind !== 'end') throw reader.unexpected('', 'an operator or the end of the expression');
+  reader.expectEnd();
   return expr;
 }
 

@@ -17,8 +17,11 @@ export class TokenReader {
     this.#tokens = tokenize(text);
   }
 
+  /** The next token. Throws where the text could not be read any further. */
   get peek(): Token {
-    return this.lookAhead(0);
+    const token = this.lookAhead(0);
+    if (token.error !== undefined) throw token.error;
+    return token;
   }
 
   /** Where the last token taken ends. */
@@ -48,6 +51,10 @@ export class TokenReader {
 
   expect(symbol: string, where: string): void {
     if (!this.accept(symbol)) throw this.unexpected(where, JSON.stringify(symbol));
+  }
+
+  expectEnd(): void {
+    if (this.peek.kind !== 'end') throw this.unexpected('', 'an operator or the end of the expression');
   }
 
   error(at: { readonly from: number }, message: string, code: ErrorCode = 'PROMQL_SYNTAX'): BelfryError {

@@ -6,9 +6,10 @@ import { ExpressionGenerator, generateSeries, Random } from './expression-genera
 import { MemoryQuerier } from './memory-querier.ts';
 import { hasPrometheus, keyOf, RealPrometheus, type Answer } from './real-prometheus.ts';
 
-/** Seconds to run; a short run by default, a long one by hand: `BELFRY_FUZZ_SECONDS=600`. */
-const SECONDS = Number(process.env['BELFRY_FUZZ_SECONDS'] ?? 8);
-const SEED = Number(process.env['BELFRY_FUZZ_SEED'] ?? Date.now() % 1_000_000);
+/** By default always the same expressions; by hand a long run on others: `BELFRY_FUZZ_SECONDS=600 BELFRY_FUZZ_SEED=7`. */
+const SECONDS = Number(process.env['BELFRY_FUZZ_SECONDS'] ?? 0);
+const SEED = Number(process.env['BELFRY_FUZZ_SEED'] ?? (SECONDS > 0 ? Date.now() % 1_000_000 : 1));
+const EXPRESSIONS = 600;
 const START_TS = 1_700_000_000_000;
 const SAMPLES = 160;
 
@@ -110,7 +111,7 @@ describeReal(`the same answers as a real Prometheus (seed ${SEED})`, () => {
       const wrong: string[] = [];
       let compared = 0;
       let excused = 0;
-      while (Date.now() < endAt && wrong.length < 5) {
+      while ((SECONDS > 0 ? Date.now() < endAt : compared < EXPRESSIONS) && wrong.length < 5) {
         const text = generator.expression();
         // Even milliseconds: samples stand on odd ones, so that nothing lies on the edge of a window.
         const startTs = START_TS + 600_000 + 2 * random.below(500_000);
@@ -128,11 +129,10 @@ describeReal(`the same answers as a real Prometheus (seed ${SEED})`, () => {
       }
       process.stderr.write(`promql: ${compared} expressions compared with a real Prometheus, ${excused} excused, seed ${SEED}\n`);
       expect(wrong).toEqual([]);
-      expect(compared).toBeGreaterThan(20);
       // The table of differences must not hide a fault: it may excuse a few, not many.
       expect(excused / compared).toBeLessThan(0.02);
     },
-    (SECONDS + 30) * 1000,
+    (SECONDS + 60) * 1000,
   );
 
   it.each([
