@@ -42,6 +42,7 @@ export class KafkaCollector {
   /** Those that need to know the brokers first. */
   readonly #laterLoops: readonly Periodic[];
   readonly #invisibleTopics: Gauge;
+  readonly #allRows: SeriesRows[] = [];
   #reassignments: { readonly at: number; readonly list: readonly Reassignment[] } | undefined;
   #started = false;
   #stopping: Promise<void> | undefined;
@@ -116,6 +117,13 @@ export class KafkaCollector {
     if (this.#started && this.#stopping === undefined) this.#fastLook.request(options.brokerId);
   }
 
+  /** Stops for good, the cluster having left the configuration: its series end and its targets are forgotten. */
+  async retire(): Promise<void> {
+    await this.stop();
+    for (const rows of this.#allRows) rows.retire(this.#options.clock.now());
+    this.#invisibleTopics.remove({ cluster: this.#options.cluster });
+  }
+
   async #stop(): Promise<void> {
     this.#pool.close();
     await Promise.all([this.#fastLook.stop(), ...[...this.#loops, ...this.#laterLoops].map((loop) => loop.stop())]);
@@ -147,12 +155,9 @@ export class KafkaCollector {
   };
 
   async #collectReassignments(): Promise<void> {
-    const health = this.#survivors.preferred('health');
-    const alone = this.#pool.brokerIds.length <= 1;
     // A broker whose controller is gone holds the answer back, and with it all that waits on the same connection.
-    const purpose = alone ? 'health' : 'control';
-    const avoid = new Set(health === undefined ? [] : [health]);
-    const list = await this.#survivors.ask(purpose, avoid, (connection) => connection.listPartitionReassignments(REASSIGNMENTS_TIMEOUT_MS));
+    const purpose = this.#pool.brokerIds.length <= 1 ? 'health' : 'control';
+    const list = await this.#survivors.ask(purpose, NONE, (connection) => connection.listPartitionReassignments(REASSIGNMENTS_TIMEOUT_MS));
     this.#reassignments = { at: this.#options.clock.now(), list };
   }
 
@@ -197,7 +202,9 @@ export class KafkaCollector {
 
   #rows(part: string): SeriesRows {
     const { writer, cluster, log } = this.#options;
-    return new SeriesRows({ writer, log, targetId: `kafka/${cluster}/${part}` });
+    const rows = new SeriesRows({ writer, log, targetId: `kafka/${cluster}/${part}` });
+    this.#allRows.push(rows);
+    return rows;
   }
 
   #topics(): readonly string[] {

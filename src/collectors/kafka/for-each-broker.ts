@@ -1,6 +1,7 @@
 import type { BrokerConnection } from '../../kafka/observer.ts';
 import { asError } from './as-error.ts';
 import type { BrokerPool } from './pool.ts';
+import { isBrokersWord } from './survivors.ts';
 
 /** Brokers asked at the same time for patient work. */
 const AT_ONCE = 4;
@@ -24,7 +25,7 @@ export async function forEachBroker(
         await work(await pool.connection(id, 'lag'), id);
         succeeded += 1;
       } catch (error) {
-        pool.discard(id, 'lag');
+        if (!isBrokersWord(error)) pool.discard(id, 'lag');
         failures.push(error);
         onFailure?.(id, error);
       }

@@ -11,6 +11,7 @@ import type { Survivors } from './survivors.ts';
 const TIMEOUT_MS = 1500;
 /** Brokers asked before it is said that no one knows a leader. */
 const MAX_ASKED = 5;
+const NONE: ReadonlySet<number> = new Set();
 /** Series that change with every record are no reason to evaluate a rule. */
 const WAKING = new Set(['belfry_kafka_quorum_has_leader', 'belfry_kafka_quorum_leader', 'belfry_kafka_quorum_leader_epoch']);
 
@@ -75,12 +76,11 @@ export class QuorumCollection {
 
   /** The broker that serves Metadata comes last, on that connection: at most three connections a broker. */
   #whomToAsk(): { brokerId: number; purpose: Purpose }[] {
+    const others = this.#survivors.candidates('control', NONE).slice(0, MAX_ASKED - 1);
+    const whom: { brokerId: number; purpose: Purpose }[] = others.map((brokerId) => ({ brokerId, purpose: 'control' }));
     const health = this.#survivors.preferred('health');
-    const avoid = new Set(health === undefined ? [] : [health]);
-    return this.#survivors
-      .candidates('control', avoid)
-      .slice(0, MAX_ASKED)
-      .map((brokerId) => ({ brokerId, purpose: brokerId === health ? 'health' : 'control' }));
+    if (health !== undefined) whom.push({ brokerId: health, purpose: 'health' });
+    return whom;
   }
 
   #write(quorum: QuorumDescription | undefined): void {

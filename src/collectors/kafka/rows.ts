@@ -190,6 +190,12 @@ export class SeriesRows {
     }
   }
 
+  /** Ends all series and forgets the targets; nothing may be written afterwards. */
+  retire(ts: number): void {
+    this.markStale(ts);
+    for (const [number] of this.#chunks.entries()) this.#options.writer.removeTarget(this.#targetId(number));
+  }
+
   #commitChunk(chunk: Chunk, ts: number, onlyChanged: boolean, changed: Set<string>): void {
     chunk.settle();
     const differs = collectChanges(chunk, changed);
@@ -229,11 +235,14 @@ export class SeriesRows {
 
   #chunkWithRoom(columns: number): Chunk {
     for (const chunk of this.#chunks) if (chunk.columns + columns <= this.#maxColumns) return chunk;
-    const { targetId, writer } = this.#options;
-    const number = this.#chunks.length;
-    const chunk = new Chunk(writer.target(number === 0 ? targetId : `${targetId}/${number}`));
+    const chunk = new Chunk(this.#options.writer.target(this.#targetId(this.#chunks.length)));
     this.#chunks.push(chunk);
     return chunk;
+  }
+
+  #targetId(number: number): string {
+    const { targetId } = this.#options;
+    return number === 0 ? targetId : `${targetId}/${number}`;
   }
 }
 

@@ -9,6 +9,11 @@ const MAX_ATTEMPTS = 4;
 /** Errors in which a broker gave its word: another broker would say the same. */
 const ANSWERS: ReadonlySet<string> = new Set(['KAFKA_REFUSED', 'KAFKA_UNSUPPORTED', 'KAFKA_PERMISSION_MISSING', 'STOPPING']);
 
+/** Whether a broker has refused in so many words; its connection is as good as before. */
+export function isBrokersWord(error: unknown): boolean {
+  return error instanceof BelfryError && ANSWERS.has(error.code);
+}
+
 /** Chooses whom to ask: one broker at a time, the same one while it answers, known dead ones last. */
 export class Survivors {
   readonly #pool: BrokerPool;
@@ -43,7 +48,7 @@ export class Survivors {
         this.#prefer(purpose, brokerId);
         return result;
       } catch (error) {
-        if (error instanceof BelfryError && ANSWERS.has(error.code)) throw error;
+        if (isBrokersWord(error)) throw error;
         // After a time-out the answer would still come and hold up the next request.
         this.#pool.discard(brokerId, purpose);
         lastError = error;
@@ -71,18 +76,22 @@ export class Survivors {
       try {
         return await work(await this.#pool.bootstrapConnection(index));
       } catch (error) {
-        if (error instanceof BelfryError && ANSWERS.has(error.code)) throw error;
+        if (isBrokersWord(error)) throw error;
         lastError = error;
       }
     }
     throw asError(lastError);
   }
 
-  /** Whom to ask first: the one that answered last, not one known to be down, and one to be avoided last of all. */
+  /**
+   * Whom to ask first: the one that answered last, not one known to be down, and one to be avoided last of all. The
+   * broker that serves Metadata is no candidate for `control`, so that it never has more than three connections.
+   */
   candidates(purpose: Purpose, avoid: ReadonlySet<number>): number[] {
     const down = this.#downIds();
     const preferred = this.#preferred.get(purpose);
+    const excluded = purpose === 'control' ? this.#preferred.get('health') : undefined;
     const rank = (id: number): number => (avoid.has(id) ? 8 : 0) + (down.has(id) ? 4 : 0) + (id === preferred ? 0 : 1);
-    return this.#pool.brokerIds.toSorted((a, b) => rank(a) - rank(b));
+    return this.#pool.brokerIds.filter((id) => id !== excluded).toSorted((a, b) => rank(a) - rank(b));
   }
 }

@@ -340,6 +340,26 @@ describe('the quorum', () => {
     expect(wakes.some(({ metricNames }) => metricNames.has('belfry_kafka_quorum_has_leader'))).toBe(true);
   });
 
+  it('is asked for at every broker before it is said to have no leader, within the limit of connections', async () => {
+    await using setup = await started();
+    const { clock, cluster, writer } = setup;
+    cluster.failing.set('DescribeQuorum', new BelfryError('KAFKA_TIMEOUT', 'no answer'));
+    cluster.failing.set('ListPartitionReassignments', new BelfryError('KAFKA_TIMEOUT', 'no answer'));
+    cluster.requests.length = 0;
+    await clock.advance(5000);
+    expect(new Set(cluster.requestsOf('DescribeQuorum')).size).toBe(3);
+    expect(writer.of('belfry_kafka_quorum_has_leader')).toEqual({ '': 0 });
+    for (const id of cluster.brokerIds) expect(cluster.open.filter(({ brokerId }) => brokerId === id).length).toBeLessThanOrEqual(2);
+  });
+
+  it('has one as long as some broker names it', async () => {
+    await using setup = await started();
+    const { clock, cluster, writer } = setup;
+    for (const id of [1, 2]) cluster.failing.set(`${id} DescribeQuorum`, new BelfryError('KAFKA_TIMEOUT', 'no answer'));
+    await clock.advance(15_000);
+    expect(writer.of('belfry_kafka_quorum_has_leader')).toEqual({ '': 1 });
+  });
+
   it('is unknown, not leaderless, when nobody may be asked', async () => {
     await using setup = await started((cluster) => {
       cluster.failing.set('DescribeQuorum', new BelfryError('KAFKA_PERMISSION_MISSING', 'no'));
@@ -410,5 +430,14 @@ describe('stopping', () => {
     expect(cluster.requests).toEqual([]);
     expect(cluster.open).toEqual([]);
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('a cluster that leaves the configuration', () => {
+  it('has its series ended and its targets forgotten', async () => {
+    const { collector, writer } = await started();
+    await collector.retire();
+    expect(writer.samples.size).toBe(0);
+    expect(writer.rows.size).toBe(0);
   });
 });

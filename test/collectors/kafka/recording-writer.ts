@@ -34,8 +34,8 @@ export class RecordingWriter implements SampleWriter {
     };
   }
 
-  removeTarget(): void {
-    // Nothing is kept of a target but its samples.
+  removeTarget(id: string): void {
+    this.rows.delete(id);
   }
 
   /** The samples of a metric: labels without `cluster` → value. */
