@@ -1,10 +1,10 @@
-import type { Clock } from '../core/clock.ts';
+import type { StartableClock } from '../core/clock.ts';
 import type { Environment } from '../config/env.ts';
 
 /** What a command gets from the process; tests give their own. */
 export interface CliContext {
   readonly environment: Environment;
-  readonly clock: Clock;
+  readonly clock: StartableClock;
   readonly workingFolder: string;
   /** The folder of the installation: default rules, version. */
   readonly installation: string;

@@ -1,3 +1,5 @@
+import { BelfryError } from './errors.ts';
+
 /**
  * Belfry time and timers. The only file that reads a clock or starts a timer; everything else takes a `Clock`, so
  * that replay, tests and the live process run the same code.
@@ -13,18 +15,47 @@ export interface Clock {
   timer(delayMs: number, run: () => void, options?: { unref?: boolean }): Timer;
 }
 
+/** The clock of the process, which only the composition root sees as such: no room can move time. */
+export interface StartableClock extends Clock {
+  /**
+   * Makes Belfry time begin at `ts` where it would begin earlier, such as after the newest sample of an earlier run
+   * when the machine's clock was set back in between. Timers and `elapsed` do not notice. Returns the milliseconds by
+   * which time was moved on, 0 where none. Called once, before anything reads `now`; a second call throws `INTERNAL`.
+   */
+  startNotBefore(ts: number): number;
+}
+
 export interface Timer {
   cancel(): void;
+}
+
+/** How much later than the wall clock said Belfry time began; set once. Whole milliseconds, as Belfry time is. */
+class StartOffset {
+  ms = 0;
+  #isSet = false;
+
+  set(ts: number, now: number): number {
+    if (this.#isSet) throw new BelfryError('INTERNAL', 'Belfry time has begun already');
+    if (!Number.isFinite(ts)) throw new BelfryError('INTERNAL', `Belfry time cannot begin at ${ts}`);
+    this.#isSet = true;
+    this.ms = Math.max(0, Math.ceil(ts) - now);
+    return this.ms;
+  }
 }
 
 /** setTimeout's own limit; a longer delay fires early and is set again. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-export class SystemClock implements Clock {
+export class SystemClock implements StartableClock {
   readonly #epochMs = Date.now() - performance.now();
+  readonly #start = new StartOffset();
 
   now(): number {
-    return Math.round(this.#epochMs + performance.now());
+    return Math.round(this.#epochMs + performance.now()) + this.#start.ms;
+  }
+
+  startNotBefore(ts: number): number {
+    return this.#start.set(ts, this.now());
   }
 
   wall(): number {
@@ -49,8 +80,10 @@ export class SystemClock implements Clock {
 }
 
 /** A clock that moves only when a test tells it to. */
-export class ManualClock implements Clock {
+export class ManualClock implements StartableClock {
+  /** `elapsed` begins at the same number, which is as arbitrary as any. */
   #now: number;
+  readonly #start = new StartOffset();
   #wallOffset = 0;
   #sequence = 0;
   readonly #timers = new Map<number, { at: number; run: () => void }>();
@@ -60,7 +93,11 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return this.#now + this.#start.ms;
+  }
+
+  startNotBefore(ts: number): number {
+    return this.#start.set(ts, this.now());
   }
 
   wall(): number {
