@@ -1,28 +1,16 @@
-import { BelfryError, errorText } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
 import { queryEscape } from '../templates/builtins.ts';
 import { AlertEntry } from './alert-entry.ts';
+import { CandidateMaker } from './candidates.ts';
 import { checkLimit, evaluateExpression, LayoutKeeper } from './evaluation.ts';
-import { isConstant, SampleTemplates } from './expand.ts';
 import { Inputs } from './inputs.ts';
+import { LostClusters } from './lost-clusters.ts';
+import type { Candidate } from './candidates.ts';
 import type { AlertSource, ResolveReason } from '../core/alert.ts';
 import type { AlertStateRow } from '../core/state.ts';
 import type { SelectorInfo } from '../promql/prepare.ts';
 import type { Evaluation, Outcome, RuleOutput } from './evaluation.ts';
 import type { AlertingRuleDefinition, GroupDefinition } from './model.ts';
-
-interface Identity {
-  readonly labels: Labels;
-  /** The sample's own, without the metric name. */
-  readonly sampleLabels: Labels;
-}
-
-/** A sample of the expression with what the rule makes of it. */
-interface Candidate {
-  readonly identity: Identity;
-  readonly annotations: Labels;
-  readonly value: number;
-}
 
 /**
  * One alerting rule and its alerts: Prometheus's state machine (rules/alerting.go), and what Belfry adds to it: alerts
@@ -34,8 +22,8 @@ export class AlertingRule {
   readonly #source: AlertSource;
   readonly #generatorPath: string;
   readonly #layout = new LayoutKeeper();
-  readonly #identities = new WeakMap<Labels, Identity>();
-  readonly #constantAnnotations: boolean;
+  readonly #maker: CandidateMaker;
+  readonly #lost = new LostClusters();
   readonly #changed = new Set<AlertEntry>();
   readonly #dropped = new Set<string>();
   #selectors: readonly SelectorInfo[] | undefined;
@@ -46,7 +34,7 @@ export class AlertingRule {
   constructor(definition: AlertingRuleDefinition, group: GroupDefinition) {
     this.definition = definition;
     this.#limit = group.limit;
-    this.#constantAnnotations = isConstant(definition.annotations);
+    this.#maker = new CandidateMaker(definition);
     const source = { kind: 'rule', file: group.file, group: group.name, rule: definition.name } as const;
     this.#source = definition.action === undefined ? source : { ...source, action: definition.action };
     this.#generatorPath = `/graph?g0.expr=${queryEscape(definition.expression.text)}&g0.tab=1`;
@@ -77,13 +65,15 @@ export class AlertingRule {
    */
   evaluate(evaluation: Evaluation): void {
     const { ts } = evaluation;
-    const candidates = this.#candidates(evaluation);
+    const candidates = this.#maker.make(evaluation, this.#entries);
     const recovery = this.definition.recover === undefined ? undefined : this.#recovery(evaluation);
     const inputs = this.#inputs(evaluation);
+    this.#addLostClusters(candidates, evaluation, inputs);
     for (const [key, candidate] of candidates) this.#see(key, candidate, ts, candidates);
     this.#inherited.clear();
     for (const [key, entry] of this.#entries) {
-      if (candidates.has(key)) this.#advance(entry, ts, inputs);
+      const candidate = candidates.get(key);
+      if (candidate !== undefined) this.#advance(entry, candidate, ts, inputs);
       else this.#miss(key, entry, evaluation, inputs, recovery);
     }
     this.#enforceLimit();
@@ -94,46 +84,20 @@ export class AlertingRule {
     if (selectors !== this.#selectors) {
       // What was remembered by place means nothing any more after a reload.
       for (const entry of this.#entries.values()) entry.inputs = undefined;
+      this.#lost.clear();
       this.#selectors = selectors;
     }
     return new Inputs(selectors, evaluation.querier, evaluation.queryTs);
   }
 
-  #candidates(evaluation: Evaluation): ReadonlyMap<string, Candidate> {
-    const { definition } = this;
-    const vector = evaluateExpression(definition.expression, evaluation);
-    const found = new Map<string, Candidate>();
-    const onError = (template: string, error: unknown): void =>
-      evaluation.logger.warn('template_failed', { rule: definition.name, template, error: errorText(error) });
-    for (let i = 0; i < vector.n; i++) {
-      const sample = vector.labels(i);
-      const value = vector.values[i] ?? Number.NaN;
-      const templates = new SampleTemplates(sample, value, evaluation.options.externalLabels, evaluation.host);
-      const identity = this.#identity(sample, templates, onError);
-      const { key } = identity.labels;
-      if (found.has(key))
-        throw new BelfryError('RULE_DUPLICATE_ALERT', 'vector contains metrics with the same labelset after applying alert labels');
-      const annotations = this.#knownAnnotations(key, value) ?? Labels.of(templates.expand(definition.annotations, onError));
-      found.set(key, { identity, value, annotations });
+  /** With `belfry_no_data: alert` a cluster that has fallen silent is an alert of that cluster. */
+  #addLostClusters(candidates: Map<string, Candidate>, evaluation: Evaluation, inputs: Inputs): void {
+    if (this.definition.noData !== 'alert') return;
+    for (const cluster of this.#lost.look(inputs)) {
+      const candidate = this.#maker.candidate(Labels.of({ cluster }), Number.NaN, evaluation, this.#entries, true);
+      const { key } = candidate.identity.labels;
+      if (!candidates.has(key)) candidates.set(key, candidate);
     }
-    return found;
-  }
-
-  /** Where the rule's labels are literal, a series' identity is worked out once. */
-  #identity(sample: Labels, templates: SampleTemplates, onError: (name: string, error: unknown) => void): Identity {
-    const known = this.#identities.get(sample);
-    if (known !== undefined) return known;
-    const { labels, name } = this.definition;
-    const sampleLabels = sample.without('__name__');
-    const identity = { sampleLabels, labels: Labels.of([...sampleLabels, ...templates.expand(labels, onError), ['alertname', name]]) };
-    if (labels.every(({ template }) => template.isLiteral)) this.#identities.set(sample, identity);
-    return identity;
-  }
-
-  /** The annotations of an alert that has this value already, where nothing else can have changed them. */
-  #knownAnnotations(key: string, value: number): Labels | undefined {
-    const entry = this.#constantAnnotations ? this.#entries.get(key) : undefined;
-    return entry?.expandedBy === this.definition && Object.is(entry.value, value) ? entry.annotations : undefined;
   }
 
   /** The recover expression's samples: an alert recovers when one agrees with it on all labels the sample has. */
@@ -177,10 +141,10 @@ export class AlertingRule {
   }
 
   /** An alert whose sample is in the result. */
-  #advance(entry: AlertEntry, ts: number, inputs: Inputs): void {
+  #advance(entry: AlertEntry, candidate: Candidate, ts: number, inputs: Inputs): void {
     entry.present = true;
     entry.restored = false;
-    entry.withoutData = false;
+    entry.withoutData = candidate.withoutData;
     if (entry.keepFiringSince !== 0) {
       entry.keepFiringSince = 0;
       this.#changed.add(entry);
@@ -325,6 +289,7 @@ export class AlertingRule {
 
   /** Resolves what fires and matches, and forgets what is pending: its rule or its target is no more. */
   end(ts: number, reason: ResolveReason, matches: (labels: Labels) => boolean): void {
+    this.#lost.forget((cluster) => matches(Labels.of({ cluster })));
     for (const [key, entry] of this.#entries) {
       if (!matches(entry.labels)) continue;
       if (entry.state === 'pending') this.#drop(key, entry);

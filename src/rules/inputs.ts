@@ -36,6 +36,15 @@ export class Inputs {
     );
   }
 
+  /** For each selector the clusters it has series of. */
+  clusters(): readonly ReadonlySet<string>[] {
+    return this.#selectors.map((_, selector) => {
+      const clusters = new Set(this.#presentOf(selector).labels.map((labels) => labels.get('cluster')));
+      clusters.delete('');
+      return clusters;
+    });
+  }
+
   #index(selector: number, names: readonly string[], sinceTs: number): readonly SchemaIndex[] {
     const key = `${selector} ${sinceTs} ${names.join('\u0000')}`;
     const known = this.#indexes.get(key);

@@ -224,6 +224,37 @@ describe('a limit', () => {
   });
 });
 
+describe('belfry_no_data: alert', () => {
+  const RULE = 'alert: Down\nexpr: up == 0\nfor: 20s\nlabels: {action: repair}\nannotations: {belfry_no_data: alert}';
+
+  it('makes an alert of a cluster that falls silent, without an action, and ends it when data is back', async () => {
+    const bench = new Bench(group(RULE), { strictSlots: true });
+    bench.engine.start();
+    const series = [1, 2].map((broker) => ({ __name__: 'up', cluster: 'c', broker: String(broker) }));
+    for (const labels of [...series, { __name__: 'up', cluster: 'd', broker: '1' }]) bench.write(labels, 1);
+    await bench.clock.advance(10_000);
+    for (const labels of series) bench.write(labels, undefined);
+    await bench.clock.advance(30_000);
+    expect(bench.sent.map(({ alert }) => [alert.labels.toObject(), alert.source.action])).toEqual([
+      [{ alertname: 'Down', cluster: 'c', action: 'repair' }, undefined],
+    ]);
+    for (const labels of series) bench.write(labels, 1);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toEqual(['firing Down', 'resolved Down (recovered)']);
+  });
+
+  it('does not miss a cluster that has been taken out', async () => {
+    const bench = new Bench(group(RULE), { strictSlots: true });
+    bench.engine.start();
+    bench.write({ __name__: 'up', cluster: 'c' }, 1);
+    await bench.clock.advance(10_000);
+    bench.write({ __name__: 'up', cluster: 'c' }, undefined);
+    bench.engine.targetRemoved((labels) => labels.get('cluster') === 'c');
+    await bench.clock.advance(60_000);
+    expect(bench.takeSent()).toEqual([]);
+  });
+});
+
 describe('what is sent', () => {
   it('begins when it fired and names its rule, its page and until when it holds', async () => {
     const bench = new Bench(group('alert: Down\nexpr: up == 0\nfor: 10s\nlabels: {action: repair}'), { strictSlots: true });
