@@ -110,11 +110,16 @@ export class KafkaCollector {
   }
 
   /**
-   * Something has happened, such as a broker found dead: looks at once and then often, until `brokerId` has left the
-   * metadata and nothing has changed for 5 s, at most 60 s. Rows are written, and rules woken, with each look.
+   * Something has happened, such as a broker found dead: looks at once and then often, until `brokerId` (without one,
+   * every broker known to be down) has left the metadata and nothing has changed for 5 s, at most 60 s. Rows are
+   * written, and rules woken, with each look.
    */
   lookNow(options: { readonly brokerId?: number } = {}): void {
-    if (this.#started && this.#stopping === undefined) this.#fastLook.request(options.brokerId);
+    if (!this.#started || this.#stopping !== undefined) return;
+    const { brokerId } = options;
+    const down = this.#downIds();
+    const stillListed = this.#pool.brokerIds.filter((id) => down.has(id));
+    this.#fastLook.request(brokerId === undefined ? stillListed : [brokerId]);
   }
 
   /** Stops for good, the cluster having left the configuration: its series end and its targets are forgotten. */

@@ -48,11 +48,14 @@ export class FastLook {
     this.#options = options;
   }
 
-  /** Begins or prolongs the looks; with a broker's id, until that broker has left. */
-  request(brokerId: number | undefined): void {
+  /** Begins or prolongs the looks, until these brokers have left. */
+  request(brokerIds: readonly number[]): void {
     if (this.#abort.signal.aborted) return;
     const now = this.#options.clock.now();
-    if (brokerId !== undefined) this.#watched.set(brokerId, { since: now, left: false });
+    for (const id of brokerIds) {
+      // What is said of a broker a second time does not begin its session anew.
+      if (this.#watched.get(id)?.left !== false) this.#watched.set(id, { since: now, left: false });
+    }
     this.#until = now + LONGEST_MS;
     this.#lastChangeAt = now;
     this.#intervalMs = FIRST_INTERVAL_MS;

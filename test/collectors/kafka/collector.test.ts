@@ -151,6 +151,18 @@ describe('looks after an event', () => {
     expect(delays.length * 10).toBeLessThanOrEqual(250);
   });
 
+  it('watch the brokers known to be down where none is named', async () => {
+    await using setup = await started(() => ({ brokerDownIds: () => new Set([2]) }));
+    const { clock, cluster, collector, writer } = setup;
+    cluster.kill(2);
+    collector.lookNow();
+    await clock.advance(0);
+    await clock.advance(8000);
+    cluster.fence(2);
+    await clock.advance(200);
+    expect(writer.of('belfry_kafka_leaderless_partitions')['{copies="one"}']).toBe(1);
+  });
+
   it('never ask the broker in question, and end when it has left and 5 s were quiet', async () => {
     await using setup = await started();
     const { clock, cluster, collector } = setup;
@@ -300,6 +312,16 @@ describe('consumer groups', () => {
     const seconds = writer.of('belfry_kafka_consumergroup_lag_seconds')['{consumergroup="readers", topic="orders"}'] ?? 0;
     expect(seconds).toBeGreaterThanOrEqual(120);
     expect(seconds).toBeLessThanOrEqual(190);
+  });
+
+  it('that may alert are named', async () => {
+    await using setup = await started((cluster) => {
+      withGroup(cluster);
+      cluster.groups.set('others', { coordinator: 1, members: 0, committed: {} });
+      return { groupWatched: (groupId) => groupId === 'readers' };
+    });
+    expect(setup.writer.of('belfry_kafka_consumergroup_watched')).toEqual({ '{consumergroup="readers"}': 1 });
+    expect(setup.writer.of('kafka_consumergroup_members')).toEqual({ '{consumergroup="readers"}': 2, '{consumergroup="others"}': 0 });
   });
 
   it('beyond a filter are not asked about', async () => {
