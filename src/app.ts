@@ -160,7 +160,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     made.start();
   };
   lifecycle.onStop('cluster watches', async () => {
-    await Promise.all([...watches.values()].map((made) => made.stop({ endSeries: false })));
+    await Promise.all([...watches.values()].map((made) => made.stop()));
   });
   for (const cluster of config.clusters) watch(cluster);
 
@@ -256,7 +256,9 @@ async function replaceWatches(
     const cluster = wanted.get(name);
     if (cluster !== undefined && running.isFor(cluster)) continue;
     watches.delete(name);
-    await running.stop({ endSeries: cluster === undefined });
+    await running.stop();
+    if (cluster !== undefined) watch(cluster);
+    running.endSeries(watches.get(name));
     if (cluster === undefined) removed(name);
   }
   for (const [name, cluster] of wanted) if (!watches.has(name)) watch(cluster);

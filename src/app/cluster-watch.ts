@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
 import { Liveness } from '../collectors/liveness/liveness.ts';
+import { VERDICTS } from '../collectors/liveness/verdict.ts';
 import type { ExpectedBrokersStore } from '../collectors/liveness/expected-brokers.ts';
 import type { Scheduler } from '../collectors/scheduler.ts';
 import { ScrapeTarget } from '../collectors/scrape/scrape-target.ts';
@@ -13,6 +14,7 @@ import type { SampleWriter, Wake } from '../core/sample.ts';
 import { Secret } from '../core/secret.ts';
 import { KafkaConnector } from '../kafka/connection.ts';
 import type { KafkaSecurity } from '../kafka/observer.ts';
+import { ScopedWriter } from './scoped-writer.ts';
 import { cadencesOf, timingsOf } from './timings.ts';
 
 export interface ClusterWatchParts {
@@ -32,9 +34,11 @@ export class ClusterWatch {
   readonly #kafka: KafkaCollector;
   readonly #exporters: readonly ScrapeTarget[];
   readonly #parts: ClusterWatchParts;
+  readonly #writer: ScopedWriter;
 
   constructor(config: ClusterConfig, parts: ClusterWatchParts) {
-    const { clock, meter, writer, wake } = parts;
+    const { clock, meter, wake } = parts;
+    const writer = new ScopedWriter(parts.writer);
     const log = parts.log.child({ cluster: config.name });
     const connector = new KafkaConnector({ clock, security: securityOf(config) });
     const shared = {
@@ -50,6 +54,7 @@ export class ClusterWatch {
     };
     this.config = config;
     this.#parts = parts;
+    this.#writer = writer;
     this.liveness = new Liveness({ ...shared, store: parts.expectedBrokers, timings: timingsOf(config) });
     this.#kafka = new KafkaCollector({
       ...shared,
@@ -62,8 +67,8 @@ export class ClusterWatch {
       inStopGrace: () => this.liveness.stopGraceIds,
     });
     // What a verdict means for partitions is worth knowing sooner than at the next regular look.
-    this.liveness.onVerdict(() => this.#kafka.lookNow());
-    this.#exporters = config.exporters.flatMap((exporter) => targetsOf(config, exporter, parts));
+    this.liveness.onVerdict(({ broker, verdict }) => this.#kafka.lookNow(isDown(verdict) ? { brokerId: broker } : {}));
+    this.#exporters = config.exporters.flatMap((exporter) => targetsOf(config, exporter, { ...parts, writer }));
   }
 
   /** Whether it is just what this configuration asks for, owner and thresholds aside, which it does not use. */
@@ -81,14 +86,22 @@ export class ClusterWatch {
     for (const exporter of this.#exporters) this.#parts.scheduler.add(exporter, { now: true });
   }
 
-  /** Ends every look; the series end too where the cluster has left the configuration. */
-  async stop(options: { endSeries: boolean }): Promise<void> {
+  /** Ends every look. */
+  async stop(): Promise<void> {
     this.liveness.stop();
     await this.#kafka.stop();
     await Promise.all(this.#exporters.map(({ id }) => this.#parts.scheduler.remove(id)));
-    const ts = this.#parts.clock.now();
-    for (const exporter of this.#exporters) exporter.close(options.endSeries ? ts : undefined);
+    for (const exporter of this.#exporters) exporter.close();
   }
+
+  /** After the stop: ends the series that `successor`, if there is one, does not write. */
+  endSeries(successor: ClusterWatch | undefined): void {
+    this.#writer.end(this.#parts.clock.now(), successor === undefined ? undefined : successor.#writer);
+  }
+}
+
+function isDown(verdict: string): boolean {
+  return VERDICTS.some((down) => down === verdict);
 }
 
 /** Secrets are compared by what they say; the text is not kept. */

@@ -83,12 +83,9 @@ export class ScrapeTarget implements ScheduledJob {
     this.#write(ts, page, (clock.elapsed() - startedAt) / 1000);
   }
 
-  /** Lets go of the connection; with a time, ends the target's series at it too. */
-  close(endAt: number | undefined): void {
+  /** Lets go of the connection. */
+  close(): void {
     this.#fetcher.close();
-    if (endAt === undefined) return;
-    this.#writer.markStale(endAt);
-    this.#options.writer.removeTarget(this.id);
   }
 
   #write(ts: number, page: ParsedPage | undefined, durationSeconds: number): void {

@@ -12,7 +12,7 @@ import { RecordingWriter } from '../../fakes/recording-writer.ts';
 const servers: Server[] = [];
 const targets: ScrapeTarget[] = [];
 afterEach(async () => {
-  for (const target of targets.splice(0)) target.close(0);
+  for (const target of targets.splice(0)) target.close();
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -158,11 +158,4 @@ describe('a failed scrape writes up 0 and nothing else, so that the series go st
     await done;
     expect(writer.last?.samples.get(own('up'))).toBe(0);
   });
-});
-
-it('a target that is taken away has its series end', async () => {
-  const { made, writer } = target(await exporter(page('a 1\n')));
-  made.close(5000);
-  expect(writer.stale).toEqual([{ target: made.id, ts: 5000 }]);
-  expect(writer.removed).toEqual([made.id]);
 });
