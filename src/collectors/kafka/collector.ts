@@ -119,6 +119,8 @@ export class KafkaCollector {
     const { brokerId } = options;
     const down = this.#downIds();
     const stillListed = this.#pool.brokerIds.filter((id) => down.has(id));
+    // A look that waits for a broker found dead or hung would hold up this one.
+    for (const id of brokerId === undefined ? stillListed : [brokerId, ...stillListed]) this.#pool.discard(id, 'health');
     this.#fastLook.request(brokerId === undefined ? stillListed : [brokerId]);
   }
 

@@ -8,7 +8,7 @@ import type { BrokerPool } from './pool.ts';
 import type { Survivors } from './survivors.ts';
 import type { TopicRows } from './topic-rows.ts';
 
-/** A request of a fast look is given this many times what the last answer took, but a second at least. */
+/** A fast look is given this many times what the last one took, but a second at least; one at a tick twice that. */
 const PATIENCE_FACTOR = 10;
 const LEAST_PATIENCE_MS = 1000;
 
@@ -60,7 +60,7 @@ export class MetadataCollection {
 
   /** A full look at a tick: every target gets a row. Rejects with what kept it from an answer. */
   look(): Promise<LookResult> {
-    return this.#afterOthers(() => this.#look(this.#parts.requestTimeoutMs, NONE, false));
+    return this.#afterOthers(() => this.#look(this.#last === undefined ? this.#parts.requestTimeoutMs : this.#patienceMs * 2, NONE, false));
   }
 
   /** A full look after an event, at a survivor: targets in which nothing changed get no row. */

@@ -151,6 +151,18 @@ describe('looks after an event', () => {
     expect(delays.length * 10).toBeLessThanOrEqual(250);
   });
 
+  it('do not wait for a broker that hangs and was being asked', async () => {
+    await using setup = await started(() => ({ brokerDownIds: () => new Set([1]) }));
+    const { clock, cluster, collector } = setup;
+    const asked = Number.parseInt(cluster.requestsOf('Metadata').at(-1) ?? '', 10);
+    cluster.hung.add(asked);
+    await clock.advance(5100);
+    cluster.requests.length = 0;
+    collector.lookNow({ brokerId: asked });
+    await clock.advance(0);
+    expect(cluster.requestsOf('Metadata').some((request) => !request.startsWith(`${asked} `))).toBe(true);
+  });
+
   it('watch the brokers known to be down where none is named', async () => {
     await using setup = await started(() => ({ brokerDownIds: () => new Set([2]) }));
     const { clock, cluster, collector, writer } = setup;

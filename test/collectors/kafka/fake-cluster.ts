@@ -50,6 +50,8 @@ export class FakeCluster implements Connector {
   /** `BROKER API` of every request, and `BROKER connect`. */
   readonly requests: string[] = [];
   readonly open: FakeConnection[] = [];
+  /** Brokers that accept requests and never answer. */
+  readonly hung = new Set<number>();
   /** What an answer takes, in the fake's clock. */
   answerMs = 0;
 
@@ -225,8 +227,9 @@ class FakeConnection implements BrokerConnection {
   }
 
   async #answer<T>(api: string, make: () => T): Promise<T> {
-    const { requests, failing, answerMs, clock } = this.#cluster;
+    const { requests, failing, answerMs, clock, hung } = this.#cluster;
     requests.push(`${this.brokerId} ${api}`);
+    if (hung.has(this.brokerId)) await this.ended;
     if (answerMs > 0) await Promise.race([new Promise<void>((resolve) => clock.timer(answerMs, resolve)), this.ended]);
     else await Promise.resolve();
     if (this.#broken !== undefined) throw breakError(this.address, this.#broken);
