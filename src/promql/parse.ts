@@ -2,7 +2,7 @@ import { errorText } from '../core/errors.ts';
 import { METRIC_NAME } from '../core/labels.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
 import type { AggregateOp, At, BinaryOp, Expr, Matching, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
-import { isSetOp } from './ast.ts';
+import { children, isSetOp } from './ast.ts';
 import { DurationReader } from './durations.ts';
 import { FUNCTIONS, nearest } from './functions.ts';
 import { describe, type Token } from './lexer.ts';
@@ -10,6 +10,7 @@ import { errorAt } from './syntax-error.ts';
 import { TokenReader } from './token-reader.ts';
 
 const MAX_LENGTH = 1_000_000;
+const MAX_HEIGHT = 1500;
 
 export interface ParseOptions {
   /** Accepts what is experimental in Prometheus 3.x where Belfry has it. */
@@ -60,10 +61,21 @@ const RESERVED: ReadonlySet<string> = new Set(['bool', 'on', 'ignoring', 'group_
 class Parser {
   readonly #reader: TokenReader;
   readonly #durations: DurationReader;
+  readonly #heights = new WeakMap<Expr, number>();
 
   constructor(reader: TokenReader, experimental: boolean) {
     this.#reader = reader;
     this.#durations = new DurationReader(reader, experimental);
+  }
+
+  /** Bounds the tree's height: a chain of operators is read in a loop, but walked by recursion later. */
+  #bounded<T extends Expr>(expr: T): T {
+    let height = 0;
+    for (const child of children(expr)) height = Math.max(height, this.#heights.get(child) ?? 0);
+    if (height >= MAX_HEIGHT)
+      throw this.#reader.error(expr, `expression of more than ${MAX_HEIGHT} operations upon each other`, 'PROMQL_LIMIT');
+    this.#heights.set(expr, height + 1);
+    return expr;
   }
 
   expr(least: number, depth: number): Expr {
@@ -73,7 +85,7 @@ class Parser {
       const token = this.#reader.peek;
       const precedence = token.kind === 'operator' ? (PRECEDENCE[token.word] ?? 0) : 0;
       if (precedence < least || precedence === 0) return left;
-      left = this.#binary(left, token, precedence, depth);
+      left = this.#bounded(this.#binary(left, token, precedence, depth));
     }
   }
 
@@ -85,9 +97,9 @@ class Parser {
       const from = token.from;
       // A sign before a literal belongs to the literal.
       if (inner.kind === 'number') return { ...inner, value: token.word === '-' ? -inner.value : inner.value, from };
-      return { kind: 'unary', op: token.word, expr: inner, from, to: inner.to };
+      return this.#bounded({ kind: 'unary', op: token.word, expr: inner, from, to: inner.to });
     }
-    return this.#postfix(this.#primary(token, depth), depth);
+    return this.#postfix(this.#bounded(this.#primary(token, depth)), depth);
   }
 
   #binary(left: Expr, token: Token, precedence: number, depth: number): Expr {
@@ -270,15 +282,15 @@ class Parser {
     for (let count = depth; ; count++) {
       reader.checkDepth(count, reader.peek);
       const token = reader.peek;
-      if (reader.accept('[')) expr = this.#range(expr, token);
+      if (reader.accept('[')) expr = this.#bounded(this.#range(expr, token));
       else if (this.#keyword('offset')) {
         const modified = this.#modifiable(expr, 'offset');
         if (modified.offsetMs !== 0) throw reader.error(token, 'offset may not be set multiple times');
-        expr = { ...modified, offsetMs: this.#durations.offsetMs(), to: reader.end };
+        expr = this.#bounded({ ...modified, offsetMs: this.#durations.offsetMs(), to: reader.end });
       } else if (reader.accept('@')) {
         const modified = this.#modifiable(expr, '@');
         if (modified.at !== undefined) throw reader.error(token, '@ <timestamp> may not be set multiple times');
-        expr = { ...modified, at: this.#timestamp(), to: reader.end };
+        expr = this.#bounded({ ...modified, at: this.#timestamp(), to: reader.end });
       } else if (token.kind === 'identifier' && (token.text === 'anchored' || token.text === 'smoothed')) {
         throw reader.error(token, `the modifier ${describe(token)} is experimental in Prometheus and not supported`, 'PROMQL_UNSUPPORTED');
       } else return expr;

@@ -51,7 +51,7 @@ function isInvariant(expr: Expr): boolean {
 export function planVector(expr: Expr): VectorPlan {
   const plan = planVectorNode(expr);
   if (!isInvariant(expr)) return plan;
-  return (exec) => new InvariantOp(plan(exec), exec);
+  return (exec) => new InvariantOp(plan(exec.child(exec.startTs, exec.startTs, exec.stepMs)), exec);
 }
 
 function planVectorNode(expr: Expr): VectorPlan {

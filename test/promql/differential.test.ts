@@ -28,6 +28,7 @@ const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegE
   { why: '3.x checks that matches are unique before it filters', applies: /(>|<|>=|<=|==|!=) (on|ignoring)/ },
   { why: '3.x sees a label_replace or label_join that makes series equal at one step only', applies: /label_(replace|join)/ },
   { why: '3.x sums infinities over time without NaN from the compensation', applies: /\b(sum|avg)(_over_time)?\b/ },
+  { why: 'under timestamp(), Prometheus of any version forgets the offset of a selector pinned by @', applies: /timestamp\(.*offset.*@/ },
   { why: '2.42 loses steps of predict_linear where @ pins its window', applies: /predict_linear\(.*@/ },
   { why: '2.42 keeps the metric name in atan2', applies: /atan2/ },
   { why: 'after a reset beside a gap, 3.x takes half an interval where 2.42 goes to the zero point', applies: /\b(rate|increase)\(/ },

@@ -184,7 +184,7 @@ export class ExpressionGenerator {
       return `quantile${this.#clause()}(${this.#any(['0.5', '0.9', '0', '1', '0.33', '-1', '2'])}, ${this.#vector(depth - 1)})`;
     // Which of equal elements are kept is not said, so only what has no equals is chosen from.
     if (random.chance(0.12)) return `${this.#any(['topk', 'bottomk'])}${this.#clause()}(${this.#any(['1', '2', '5'])}, c_total * g)`;
-    if (random.chance(0.08)) return `count_values${this.#clause()}("value", ${this.#vector(depth - 1)} > bool 3)`;
+    if (random.chance(0.08)) return `count_values${this.#clause()}("value", (${this.#vector(depth - 1)}) > bool 3)`;
     return `${random.pick(AGGREGATES)}${this.#clause()}(${this.#vector(depth - 1)})`;
   }
 

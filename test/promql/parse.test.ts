@@ -175,6 +175,8 @@ describe('refusals of syntax', () => {
   it('ends on an expression nested beyond all measure', () => {
     expect(refusal('('.repeat(5000) + '1' + ')'.repeat(5000))).toContain('PROMQL_LIMIT');
     expect(refusal('-'.repeat(5000) + 'x')).toContain('PROMQL_LIMIT');
+    expect(refusal(`a${' + a'.repeat(5000)}`)).toContain('PROMQL_LIMIT');
+    expect(refusal(`a${' + a'.repeat(1000)}`)).toBe('accepted');
     expect(refusal(`x${'[5m:1m]'.repeat(5000)}`)).toMatch(/PROMQL_(LIMIT|TYPE)/);
   });
 });
