@@ -21,6 +21,7 @@ export interface GroupContext {
   readonly file: string;
   readonly name: string;
   readonly labels: readonly RawText[];
+  readonly ignoreDirectives: boolean;
 }
 
 /** Reads one rule; undefined where it is too wrong to be one. `counts` tells the n-th rule of a name from the others. */
@@ -111,7 +112,7 @@ class RulePart {
       keepFiringForMs: this.#reader.duration(this.#fields, 'keep_firing_for', this.#context),
       labels: labels.map((label) => this.#template(label, 'label')),
       annotations: annotations
-        .filter(({ name }) => !name.startsWith('belfry_') || MESSAGE_ANNOTATIONS.includes(name))
+        .filter(({ name }) => this.#group.ignoreDirectives || !name.startsWith('belfry_') || MESSAGE_ANNOTATIONS.includes(name))
         .map((annotation) => this.#template(annotation, 'annotation')),
       action: this.#action(own, labels, expression),
       ...this.#directives(annotations),
@@ -179,7 +180,7 @@ class RulePart {
         this.#problem(node, `unknown annotation ${JSON.stringify(name)}${hint(name, known)}`);
       }
     }
-    return { noData, recover, wake };
+    return this.#group.ignoreDirectives ? { noData: 'resolve', recover: undefined, wake: true } : { noData, recover, wake };
   }
 }
 

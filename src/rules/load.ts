@@ -16,6 +16,8 @@ export interface RuleFile {
 export interface LoadOptions {
   /** For groups without an `interval`. */
   readonly evaluationIntervalMs: number;
+  /** As Prometheus would: directives such as `belfry_no_data` are checked but are nothing but annotations. */
+  readonly ignoreDirectives?: boolean;
 }
 
 const MAX_FILE_LENGTH = 16 * 1024 * 1024;
@@ -105,7 +107,12 @@ function readGroup(reader: YamlReader, fields: YamlFields, name: string, options
   const limit = limitText === '' ? 0 : Number(limitText);
   if (!/^[+-]?\d*$/.test(limitText) || !Number.isSafeInteger(limit))
     reader.problem(fields.get('limit'), context, 'limit must be a whole number');
-  const group: GroupContext = { file: reader.file, name, labels: readGroupLabels(reader, fields, context) };
+  const group: GroupContext = {
+    file: reader.file,
+    name,
+    labels: readGroupLabels(reader, fields, context),
+    ignoreDirectives: options.ignoreDirectives === true,
+  };
   const counts = new Map<string, number>();
   const rules: RuleDefinition[] = [];
   for (const [index, node] of reader.list(fields.get('rules'), context).entries()) {

@@ -16,6 +16,7 @@ import { parseRuleFiles, readRuleFiles } from './load.ts';
 import { MemorySeries } from './memory-series.ts';
 import { RuleRunner } from './rule-runner.ts';
 import { parseUnitTestFile } from './unit-test-file.ts';
+import { DIRECTIVES } from './model.ts';
 import { DEFAULT_RULE_OPTIONS } from './ports.ts';
 import type { TemplateSample } from '../templates/prometheus-functions.ts';
 import type { Evaluation } from './evaluation.ts';
@@ -41,6 +42,11 @@ export interface UnitTestFailure {
 export interface UnitTestOptions {
   /** Only tests whose name it accepts. */
   readonly filter?: (name: string) => boolean;
+  /**
+   * Follow Belfry's directives (`belfry_no_data` and the like), as the running Belfry does, and leave them out of the
+   * annotations that are compared. Otherwise verdicts are those of promtool, which knows none.
+   */
+  readonly obeyDirectives?: boolean;
 }
 
 const MAX_STEPS = 1_000_000;
@@ -61,21 +67,28 @@ export async function loadUnitTest(path: string): Promise<{ file: UnitTestFile; 
   return { file, ruleFiles: await readRuleFiles(paths) };
 }
 
-/**
- * Runs the tests of a file with the verdicts of `promtool test rules`; only rules that carry Belfry's own directives
- * (`belfry_no_data` and the like) may go another way, namely Belfry's. Throws `RULES_INVALID` for bad rule files.
- */
+/** Runs the tests of a file with the verdicts of `promtool test rules`. Throws `RULES_INVALID` for bad rule files. */
 export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], options: UnitTestOptions = {}): UnitTestReport {
   const failures: UnitTestFailure[] = [];
   let passed = 0;
   for (const test of file.tests) {
     if (options.filter?.(test.name) === false) continue;
-    const ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs });
-    const messages = new TestRun(file, test, ruleSet).run();
+    const ignoreDirectives = options.obeyDirectives !== true;
+    const ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives });
+    const messages = new TestRun(file, ignoreDirectives ? test : withoutDirectives(test), ruleSet).run();
     if (messages.length === 0) passed++;
     failures.push(...messages.map((message) => ({ test: test.name, line: test.line, message })));
   }
   return { file: file.path, passed, failures };
+}
+
+function withoutDirectives(test: UnitTest): UnitTest {
+  const directives = Object.values(DIRECTIVES);
+  const alertTests = test.alertTests.map((alertTest) => ({
+    ...alertTest,
+    expected: alertTest.expected.map(({ labels, annotations }) => ({ labels, annotations: annotations.without(...directives) })),
+  }));
+  return { ...test, alertTests };
 }
 
 class TestRun {

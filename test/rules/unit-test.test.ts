@@ -138,6 +138,16 @@ describe('unit tests of rules', () => {
     expect(runUnitTest(file, ruleFiles, { filter: (name) => name === 'two' }).passed).toBe(0);
   });
 
+  it('takes directives for annotations, as promtool does, unless it is to obey them', () => {
+    const rules = 'groups: [{name: g, rules: [{alert: Low, expr: free < 10, annotations: {belfry_recover: free > 20, a: b}}]}]';
+    const expected = (time: string, alerts: string): string => test([`series: free, values: '5 15'`], alertTest(time, 'Low', alerts));
+    const alert = '{exp_annotations: {belfry_recover: free > 20, a: b}}';
+    const verdict = (text: string, obeyDirectives: boolean): number =>
+      runUnitTest(parseUnitTestFile('t.yaml', text), [{ path: 'kafka.rules', text: rules }], { obeyDirectives }).passed;
+    expect([verdict(expected('0m', alert), false), verdict(expected('0m', alert), true)]).toEqual([1, 1]);
+    expect([verdict(expected('1m', ''), false), verdict(expected('1m', alert), true)]).toEqual([1, 1]);
+  });
+
   it('begins at start_timestamp', () => {
     const text = test([UP], exprTest('1m', 'time()', `{labels: '{}', value: 1700000060}`));
     expect(run(text.replace('  - interval', '  - start_timestamp: 1700000000\n    interval')).failures).toEqual([]);
