@@ -168,8 +168,8 @@ function noTrouble(topic: string): TopicTrouble {
 const MAX_GAP_MS = 30_000;
 
 /**
- * Partitions whose leader epoch rose between two looks and whose new leader was not in the ISR seen before: records
- * may have been lost.
+ * Partitions whose leader epoch rose between two looks and whose new leader was not in the ISR seen before, of which
+ * nobody is left in the ISR: records may have been lost.
  */
 export function uncleanElections(before: ClusterMetadata | undefined, now: ClusterMetadata): number {
   if (before === undefined || now.askedAt - before.answeredAt > MAX_GAP_MS || before.clusterId !== now.clusterId) return 0;
@@ -201,7 +201,11 @@ function uncleanInTopic(before: ClusterMetadata, b: number, now: ClusterMetadata
     const leader = now.leaderId[p] ?? -1;
     if (leader < 0 || (now.leaderEpoch[p] ?? 0) <= (before.leaderEpoch[q] ?? 0)) continue;
     const isr = before.isrIds.subarray(before.isrStart[q], before.isrStart[q + 1]);
-    if (isr.length > 0 && !isr.includes(leader)) count += 1;
+    if (isr.length === 0 || isr.includes(leader)) continue;
+    // An unclean election leaves the new leader alone in the ISR. Where somebody of before is in it still, the leader has
+    // caught up with them first: it came back, joined the ISR and was elected between two looks.
+    const isrNow = now.isrIds.subarray(now.isrStart[p], now.isrStart[p + 1]);
+    if (!isr.some((id) => isrNow.includes(id))) count += 1;
   }
   return count;
 }

@@ -88,6 +88,7 @@ describe('an unclean election', () => {
 
   it.each([
     ['a leader from outside the last ISR', { leader: 2, epoch: 6, isr: [2] }, 1],
+    ['a leader from outside that has joined the last ISR first', { leader: 2, epoch: 6, isr: [1, 2] }, 0],
     ['a leader from the last ISR', { leader: 1, epoch: 6 }, 0],
     ['no leader yet', { leader: -1, epoch: 6 }, 0],
     ['an older answer of another broker', { leader: 2, epoch: 4, isr: [2] }, 0],
