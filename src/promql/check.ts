@@ -134,12 +134,8 @@ class Checker {
     const signature = FUNCTIONS.get(func);
     const quoted = JSON.stringify(func);
     if (signature === undefined) throw this.#error(expr.from, `unknown function with name ${quoted}`);
-    if (signature.native === true)
-      throw this.#error(
-        expr.from,
-        `function ${quoted} is not supported: ${NATIVE[func] ?? 'it works on native histograms only'}`,
-        'PROMQL_UNSUPPORTED',
-      );
+    if (signature.refused !== undefined)
+      throw this.#error(expr.from, `function ${quoted} is not supported: ${signature.refused}`, 'PROMQL_UNSUPPORTED');
     if (signature.experimental === true && !this.#experimental)
       throw this.#error(expr.from, `function ${quoted} is experimental in Prometheus and not enabled`, 'PROMQL_UNSUPPORTED');
     const count = signature.args.length;
@@ -156,13 +152,3 @@ class Checker {
     return signature.returns;
   }
 }
-
-const NATIVE: Readonly<Record<string, string>> = {
-  info: 'it is experimental in Prometheus',
-  start: 'it is experimental in Prometheus',
-  end: 'it is experimental in Prometheus',
-  range: 'it is experimental in Prometheus',
-  step: 'it is experimental in Prometheus',
-  start_timestamp: 'it is experimental in Prometheus',
-  histogram_quantiles: 'it is experimental in Prometheus',
-};

@@ -8,9 +8,11 @@ export interface Signature {
   readonly returns: ValueType;
   /** Experimental in Prometheus 3.x: refused unless it is asked for. */
   readonly experimental?: true;
-  /** Works on native histograms only, which Belfry has none of. */
-  readonly native?: true;
+  /** Refused whatever the options, with this reason. */
+  readonly refused?: string;
 }
+
+const EXPERIMENTAL = 'it is experimental in Prometheus';
 
 const table = new Map<string, Signature>();
 
@@ -36,23 +38,27 @@ add('label_replace', ['vector', 'string', 'string', 'string', 'string']);
 add('label_join', ['vector', 'string', 'string', 'string'], { variadic: -1 });
 add(
   'rate increase delta irate idelta deriv changes resets avg_over_time min_over_time max_over_time sum_over_time count_over_time ' +
-    'stddev_over_time stdvar_over_time last_over_time present_over_time absent_over_time',
+    'stddev_over_time stdvar_over_time first_over_time last_over_time present_over_time absent_over_time',
   ['matrix'],
 );
 add('quantile_over_time', ['scalar', 'matrix']);
 add('predict_linear', ['matrix', 'scalar']);
 
-add('mad_over_time first_over_time ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time ts_of_min_over_time', ['matrix'], {
+add('mad_over_time ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time ts_of_min_over_time', ['matrix'], {
   experimental: true,
 });
 add('double_exponential_smoothing', ['matrix', 'scalar', 'scalar'], { experimental: true });
 add('sort_by_label sort_by_label_desc', ['vector', 'string'], { variadic: -1, experimental: true });
-add('info', ['vector', 'vector'], { variadic: 1, experimental: true, native: true });
-add('start end range step', [], { returns: 'scalar', experimental: true, native: true });
-add('start_timestamp', ['vector'], { experimental: true, native: true });
-add('histogram_quantiles', ['vector', 'string', 'scalar'], { variadic: -1, experimental: true, native: true });
+add('info', ['vector', 'vector'], { variadic: 1, experimental: true, refused: EXPERIMENTAL });
+add('start end range step', [], { returns: 'scalar', experimental: true, refused: EXPERIMENTAL });
+add('integral', ['matrix', 'scalar'], { variadic: 1, experimental: true, refused: EXPERIMENTAL });
+add('min_of max_of', ['scalar', 'scalar'], { returns: 'scalar', experimental: true, refused: EXPERIMENTAL });
+add('start_timestamp', ['vector'], { experimental: true, refused: EXPERIMENTAL });
+add('histogram_quantiles', ['vector', 'string', 'scalar'], { variadic: -1, experimental: true, refused: EXPERIMENTAL });
 
-add('histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar', ['vector'], { native: true });
+add('histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar', ['vector'], {
+  refused: 'it works on native histograms only',
+});
 
 /** Every function PromQL has, those that Belfry refuses among them. */
 export const FUNCTIONS: ReadonlyMap<string, Signature> = table;

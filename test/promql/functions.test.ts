@@ -51,6 +51,7 @@ describe('over time', () => {
     ['count_over_time(gauge[6m])', '6'],
     ['sum_over_time(gauge[6m])', 'NaN'],
     ['last_over_time(reset_total[6m])', '25'],
+    ['first_over_time(reset_total[6m])', '0'],
     ['present_over_time(gauge[6m])', '1'],
     ['changes(gauge[6m])', '5'],
     ['resets(gauge[6m])', '2'],
