@@ -65,6 +65,8 @@ export interface ConnectorOptions {
 const DEFAULT_MAX_RESPONSE_BYTES = 128 * 1024 * 1024;
 /** Before a session of limited lifetime ends, at this share of it, we prove anew who we are. */
 const REAUTHENTICATE_AT = 0.8;
+/** A broker refuses a second proof within a second of the first. */
+const SOONEST_REAUTHENTICATION_MS = 1100;
 
 /** Opens connections to the brokers of one cluster. */
 export class KafkaConnector implements Connector {
@@ -288,10 +290,10 @@ class KafkaConnection implements BrokerConnection {
   async #authenticate(timeoutMs: number): Promise<void> {
     const { clock, security } = this.#details;
     if (security?.sasl === undefined) return;
-    const startedAt = clock.elapsed();
     try {
       const lifetimeMs = await authenticate(this.#transport, security.sasl, timeoutMs);
-      this.#reauthenticateAt = lifetimeMs > 0 ? startedAt + lifetimeMs * REAUTHENTICATE_AT : undefined;
+      this.#reauthenticateAt =
+        lifetimeMs > 0 ? clock.elapsed() + Math.max(lifetimeMs * REAUTHENTICATE_AT, SOONEST_REAUTHENTICATION_MS) : undefined;
     } catch (error) {
       if (error instanceof ConnectionBreakError) {
         this.#transport.fail(error);

@@ -5,6 +5,7 @@ import { breakKindBehind } from '../../src/kafka/break.ts';
 import { KafkaConnector } from '../../src/kafka/connection.ts';
 import type { BrokerConnection, KafkaSecurity } from '../../src/kafka/observer.ts';
 import { startCluster, type Cluster } from '../../testbed/cluster.ts';
+import { NEWEST_KAFKA, OLDEST_KAFKA } from '../../testbed/kafka-dist.ts';
 import { describeWithKafka } from '../../testbed/skip.ts';
 
 const clock = new SystemClock();
@@ -16,7 +17,7 @@ describeWithKafka('a real broker behind TLS and SASL', () => {
 
   beforeAll(async () => {
     // A short session makes the connection prove itself anew while it stands.
-    const brokerProps = { 'connections.max.reauth.ms': 1000 };
+    const brokerProps = { 'connections.max.reauth.ms': 2000 };
     cluster = await startCluster({ brokers: 1, controllers: 'combined', security: 'sasl_ssl', brokerProps });
     ca = readFileSync(cluster.tls?.caPath ?? '', 'utf8');
   }, 120_000);
@@ -68,7 +69,7 @@ describeWithKafka('a real broker behind TLS and SASL', () => {
 
   it('keeps a connection whose session would end, which proves itself anew', async () => {
     const connection = await connect(admin('SCRAM-SHA-256'));
-    // Three sessions long; without a new proof the broker closes at the first request after one.
+    // Longer than a session; without a new proof the broker closes at the first request after one.
     for (let i = 0; i < 15; i++) {
       await connection.metadata([], TIMEOUT_MS);
       await delay(clock, 200);
@@ -77,3 +78,73 @@ describeWithKafka('a real broker behind TLS and SASL', () => {
     connection.close();
   }, 30_000);
 });
+
+for (const version of [OLDEST_KAFKA, NEWEST_KAFKA]) {
+  describeWithKafka(
+    `a real broker of Kafka ${version}`,
+    () => {
+      let cluster: Cluster;
+      let connection: BrokerConnection;
+
+      beforeAll(async () => {
+        cluster = await startCluster({ brokers: 1, controllers: 'combined', version });
+        await cluster.createTopic('orders', { partitions: 2, replicas: 1, config: { 'min.insync.replicas': 1 } });
+        await cluster.produce('orders', 10);
+        connection = await new KafkaConnector({ clock }).connect({ host: '127.0.0.1', port: cluster.port(1) }, TIMEOUT_MS);
+      }, 120_000);
+
+      afterAll(async () => {
+        connection.close();
+        await cluster[Symbol.asyncDispose]();
+      });
+
+      it('answers every request in a version that both speak', async () => {
+        const metadata = await connection.metadata(undefined, TIMEOUT_MS);
+        expect([metadata.clusterId, ...metadata.topics]).toEqual([cluster.clusterId, 'orders']);
+        expect([...metadata.leaderId]).toEqual([1, 1]);
+        expect((await connection.metadata([], TIMEOUT_MS)).topics).toEqual([]);
+
+        const offsets = await connection.listOffsets(-1, new Map([['orders', [0, 1, 9]]]), TIMEOUT_MS);
+        expect([...offsets.offset].reduce((sum, offset) => sum + Math.max(0, offset), 0)).toBe(10);
+        expect(new Set(offsets.errorCode)).toEqual(new Set([0, 3]));
+
+        const [dir] = await connection.describeLogDirs(TIMEOUT_MS);
+        expect(dir?.errorCode).toBe(0);
+        expect(dir?.totalBytes).toBeGreaterThan(0);
+        expect(new Set(dir?.replicas.get('orders'))).toEqual(new Set([0, 1]));
+
+        const quorum = await connection.describeQuorum(TIMEOUT_MS);
+        expect(quorum).toMatchObject({ leaderId: 1, voters: [{ nodeId: 1 }] });
+        expect(await connection.listPartitionReassignments(TIMEOUT_MS)).toEqual([]);
+
+        const keys = ['min.insync.replicas'];
+        const configs = await connection.describeConfigs(
+          [
+            { type: 'topic', name: 'orders', keys },
+            { type: 'topic', name: 'nowhere', keys },
+            { type: 'broker', name: '1', keys: ['broker.session.timeout.ms'] },
+          ],
+          TIMEOUT_MS,
+        );
+        expect(configs.map(({ name, errorCode, values }) => [name, errorCode, ...values.values()])).toEqual([
+          ['orders', 0, '1'],
+          ['nowhere', 3],
+          ['1', 0, '9000'],
+        ]);
+
+        expect(await connection.listGroups(TIMEOUT_MS)).toEqual([]);
+        expect(await connection.describeGroups(['nobody'], 'classic', TIMEOUT_MS)).toMatchObject([{ groupId: 'nobody', memberCount: 0 }]);
+        expect(await connection.offsetFetch(['nobody'], TIMEOUT_MS)).toMatchObject([{ groupId: 'nobody', topics: [] }]);
+      });
+
+      it('ends its connections when it is killed, and refuses the next', async () => {
+        const { ended } = connection;
+        await cluster.kill(1);
+        expect(['closed', 'reset']).toContain((await ended).kind);
+        const again = new KafkaConnector({ clock }).connect({ host: '127.0.0.1', port: cluster.port(1) }, TIMEOUT_MS);
+        await expect(again).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE', cause: { kind: 'refused' } });
+      });
+    },
+    version,
+  );
+}
