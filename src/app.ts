@@ -92,6 +92,8 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     meter,
   });
   lifecycle.onStop('samples.db', () => samples.close());
+  // The wall clock may have been set back since the last run; rows must go on after the newest stored one.
+  clock.startNotBefore((samples.stats().maxTs ?? 0) + 1);
   samples.start();
 
   // From the end of the flow to its beginning: whoever is called exists before whoever calls.
