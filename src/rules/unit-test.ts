@@ -20,6 +20,7 @@ import { DIRECTIVES } from './model.ts';
 import { DEFAULT_RULE_OPTIONS } from './ports.ts';
 import type { TemplateSample } from '../templates/prometheus-functions.ts';
 import type { Evaluation } from './evaluation.ts';
+import type { Expression } from './expression.ts';
 import type { RuleFile } from './load.ts';
 import type { GroupDefinition, RuleSet } from './model.ts';
 import type { AlertTest, ExprTest, UnitTest, UnitTestFile } from './unit-test-file.ts';
@@ -69,12 +70,17 @@ export async function loadUnitTest(path: string): Promise<{ file: UnitTestFile; 
 
 /** Runs the tests of a file with the verdicts of `promtool test rules`. Throws `RULES_INVALID` for bad rule files. */
 export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], options: UnitTestOptions = {}): UnitTestReport {
+  const ignoreDirectives = options.obeyDirectives !== true;
+  const ruleSets = new Map<number, RuleSet>();
   const failures: UnitTestFailure[] = [];
   let passed = 0;
   for (const test of file.tests) {
     if (options.filter?.(test.name) === false) continue;
-    const ignoreDirectives = options.obeyDirectives !== true;
-    const ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives });
+    let ruleSet = ruleSets.get(test.intervalMs);
+    if (ruleSet === undefined) {
+      ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives });
+      ruleSets.set(test.intervalMs, ruleSet);
+    }
     const messages = new TestRun(file, ignoreDirectives ? test : withoutDirectives(test), ruleSet).run();
     if (messages.length === 0) passed++;
     failures.push(...messages.map((message) => ({ test: test.name, line: test.line, message })));
@@ -97,6 +103,8 @@ class TestRun {
   readonly #store = new MemorySeries();
   readonly #groups: readonly { readonly definition: GroupDefinition; readonly rules: readonly RuleRunner[] }[];
   readonly #inputs: InputSelectors;
+  /** The queries of templates. */
+  readonly #queries = new Map<string, Expression>();
 
   constructor(file: UnitTestFile, test: UnitTest, ruleSet: RuleSet) {
     this.#file = file;
@@ -154,7 +162,7 @@ class TestRun {
 
   #evaluation(ts: number, group: GroupDefinition): Evaluation {
     const { externalLabels, externalUrl } = this.#test;
-    const query = (text: string): readonly TemplateSample[] => querySamples(prepareExpression(text), evaluation);
+    const query = (text: string): readonly TemplateSample[] => querySamples(this.#prepared(text), evaluation);
     const evaluation: Evaluation = {
       ts,
       queryTs: ts - group.queryOffsetMs,
@@ -168,6 +176,12 @@ class TestRun {
       inputs: this.#inputs,
     };
     return evaluation;
+  }
+
+  #prepared(text: string): Expression {
+    let expression = this.#queries.get(text);
+    if (expression === undefined) this.#queries.set(text, (expression = prepareExpression(text)));
+    return expression;
   }
 
   #checkAlerts({ alertname, evalTimeMs, expected }: AlertTest): readonly string[] {
