@@ -11,7 +11,7 @@ import { ConfigSeries } from './collectors/own/config-series.ts';
 import { OwnCollector } from './collectors/own/own-collector.ts';
 import { Scheduler } from './collectors/scheduler.ts';
 import type { BelfryConfig } from './config/config.ts';
-import type { Clock } from './core/clock.ts';
+import type { StartableClock } from './core/clock.ts';
 import { BelfryError, errorText } from './core/errors.ts';
 import { Lifecycle } from './core/lifecycle.ts';
 import type { Logger } from './core/log.ts';
@@ -39,7 +39,7 @@ export interface AppOptions {
   readonly version: string;
   /** The folder of the installation. */
   readonly installation: string;
-  readonly clock: Clock;
+  readonly clock: StartableClock;
   readonly log: Logger;
   readonly meter: PrometheusMeter;
 }

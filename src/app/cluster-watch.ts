@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
 import { Liveness } from '../collectors/liveness/liveness.ts';
 import { VERDICTS } from '../collectors/liveness/verdict.ts';
+import { requestMetrics } from '../collectors/kafka/request-metrics.ts';
 import type { ExpectedBrokersStore } from '../collectors/liveness/expected-brokers.ts';
 import type { Scheduler } from '../collectors/scheduler.ts';
 import { ScrapeTarget } from '../collectors/scrape/scrape-target.ts';
@@ -40,7 +41,7 @@ export class ClusterWatch {
     const { clock, meter, wake } = parts;
     const writer = new ScopedWriter(parts.writer);
     const log = parts.log.child({ cluster: config.name });
-    const connector = new KafkaConnector({ clock, security: securityOf(config) });
+    const connector = new KafkaConnector({ clock, security: securityOf(config), onRequest: requestMetrics(meter, config.name) });
     const shared = {
       cluster: config.name,
       bootstrap: config.brokers,

@@ -1,6 +1,8 @@
 import type { Clock } from '../core/clock.ts';
+import { BelfryError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { QueryAnswer, QueryPort, QueryResult } from '../http/ports.ts';
+import { parse } from '../promql/parse.ts';
 import { prepare } from '../promql/prepare.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { Value } from '../promql/value.ts';
@@ -9,6 +11,12 @@ import type { Value } from '../promql/value.ts';
 export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
   return {
     now: () => clock.now(),
+    matchers: (text) => {
+      const expression = parse(text);
+      if (expression.kind !== 'selector')
+        throw new BelfryError('PROMQL_SYNTAX', `${JSON.stringify(text)} is not a selector such as {severity="critical"}`);
+      return expression.matchers;
+    },
     instant: (expression, ts, { timeoutMs, lookbackMs }): QueryAnswer => {
       const value = prepare(expression).instant(querier, ts, {
         now: () => clock.elapsed(),

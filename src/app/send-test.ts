@@ -20,10 +20,13 @@ export async function sendTest(
     notifiers.integrations(receiver).map(async (integration) => {
       const abort = new AbortController();
       const timer = clock.timer(ATTEMPT_TIMEOUT_MS, () => abort.abort());
-      const outcome = await notifiers.get(receiver, integration)?.notify(notification, {}, abort.signal);
-      timer.cancel();
-      if (outcome?.kind === 'delivered') return { integration, outcome: 'delivered', ok: true };
-      return { integration, outcome: outcome?.reason ?? 'not configured any more', ok: false };
+      try {
+        const outcome = await notifiers.get(receiver, integration)?.notify(notification, {}, abort.signal);
+        if (outcome?.kind === 'delivered') return { integration, outcome: 'delivered', ok: true };
+        return { integration, outcome: outcome?.reason ?? 'not configured any more', ok: false };
+      } finally {
+        timer.cancel();
+      }
     }),
   );
 }
