@@ -97,7 +97,8 @@ export class ClusterWatch {
 
   /** After the stop: ends the series that `successor`, if there is one, does not write. */
   endSeries(successor: ClusterWatch | undefined): void {
-    this.#writer.end(this.#parts.clock.now(), successor === undefined ? undefined : successor.#writer);
+    // After the last row, which may be of this very millisecond.
+    this.#writer.end(this.#parts.clock.now() + 1, successor === undefined ? undefined : successor.#writer);
   }
 }
 

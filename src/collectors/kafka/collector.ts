@@ -42,7 +42,6 @@ export class KafkaCollector {
   /** Those that need to know the brokers first. */
   readonly #laterLoops: readonly Periodic[];
   readonly #invisibleTopics: Gauge;
-  readonly #allRows: SeriesRows[] = [];
   #reassignments: { readonly at: number; readonly list: readonly Reassignment[] } | undefined;
   #started = false;
   #stopping: Promise<void> | undefined;
@@ -124,16 +123,10 @@ export class KafkaCollector {
     this.#fastLook.request(brokerId === undefined ? stillListed : [brokerId]);
   }
 
-  /** Stops for good, the cluster having left the configuration: its series end and its targets are forgotten. */
-  async retire(): Promise<void> {
-    await this.stop();
-    for (const rows of this.#allRows) rows.retire(this.#options.clock.now());
-    this.#invisibleTopics.remove({ cluster: this.#options.cluster });
-  }
-
   async #stop(): Promise<void> {
     this.#pool.close();
     await Promise.all([this.#fastLook.stop(), ...[...this.#loops, ...this.#laterLoops].map((loop) => loop.stop())]);
+    this.#invisibleTopics.remove({ cluster: this.#options.cluster });
   }
 
   async #lookAtTick(): Promise<void> {
@@ -209,9 +202,7 @@ export class KafkaCollector {
 
   #rows(part: string): SeriesRows {
     const { writer, cluster, log } = this.#options;
-    const rows = new SeriesRows({ writer, log, targetId: `kafka/${cluster}/${part}` });
-    this.#allRows.push(rows);
-    return rows;
+    return new SeriesRows({ writer, log, targetId: `kafka/${cluster}/${part}` });
   }
 
   #topics(): readonly string[] {

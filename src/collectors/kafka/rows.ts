@@ -190,12 +190,6 @@ export class SeriesRows {
     }
   }
 
-  /** Ends all series and forgets the targets; nothing may be written afterwards. */
-  retire(ts: number): void {
-    this.markStale(ts);
-    for (const [number] of this.#chunks.entries()) this.#options.writer.removeTarget(this.#targetId(number));
-  }
-
   #commitChunk(chunk: Chunk, ts: number, onlyChanged: boolean, changed: Set<string>): void {
     chunk.settle();
     const differs = collectChanges(chunk, changed);

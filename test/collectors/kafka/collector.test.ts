@@ -466,12 +466,3 @@ describe('stopping', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 });
-
-describe('a cluster that leaves the configuration', () => {
-  it('has its series ended and its targets forgotten', async () => {
-    const { collector, writer } = await started();
-    await collector.retire();
-    expect(writer.samples.size).toBe(0);
-    expect(writer.rows.size).toBe(0);
-  });
-});
