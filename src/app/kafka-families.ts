@@ -1,4 +1,4 @@
-import { Labels } from '../core/labels.ts';
+import type { Labels } from '../core/labels.ts';
 import { Matcher } from '../core/matcher.ts';
 import type { WrittenFamily } from '../formats/write-exposition.ts';
 import type { Querier } from '../promql/querier.ts';

@@ -18,6 +18,8 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
       return expression.matchers;
     },
     instant: (expression, ts, { timeoutMs, lookbackMs }): QueryAnswer => {
+      // The evaluator looks at its time while it works; one that is over already must not depend on how much there is to do.
+      if (timeoutMs !== undefined && timeoutMs <= 0) throw new BelfryError('PROMQL_TIMEOUT', 'the query timed out before it began');
       const value = prepare(expression).instant(querier, ts, {
         now: () => clock.elapsed(),
         deadlineMs: clock.elapsed() + Math.min(timeoutMs ?? LIMITS.queryTimeoutMs, LIMITS.queryTimeoutMs),

@@ -4,7 +4,7 @@ import type { BelfryConfig } from '../config/config.ts';
 import { loadConfig, loadConfigOrThrow } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
 import { FileWatcher } from '../config/watch.ts';
-import { isLoopback } from '../http/auth.ts';
+import { isLoopback } from '../core/loopback.ts';
 import { hostPort } from '../core/schema-parts.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/logger.ts';
 import { PrometheusMeter } from '../telemetry/prometheus-meter.ts';

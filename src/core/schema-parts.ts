@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { parseDuration } from './duration.ts';
 import { errorText } from './errors.ts';
@@ -59,13 +60,26 @@ export function secretFields<Name extends string>(name: Name) {
   return { [name]: text, [`${name}_file`]: text, [`${name}_env`]: text } as Record<Name | `${Name}_file` | `${Name}_env`, typeof text>;
 }
 
-/** `host:port`, IPv6 hosts in brackets. */
+/** `host:port` to connect to, IPv6 hosts in brackets. */
 export function hostPort(defaultPort?: number) {
+  return address({ defaultPort, leastPort: 1 });
+}
+
+/** `host:port` to listen on; port 0 takes any that is free. */
+export function listenAddress() {
+  return address({ defaultPort: undefined, leastPort: 0 });
+}
+
+function address({ defaultPort, leastPort }: { defaultPort: number | undefined; leastPort: number }) {
   return z.string({ error: 'expected host:port' }).transform((text, context) => {
-    const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:/\s@[\]]+))(?::(\d{1,5}))?$/.exec(text.trim());
+    const match = /^(?:\[([0-9a-fA-F:.]+(?:%[^\]\s]+)?)\]|([^:/\s@[\]]+))(?::(\d{1,5}))?$/.exec(text.trim());
     const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
-    if (match !== null && port !== undefined && port <= 65_535) return { host: match[1] ?? match[2] ?? '', port };
-    context.addIssue({ code: 'custom', message: `not an address: ${JSON.stringify(text)} (expected host:port, without a scheme)` });
+    const sixth = match?.[1];
+    if (match !== null && (sixth === undefined || isIPv6(sixth)) && port !== undefined && port >= leastPort && port <= 65_535)
+      return { host: sixth ?? match[2] ?? '', port };
+    // What stands before an @ may be a password.
+    const shown = text.includes('@') ? 'it has user and password' : JSON.stringify(text);
+    context.addIssue({ code: 'custom', message: `not an address: ${shown} (expected host:port, without a scheme)` });
     return z.NEVER;
   });
 }

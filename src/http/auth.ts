@@ -2,6 +2,7 @@ import { randomBytes, timingSafeEqual, createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
 import { BelfryError } from '../core/errors.ts';
+import { isLoopback } from '../core/loopback.ts';
 
 /** What a token may be used for; `operate` includes `read`. */
 export type Scope = 'read' | 'operate';
@@ -9,8 +10,8 @@ export type Scope = 'read' | 'operate';
 export interface AccessOptions {
   /** The address Belfry listens on. */
   readonly listenHost: string;
-  /** The host of the external address, where there is one. */
-  readonly externalHost: string | undefined;
+  /** The address by which people reach it from elsewhere, such as through a proxy. */
+  readonly externalUrl: string | undefined;
   /** Everything may be done with it. */
   readonly token: string;
 }
@@ -25,36 +26,43 @@ export class Access {
   readonly #tokenHash: Buffer;
   readonly #hosts: ReadonlySet<string>;
   readonly #loopback: boolean;
+  readonly #externalOrigin: string | undefined;
 
   constructor(options: AccessOptions) {
     this.#tokenHash = hash(options.token);
     this.#loopback = isLoopback(options.listenHost);
-    this.#hosts = new Set(['localhost', options.listenHost, ...(options.externalHost === undefined ? [] : [options.externalHost])]);
+    const external = options.externalUrl === undefined ? undefined : new URL(options.externalUrl);
+    this.#externalOrigin = external?.origin;
+    this.#hosts = new Set(['localhost', bare(options.listenHost), ...(external === undefined ? [] : [bare(external.hostname)])]);
   }
 
   /**
    * A page on the web may make a browser send requests here under a name that resolves to this machine (DNS
-   * rebinding), so the Host must be an address or a known name, and an Origin must be one of ours. Throws `FORBIDDEN`.
+   * rebinding), so the Host must be an address or a known name, and an Origin must be the very place that was asked, or
+   * the external address. A request without a Host (HTTP/1.0, as some health checks send) is no browser's. Throws `FORBIDDEN`.
    */
-  checkOrigin(headers: IncomingHttpHeaders): void {
-    const host = hostOf(headers.host ?? '');
-    if (host === undefined || !this.#isOurs(host))
-      throw new BelfryError('FORBIDDEN', `unknown Host ${JSON.stringify(headers.host ?? '')}: use an address, or set http.external_url`);
-    const { origin } = headers;
-    if (origin === undefined) return;
-    const originHost = URL.canParse(origin) ? hostOf(new URL(origin).host) : undefined;
-    if (originHost === undefined || !this.#isOurs(originHost))
+  checkOrigin({ host, origin }: IncomingHttpHeaders): void {
+    const name = host === undefined ? undefined : hostOf(host);
+    if (host !== undefined && (name === undefined || !this.#isOurs(name)))
+      throw new BelfryError('FORBIDDEN', `unknown Host ${JSON.stringify(host)}: use an address, or set http.external_url`);
+    if (origin === undefined || (origin === this.#externalOrigin && origin !== 'null')) return;
+    if (host === undefined || !isOriginOf(origin, host))
       throw new BelfryError('FORBIDDEN', `requests from ${JSON.stringify(origin)} are not allowed`);
+  }
+
+  /** Whether the request has a right to the scope. */
+  allows(scope: Scope, headers: IncomingHttpHeaders): boolean {
+    if (scope === 'read' && this.#loopback) return true;
+    const given = tokenOf(headers);
+    return given !== undefined && timingSafeEqual(hash(given), this.#tokenHash);
   }
 
   /** Throws `UNAUTHORIZED` where the request has no right to the scope. */
   require(scope: Scope, headers: IncomingHttpHeaders): void {
-    if (scope === 'read' && this.#loopback) return;
-    const given = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1];
-    if (given !== undefined && timingSafeEqual(hash(given), this.#tokenHash)) return;
+    if (this.allows(scope, headers)) return;
     throw new BelfryError(
       'UNAUTHORIZED',
-      given === undefined
+      tokenOf(headers) === undefined
         ? 'needs the header Authorization: Bearer TOKEN (the token is in the file "token" of the data folder)'
         : 'wrong token',
     );
@@ -65,14 +73,31 @@ export class Access {
   }
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+function tokenOf({ authorization }: IncomingHttpHeaders): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
 }
 
 /** The host of `host:port` without port and brackets, in lower case. */
 function hostOf(text: string): string | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::\d+)?$/.exec(text);
-  return (match?.[1] ?? match?.[2])?.toLowerCase();
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::\d{1,5})?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  return host === undefined ? undefined : bare(host);
+}
+
+/** A name as it is compared: lower case, no brackets, no dot of the root at its end. */
+function bare(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '');
+}
+
+/** Whether a page of this origin came from this Host; either may leave out the scheme's own port. */
+function isOriginOf(origin: string, host: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const { protocol, host: originHost, origin: parsed } = new URL(origin);
+  const asked = `${protocol}//${host}`;
+  return parsed !== 'null' && URL.canParse(asked) && new URL(asked).host === originHost;
 }
 
 function hash(text: string): Buffer {

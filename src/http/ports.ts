@@ -1,4 +1,5 @@
 import type { Labels } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
 import type { WrittenFamily } from '../formats/write-exposition.ts';
 
 /** What the HTTP room reads of the others; `app.ts` plugs the rooms in. Times are milliseconds of Belfry time. */
@@ -41,6 +42,8 @@ export interface QueryAnswer {
 export interface QueryPort {
   /** Evaluates an expression at a time. Throws `PROMQL_…` errors. */
   instant(expression: string, ts: number, options: { readonly timeoutMs?: number; readonly lookbackMs?: number }): QueryAnswer;
+  /** The matchers of an instant selector, such as a `match[]` parameter. Throws `PROMQL_SYNTAX`. */
+  matchers(selector: string): readonly Matcher[];
   now(): number;
 }
 

@@ -12,6 +12,7 @@ import { prometheusRoutes } from './routes/prometheus.ts';
 import { runbookRoutes } from './routes/runbooks.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
+const TOKEN_NEEDED = 'Bearer realm="Belfry"';
 
 export interface HttpServerOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -55,10 +56,10 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
     bodyLimit: LIMITS.requestBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply, options.log),
     https: options.tls ?? null,
   }) as unknown as FastifyInstance;
-  const externalHost = options.externalUrl === undefined ? undefined : new URL(options.externalUrl).hostname;
-  const access = new Access({ listenHost: options.listen.host, externalHost, token: options.token });
+  const access = new Access({ listenHost: options.listen.host, externalUrl: options.externalUrl, token: options.token });
   const requests = options.meter.histogram(
     'belfry_http_request_duration_seconds',
     'Time to answer a request.',
@@ -78,9 +79,12 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
     requests.observe(reply.elapsedTime / 1000, { route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) });
   });
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, options.log));
-  server.setNotFoundHandler((request, reply) =>
-    answerError(new BelfryError('NOT_FOUND', `no such page: ${request.url}`), request, reply, options.log),
-  );
+  server.setNotFoundHandler((request, reply) => {
+    const [url = ''] = request.url.split('?');
+    const allowed = (['GET', 'POST', 'PUT', 'DELETE'] as const).filter((method) => server.hasRoute({ url, method }));
+    if (allowed.length > 0) return methodNotAllowed(allowed, request, reply);
+    return answerError(new BelfryError('NOT_FOUND', `no such page: ${request.url}`), request, reply, options.log);
+  });
 
   const context: RouteContext = { server, access, ports: options.ports, runbookFolder: options.runbookFolder };
   lifecycleRoutes(context);
@@ -90,13 +94,18 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   return server;
 }
 
+function methodNotAllowed(allowed: readonly string[], request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const text = `${request.method} is not allowed here, but ${allowed.join(' and ')}\n`;
+  return reply.status(405).header('allow', allowed.join(', ')).type('text/plain; charset=utf-8').send(text);
+}
+
 /** Prometheus's envelope below /api, one line of text elsewhere. */
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
   const status = error instanceof BelfryError ? error.status : statusOf(error);
   const text = status >= 500 && !(error instanceof BelfryError) ? 'internal error' : errorText(error);
   if (status >= 500) log.error('http_request_failed', { route: request.routeOptions.url ?? 'none', error });
   reply.status(status);
-  if (status === 401) reply.header('www-authenticate', 'Bearer');
+  if (status === 401) reply.header('www-authenticate', TOKEN_NEEDED);
   if (!request.url.startsWith('/api/')) return reply.type('text/plain; charset=utf-8').send(`${text}\n`);
   return reply.send({ status: 'error', errorType: errorType(status), error: text });
 }

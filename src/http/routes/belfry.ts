@@ -2,7 +2,12 @@ import { z } from 'zod';
 import { BelfryError } from '../../core/errors.ts';
 import type { RouteContext } from '../server.ts';
 
-const brokerParameters = z.object({ cluster: z.string().min(1), id: z.coerce.number().int().min(0) });
+/** Strict: what is no number must not become broker 0. */
+const brokerId = z
+  .string()
+  .regex(/^\d{1,9}$/, 'expected a broker id, a whole number')
+  .transform(Number);
+const brokerParameters = z.object({ cluster: z.string().min(1), id: brokerId });
 const ownerParameters = z.object({ owner: z.string().min(1) });
 
 /** Belfry's own API, `/api/belfry/v1`: it changes by addition only. */

@@ -5,11 +5,13 @@ import type { RouteContext } from '../server.ts';
 export function lifecycleRoutes({ server, access, ports }: RouteContext): void {
   server.get('/-/healthy', async (_, reply) => reply.type('text/plain; charset=utf-8').send('Belfry is healthy.\n'));
 
-  server.get('/-/ready', async (_, reply) => {
+  server.get('/-/ready', async (request, reply) => {
     const missing = ports.health.notReady();
     reply.type('text/plain; charset=utf-8');
     if (missing.length === 0) return reply.send('Belfry is ready.\n');
-    return reply.status(503).send(`Belfry is not ready: ${missing.join('; ')}\n`);
+    // Whoever watches the process needs no token; the reasons name clusters and are for those who may read.
+    const reasons = access.allows('read', request.headers) ? `: ${missing.join('; ')}` : '';
+    return reply.status(503).send(`Belfry is not ready${reasons}\n`);
   });
 
   server.route({

@@ -1,9 +1,8 @@
-import type { FastifyRequest } from 'fastify';
-import { parseDuration } from '../../core/duration.ts';
-import { BelfryError } from '../../core/errors.ts';
-import { formatExponent, formatFloat, parseFloatText } from '../../core/number-format.ts';
-import type { AlertView, QueryAnswer, QueryResult, RuleGroupView, RuleView } from '../ports.ts';
+import { matchesAll } from '../../core/matcher.ts';
+import { formatExponent, formatFloat } from '../../core/number-format.ts';
+import type { AlertView, HttpPorts, QueryAnswer, QueryResult, RuleGroupView, RuleView } from '../ports.ts';
 import type { RouteContext } from '../server.ts';
+import { booleanParameter, durationParameter, invalid, parametersOf, timeParameter } from './parameters.ts';
 
 /** The part of the Prometheus HTTP API v1 that there is: query, rules, alerts. */
 export function prometheusRoutes({ server, access, ports }: RouteContext): void {
@@ -13,10 +12,13 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
     handler: async (request) => {
       access.require('read', request.headers);
       const parameters = parametersOf(request);
-      const time = parameters.get('time');
-      const answer = ports.query.instant(parameters.get('query') ?? '', time === null ? ports.query.now() : parseTime(time, 'time'), {
-        ...durationParameter(parameters, 'timeout', 'timeoutMs'),
-        ...durationParameter(parameters, 'lookback_delta', 'lookbackMs'),
+      const timeoutMs = durationParameter(parameters, 'timeout');
+      const lookbackMs = durationParameter(parameters, 'lookback_delta');
+      if (lookbackMs !== undefined && lookbackMs <= 0) throw invalid('lookback_delta', 'must be above zero');
+      const ts = timeParameter(parameters, 'time') ?? ports.query.now();
+      const answer = ports.query.instant(parameters.get('query') ?? '', ts, {
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...(lookbackMs === undefined ? {} : { lookbackMs }),
       });
       return success(resultJson(answer.result), answer);
     },
@@ -24,7 +26,7 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
 
   server.get('/api/v1/rules', async (request) => {
     access.require('read', request.headers);
-    return success({ groups: filterGroups(ports.rules.groups(), parametersOf(request)).map((group) => group.json) });
+    return success({ groups: filterGroups(ports, parametersOf(request)) });
   });
 
   server.get('/api/v1/alerts', async (request) => {
@@ -43,44 +45,21 @@ function success(data: unknown, answer?: Pick<QueryAnswer, 'warnings' | 'infos'>
   };
 }
 
-/** Query parameters and, for a POST, the form's; the form wins where both have a name, as Go's `Request.FormValue`. */
-function parametersOf(request: FastifyRequest): URLSearchParams {
-  const at = request.url.indexOf('?');
-  const query = new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1));
-  if (!(request.body instanceof URLSearchParams)) return query;
-  const both = new URLSearchParams(request.body);
-  for (const [name, value] of query) both.append(name, value);
-  return both;
-}
-
-/** Unix seconds with a fraction, or RFC 3339; milliseconds. */
-function parseTime(text: string, name: string): number {
-  const seconds = parseFloatText(text);
-  if (seconds !== undefined && Number.isFinite(seconds)) return Math.round(seconds * 1000);
-  const parsed = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(parsed))
-    throw new BelfryError('BAD_REQUEST', `invalid parameter "${name}": cannot parse ${JSON.stringify(text)} to a valid timestamp`);
-  return parsed;
-}
-
-function durationParameter<Key extends string>(parameters: URLSearchParams, name: string, key: Key): { [K in Key]?: number } {
-  const text = parameters.get(name);
-  if (text === null || text === '') return {};
-  const seconds = parseFloatText(text);
-  const result: { [K in Key]?: number } = {};
-  result[key] = seconds === undefined ? parseDuration(text) : seconds * 1000;
-  return result;
-}
-
 /** `[1435781451.781, "1"]`: seconds as a number, the value as a text. */
 function pair(ts: number, value: number): readonly [number, string] {
-  return [ts / 1000, formatFloat(value)];
+  return [ts / 1000, sampleText(value)];
+}
+
+/** As util/jsonutil of Prometheus: no exponent, but for the very large and the very small (a scalar never has one). */
+function sampleText(value: number): string {
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-6 || size >= 1e21) ? formatExponent(value) : formatFloat(value);
 }
 
 function resultJson(result: QueryResult) {
   switch (result.type) {
     case 'scalar':
-      return { resultType: 'scalar', result: pair(result.ts, result.value) };
+      return { resultType: 'scalar', result: [result.ts / 1000, formatFloat(result.value)] };
     case 'string':
       return { resultType: 'string', result: [result.ts / 1000, result.text] };
     case 'vector':
@@ -99,25 +78,41 @@ function resultJson(result: QueryResult) {
   }
 }
 
-function filterGroups(groups: readonly RuleGroupView[], parameters: URLSearchParams): readonly { json: object }[] {
+/** The groups and rules that are asked for; a filter of rules leaves out the groups that have none of them. */
+function filterGroups(ports: HttpPorts, parameters: URLSearchParams): readonly object[] {
+  const [group, file] = [oneOf(parameters, 'rule_group'), oneOf(parameters, 'file')];
+  const withAlerts = !booleanParameter(parameters, 'exclude_alerts');
+  const filters = ruleFilters(ports, parameters);
+  return ports.rules
+    .groups()
+    .filter((candidate) => group?.(candidate.name) !== false && file?.(candidate.file) !== false)
+    .map((candidate) => ({ candidate, rules: candidate.rules.filter((rule) => filters.every((accepts) => accepts(rule))) }))
+    .filter(({ rules }) => rules.length > 0 || filters.length === 0)
+    .map(({ candidate, rules }) => groupJson(candidate, rules, withAlerts));
+}
+
+function ruleFilters({ query }: HttpPorts, parameters: URLSearchParams): readonly ((rule: RuleView) => boolean)[] {
+  const filters: ((rule: RuleView) => boolean)[] = [];
   const type = parameters.get('type') ?? '';
-  if (!['', 'alert', 'record'].includes(type))
-    throw new BelfryError('BAD_REQUEST', `invalid parameter "type": not supported value ${JSON.stringify(type)}`);
-  const wanted = (name: string): ((value: string) => boolean) => {
-    const values = [...parameters.getAll(name), ...parameters.getAll(`${name}[]`)];
-    return (value) => values.length === 0 || values.includes(value);
-  };
-  const [group, file, rule] = [wanted('rule_group'), wanted('file'), wanted('rule_name')];
-  const withAlerts = parameters.get('exclude_alerts') !== 'true';
-  const filtered = parameters.has('rule_name') || parameters.has('rule_name[]') || type !== '';
-  return groups
-    .filter((candidate) => group(candidate.name) && file(candidate.file))
-    .map((candidate) => ({
-      candidate,
-      rules: candidate.rules.filter(({ kind, name }) => rule(name) && (type === '' || (kind === 'alerting') === (type === 'alert'))),
-    }))
-    .filter(({ rules }) => rules.length > 0 || !filtered)
-    .map(({ candidate, rules }) => ({ json: groupJson(candidate, rules, withAlerts) }));
+  if (!['', 'alert', 'record'].includes(type)) throw invalid('type', `not supported value ${JSON.stringify(type)}`);
+  if (type !== '') filters.push(({ kind }) => (kind === 'alerting') === (type === 'alert'));
+  const name = oneOf(parameters, 'rule_name');
+  if (name !== undefined) filters.push((rule) => name(rule.name));
+  const selectors = parameters.getAll('match[]').map((selector) => query.matchers(selector));
+  if (selectors.length > 0) {
+    filters.push(({ labels }) => {
+      // What a templated label will be is known only of its alerts.
+      const fixed = labels.filter((_, value) => !value.includes('{{'));
+      return selectors.some((matchers) => matchesAll(matchers, fixed));
+    });
+  }
+  return filters;
+}
+
+/** Whether a value is among those of `name` and `name[]`; undefined where neither is given. */
+function oneOf(parameters: URLSearchParams, name: string): ((value: string) => boolean) | undefined {
+  const values = new Set([...parameters.getAll(name), ...parameters.getAll(`${name}[]`)]);
+  return values.size === 0 ? undefined : (value) => values.has(value);
 }
 
 function groupJson(group: RuleGroupView, rules: readonly RuleView[], withAlerts: boolean) {

@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+import { createQueryPort } from '../../src/app/query-port.ts';
+import { ManualClock } from '../../src/core/clock.ts';
+import { Labels } from '../../src/core/labels.ts';
+import { silentLogger } from '../../src/core/log.ts';
+import { silentMeter } from '../../src/core/meter.ts';
+import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../../src/http/ports.ts';
+import { buildServer, type HttpServerOptions } from '../../src/http/server.ts';
+import { MemoryQuerier } from '../promql/memory-querier.ts';
+
+export const TOKEN = 'a-token-that-is-long-enough-for-anyone';
+export const NOW = 1_700_000_000_000;
+export const WITH_TOKEN = { authorization: `Bearer ${TOKEN}` };
+
+/** What the fake rooms were asked to do, and what they answer. */
+export interface FakeRooms {
+  readonly querier: MemoryQuerier;
+  readonly calls: string[];
+  notReady: readonly string[];
+  reloadProblems: readonly string[];
+  groups: readonly RuleGroupView[];
+}
+
+/** A server whose rooms are fakes, but for PromQL, which is the real one over series in memory. */
+export function serverWith(options: { listen?: string; externalUrl?: string; ports?: Partial<HttpPorts> } = {}) {
+  const clock = new ManualClock(NOW);
+  const rooms: FakeRooms = { querier: new MemoryQuerier(), calls: [], notReady: [], reloadProblems: [], groups: [] };
+  const serverOptions: HttpServerOptions = {
+    listen: { host: options.listen ?? '127.0.0.1', port: 0 },
+    externalUrl: options.externalUrl,
+    tls: undefined,
+    token: TOKEN,
+    ports: { ...portsOf(rooms, clock), ...options.ports },
+    runbookFolder: join(import.meta.dirname, 'runbooks'),
+    clock,
+    log: silentLogger,
+    meter: silentMeter,
+  };
+  return { server: buildServer(serverOptions), rooms, clock, serverOptions };
+}
+
+function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
+  return {
+    health: { notReady: () => rooms.notReady },
+    metrics: {
+      own: async () => ({ text: '# TYPE belfry_up gauge\nbelfry_up 1\n', contentType: 'text/plain; version=0.0.4; charset=utf-8' }),
+      kafka: () => [
+        {
+          name: 'kafka_brokers',
+          help: 'Number of brokers,\nwith a \\ and a line break.',
+          type: 'gauge',
+          samples: [{ labels: Labels.of({ __name__: 'kafka_brokers', cluster: 'say "hi"\\\nthere' }), value: 3 }],
+        },
+        { name: 'kafka_topic_partitions', help: 'None now.', type: 'gauge', samples: [] },
+      ],
+    },
+    query: createQueryPort(rooms.querier, clock),
+    rules: { groups: () => rooms.groups },
+    operations: {
+      reload: async () => {
+        rooms.calls.push('reload');
+        return rooms.reloadProblems;
+      },
+      sendTest: async (owner) => {
+        rooms.calls.push(`send-test ${owner}`);
+        return [{ integration: 'slack', outcome: 'delivered', ok: true }];
+      },
+      forgetBroker: (cluster, id) => void rooms.calls.push(`forget ${cluster} ${id}`),
+      incidents: () => [],
+      status: () => ({
+        version: '0.0.0',
+        startedAt: NOW,
+        configFile: undefined,
+        configHash: '0',
+        clusters: [],
+        outbox: { waiting: 0, oldestMs: 0 },
+      }),
+    },
+  };
+}
+
+/** An alerting rule with nothing special about it, but for what is given. */
+export function alertingRule(name: string, more: Partial<RuleView> = {}): RuleView {
+  return {
+    kind: 'alerting',
+    name,
+    query: 'up == 0',
+    durationMs: 60_000,
+    keepFiringForMs: 0,
+    labels: Labels.of({ severity: 'critical' }),
+    annotations: Labels.of({ summary: 'down' }),
+    health: 'ok',
+    lastError: '',
+    evaluationTimeMs: 1.5,
+    lastEvaluation: NOW,
+    state: 'inactive',
+    alerts: [],
+    ...more,
+  };
+}
+
+export function recordingRule(name: string, more: Partial<RuleView> = {}): RuleView {
+  return { ...alertingRule(name), kind: 'recording', state: 'unknown', labels: Labels.empty, annotations: Labels.empty, ...more };
+}
+
+export function firingAlert(labels: Readonly<Record<string, string>>, more: Partial<AlertView> = {}): AlertView {
+  return {
+    labels: Labels.of(labels),
+    annotations: Labels.empty,
+    state: 'firing',
+    activeAt: NOW - 60_000,
+    keepFiringSince: undefined,
+    value: 1,
+    ...more,
+  };
+}
+
+export function ruleGroup(name: string, file: string, rules: readonly RuleView[]): RuleGroupView {
+  return { name, file, intervalMs: 5000, limit: 0, evaluationTimeMs: 2, lastEvaluation: NOW, rules };
+}
