@@ -35,11 +35,12 @@ export function killTables(rounds: readonly KillRound[]): readonly Table[] {
       rows: [...SINKS.map((sink) => row(SINK_NAMES[sink], toldBy(rounds, sink))), row('all three', toldByAll(rounds))],
     },
     {
-      title: 'where it goes (each from the station before)',
+      title: 'where it goes (each from the station before; the first is the kernel ending a JVM, the sinks are each from the decision)',
       columns: COLUMNS,
       rows: [
         steps('signal → sockets ended', ({ socketsEndedMs }) => socketsEndedMs),
-        steps('→ decided to tell', ({ socketsEndedMs, decidedMs }) => since(decidedMs, socketsEndedMs)),
+        steps('→ verdict', ({ socketsEndedMs, verdictMs }) => since(verdictMs, socketsEndedMs)),
+        steps('→ decided whom to tell', ({ verdictMs, decidedMs }) => since(decidedMs, verdictMs)),
         ...SINKS.map((sink) => steps(`→ ${SINK_NAMES[sink]}`, ({ toldMs, decidedMs }) => since(toldMs[sink], decidedMs))),
       ],
     },
@@ -80,6 +81,9 @@ export function killNotes(rounds: readonly KillRound[]): readonly string[] {
   if (first !== undefined) {
     const told = SINKS.map((sink) => `${SINK_NAMES[sink]} ${milliseconds(first.toldMs[sink] ?? Infinity)}`).join(', ');
     notes.push(`the first kill, on cold code and connections, is among them: ${told}`);
+    notes.push(
+      'later mails go over the connection that the mail of the recovery before has left open; the first pays the greeting of a new one',
+    );
   }
   if (rounds.length < LEAST_FOR_P99) notes.push(`p99 of fewer than ${LEAST_FOR_P99} kills is the slowest or next to it`);
   return notes;

@@ -96,8 +96,7 @@ async function firstAt<T extends { readonly at: number }>(arrivals: Arrivals<T>,
 function stagesOf(lines: readonly LogLine[], { broker, at }: Kill): Pick<KillRound, 'verdict' | 'verdictMs' | 'decidedMs'> {
   const after = (line: LogLine | undefined): number | undefined => (line === undefined ? undefined : Date.parse(String(line['time'])) - at);
   const verdict = lines.find((line) => line.event === 'broker_verdict' && line['broker'] === broker);
-  // The decision is made within the verdict's own turn, before the verdict is logged.
-  const decided = lines.find((line) => line.event === 'notification_decided' && line['reason'] !== 'all_resolved');
+  const decided = lines.find((line) => line.event === 'notification_decided' && line['loud'] === true && line['reason'] !== 'all_resolved');
   return {
     verdict: verdict === undefined ? undefined : String(verdict['verdict']),
     verdictMs: after(verdict),
