@@ -11,7 +11,7 @@ import { mailPage } from './mail-page.ts';
 
 /** A mail as it arrived. */
 export interface Mail {
-  /** ms since the epoch. */
+  /** ms since the epoch, when its last byte was there. */
   at: number;
   from: string;
   to: string[];
@@ -169,11 +169,12 @@ export class MailSink implements AsyncDisposable {
   async #take(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+    const at = arrivalTime();
     if (stream.sizeExceeded) throw smtpError(552, 'message is too large');
     if (this.#hanging) await new Promise<void>((resolve) => this.#held.add(resolve));
     const rejection = this.#rejectionAt('data');
     if (rejection !== undefined) throw rejection;
-    this.mails.add(await parseMail(Buffer.concat(chunks), session));
+    this.mails.add({ ...(await parseMail(Buffer.concat(chunks), session)), at });
   }
 
   async #shut(): Promise<void> {
@@ -201,13 +202,12 @@ function smtpError(code: number, message: string): Error {
   return Object.assign(new Error(message), { responseCode: code });
 }
 
-async function parseMail(raw: Buffer, session: SMTPServerSession): Promise<Mail> {
+async function parseMail(raw: Buffer, session: SMTPServerSession): Promise<Omit<Mail, 'at'>> {
   const parsed = await simpleParser(raw);
   const { mailFrom, rcptTo } = session.envelope;
   const recipients = parsed.to === undefined ? [] : [parsed.to].flat();
   const references = parsed.references === undefined ? [] : [parsed.references].flat();
   return {
-    at: arrivalTime(),
     from: parsed.from?.text ?? '',
     to: recipients.flatMap((group) => group.value.map(({ address }) => address ?? '')),
     envelope: { from: mailFrom === false ? '' : mailFrom.address, to: rcptTo.map(({ address }) => address) },
