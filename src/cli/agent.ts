@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { hostPage, readHost } from '../collectors/host/read-host.ts';
 import { errorText } from '../core/errors.ts';
 import { EXPOSITION_CONTENT_TYPE } from '../formats/write-exposition.ts';
-import { hostPort } from '../core/schema-parts.ts';
+import { listenAddress } from '../core/schema-parts.ts';
 import type { CliContext } from './context.ts';
 
 /** `belfry agent`: this host's metrics for a Belfry or a Prometheus elsewhere. */
@@ -49,7 +49,7 @@ export function agentCommand(program: Command, context: CliContext): void {
 }
 
 function parseListen(text: string): { host: string; port: number } {
-  const parsed = hostPort().safeParse(text);
+  const parsed = listenAddress().safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError('expected host:port.');
   return parsed.data;
 }

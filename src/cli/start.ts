@@ -5,7 +5,7 @@ import { loadConfig, loadConfigOrThrow } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
 import { FileWatcher } from '../config/watch.ts';
 import { isLoopback } from '../core/loopback.ts';
-import { hostPort } from '../core/schema-parts.ts';
+import { listenAddress } from '../core/schema-parts.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/logger.ts';
 import { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
 import { type ConfigOptions, loadOptionsOf, withConfigOptions } from './config-options.ts';
@@ -98,7 +98,7 @@ function banner(url: string, config: BelfryConfig): string {
 
 /** What the command line says wins over the file. */
 function override(config: BelfryConfig, options: StartOptions): BelfryConfig {
-  const listen = options.listen === undefined ? config.http.listen : hostPort().parse(options.listen);
+  const listen = options.listen === undefined ? config.http.listen : listenAddress().parse(options.listen);
   const insecure = config.http.insecure || options.insecure === true;
   if (!isLoopback(listen.host) && config.http.tls === undefined && !insecure) {
     throw new Error(`${listen.host} is reachable from other machines: give http.tls, or say --insecure`);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { byteSize, duration, hostPort, notInThisVersion, secretFields, strict } from '../core/schema-parts.ts';
+import { byteSize, duration, hostPort, listenAddress, notInThisVersion, secretFields, strict } from '../core/schema-parts.ts';
 import { emailSchema, ownerSchema, slackSchema } from '../notifiers/schema.ts';
 
 const name = z
@@ -101,7 +101,7 @@ export const configFileSchema = strict({
     retention_size: byteSize().optional(),
   }).prefault({}),
   http: strict({
-    listen: hostPort().default({ host: '127.0.0.1', port: 9559 }),
+    listen: listenAddress().default({ host: '127.0.0.1', port: 9559 }),
     external_url: z.url().optional(),
     insecure: z.boolean().default(false),
     tls: strict({ cert_file: filePath, key_file: filePath }).optional(),
