@@ -1,4 +1,4 @@
-import { type FSWatcher, realpathSync, watch } from 'node:fs';
+import { type FSWatcher, readdirSync, realpathSync, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
@@ -7,15 +7,18 @@ import type { Logger } from '../core/log.ts';
 const DEBOUNCE_MS = 200;
 
 /**
- * Calls `changed` after something happened in the folders of the given files, at most once in 200 ms. Folders are
- * watched, not files: editors replace files, and a mounted ConfigMap swaps a symbolic link beside them. The caller
- * compares what it reads, since not every event is a change.
+ * Calls `changed` after one of the given files has changed, or a name has come to or gone from one of their folders (a
+ * pattern may mean it), at most once in 200 ms. Folders are watched, not files: editors replace files, and a mounted
+ * ConfigMap swaps a symbolic link beside them. What else is written in such a folder, a log of ours above all, is no
+ * change: it would bring about the next one.
  */
 export class FileWatcher {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #changed: () => void;
   readonly #watchers = new Map<string, FSWatcher>();
+  #files: readonly string[] = [];
+  #seen = '';
   #timer: Timer | undefined;
 
   constructor(options: { clock: Clock; log: Logger; changed: () => void }) {
@@ -26,6 +29,9 @@ export class FileWatcher {
 
   /** Watches exactly these files from now on. A folder that cannot be watched is logged; SIGHUP still works. */
   watch(files: readonly string[]): void {
+    const isFirst = this.#files.length === 0;
+    const isSame = files.join('\n') === this.#files.join('\n');
+    this.#files = files;
     const folders = new Set(files.flatMap((file) => [dirname(file), dirname(resolved(file))]));
     for (const [folder, watcher] of this.#watchers) {
       if (folders.has(folder)) continue;
@@ -42,6 +48,9 @@ export class FileWatcher {
         this.#log.warn('config_watch_failed', { folder, error: errorText(error) });
       }
     }
+    // What changed between the caller's reading and now must not be taken for seen: of other files nothing is.
+    if (isFirst) this.#seen = this.#look();
+    else if (!isSame) this.#seen = '';
   }
 
   close(): void {
@@ -55,10 +64,37 @@ export class FileWatcher {
       DEBOUNCE_MS,
       () => {
         this.#timer = undefined;
+        const now = this.#look();
+        if (now === this.#seen) return;
+        this.#seen = now;
         this.#changed();
       },
       { unref: true },
     );
+  }
+
+  /** What the files and the names beside them look like, without reading any. */
+  #look(): string {
+    const folders = new Set(this.#files.map((file) => dirname(file)));
+    return JSON.stringify([this.#files.map(stampOf), [...folders].map(namesIn)]);
+  }
+}
+
+/** Another one for another content; a link counts as what it leads to. */
+function stampOf(file: string): readonly unknown[] {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(file);
+    return [resolved(file), ino, size, mtimeMs, ctimeMs];
+  } catch (error) {
+    return [file, errorText(error)];
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).toSorted();
+  } catch (error) {
+    return [errorText(error)];
   }
 }
 
