@@ -173,8 +173,8 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
 
   /** All that can fail comes first; nothing has changed when it does. */
   const swap = async (next: BelfryConfig): Promise<void> => {
-    const [nextRules, nextNotifiers] = [await loadRules(next), createNotifiers(next, options)];
     refuseWhatNeedsARestart(config, next);
+    const [nextRules, nextNotifiers] = [await loadRules(next), createNotifiers(next, options)];
     const oldNotifiers = notifiers;
     notifiers = nextNotifiers;
     owners.replace(ownerTableOf(next, nextNotifiers));
@@ -189,6 +189,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   };
   let reloading: Promise<readonly string[]> = Promise.resolve([]);
   const reload = (): Promise<readonly string[]> => {
+    if (lifecycle.stopping) return Promise.resolve(['Belfry is stopping']);
     reloading = reloading
       .then(() => tryReload(options, () => config, swap))
       .then((problems) => {
@@ -197,6 +198,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       });
     return reloading;
   };
+  lifecycle.onStop('reload', () => reloading.then(() => undefined));
 
   const http: HttpServer = await startHttpServer({
     listen: config.http.listen,
@@ -271,13 +273,13 @@ async function tryReload(
   current: () => BelfryConfig,
   swap: (next: BelfryConfig) => Promise<void>,
 ): Promise<readonly string[]> {
-  const { config, problems } = options.readConfig();
-  if (config === undefined) {
-    options.log.error('config_reload_failed', { problems });
-    return problems;
-  }
-  if (config.hash === current().hash) return [];
   try {
+    const { config, problems } = options.readConfig();
+    if (config === undefined) {
+      options.log.error('config_reload_failed', { problems });
+      return problems;
+    }
+    if (config.hash === current().hash) return [];
     await swap(config);
     options.log.info('config_reloaded', { hash: config.hash });
     return [];
