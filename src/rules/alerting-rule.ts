@@ -160,9 +160,9 @@ export class AlertingRule {
       entry.firedAt = ts;
       this.#changed.add(entry);
     } else if (entry.state === 'firing' && !due) {
-      // A reload has raised `for`.
+      // A reload has raised `for`. That it fired, as `firedAt` says, has been told: its end is to be told too.
       entry.state = 'pending';
-      entry.firedAt = entry.lastSentAt = entry.keepFiringSince = 0;
+      entry.lastSentAt = entry.keepFiringSince = 0;
       this.#changed.add(entry);
     }
   }
@@ -189,7 +189,7 @@ export class AlertingRule {
       if (withoutData && this.definition.noData === 'alert') {
         entry.withoutData = true;
         this.#fireOrWait(entry, ts);
-      } else this.#drop(key, entry);
+      } else this.#leavePending(key, entry, ts, withoutData ? 'no_data' : 'recovered');
       return;
     }
     if (withoutData) {
@@ -208,6 +208,11 @@ export class AlertingRule {
     entry.resolvedAt = ts;
     entry.resolveReason = reason;
     this.#changed.add(entry);
+  }
+
+  #leavePending(key: string, entry: AlertEntry, ts: number, reason: ResolveReason): void {
+    if (entry.firedAt > 0) this.#resolve(entry, ts, reason);
+    else this.#drop(key, entry);
   }
 
   #drop(key: string, entry: AlertEntry): void {
@@ -292,7 +297,7 @@ export class AlertingRule {
     this.#lost.forget((cluster) => matches(Labels.of({ cluster })));
     for (const [key, entry] of this.#entries) {
       if (!matches(entry.labels)) continue;
-      if (entry.state === 'pending') this.#drop(key, entry);
+      if (entry.state === 'pending') this.#leavePending(key, entry, ts, reason);
       else if (entry.state === 'firing') this.#resolve(entry, ts, reason);
     }
   }

@@ -59,6 +59,7 @@ export class GroupRunner {
   /** Takes over the state of the group this one replaces, rule by rule. */
   adopt(old: GroupRunner): void {
     this.#lastTs = old.#lastTs;
+    this.lastEvaluationTs = old.lastEvaluationTs;
     this.missedIterations = old.missedIterations;
     const byKey = new Map(old.rules.map((rule) => [rule.definition.key, rule]));
     for (const rule of this.rules) {
@@ -101,17 +102,22 @@ export class GroupRunner {
     this.#settle(outcome, evaluation);
   }
 
-  /** Ends these rules' alerts, as they are not in the files any more, and forgets them. */
+  /**
+   * Ends these rules' alerts, as they are not in the files any more, and forgets them only when that has been told: a
+   * process that is killed in between tells it at its next start.
+   */
   remove(ts: number, gone: readonly RuleRunner[]): void {
     const evaluation = this.#evaluation(Math.max(ts, this.#lastTs + 1), this.#context.ports.querier);
+    const rules = gone.flatMap(({ rule }) => (rule instanceof AlertingRule ? [rule] : []));
+    for (const rule of rules) rule.end(evaluation.ts, 'rule_removed', () => true);
+    this.#collect(rules, evaluation);
+    for (const rule of rules) rule.forget();
+    this.#collect(rules, evaluation);
+  }
+
+  #collect(rules: readonly AlertingRule[], evaluation: Evaluation): void {
     const outcome = new Outcome();
-    for (const { rule } of gone) {
-      if (!(rule instanceof AlertingRule)) continue;
-      rule.end(evaluation.ts, 'rule_removed', () => true);
-      rule.collect(outcome, evaluation);
-      rule.forget();
-      rule.collect(outcome, evaluation);
-    }
+    for (const rule of rules) rule.collect(outcome, evaluation);
     this.#settle(outcome, evaluation);
   }
 
@@ -232,10 +238,11 @@ export class GroupRunner {
     metrics.evaluated(this.definition.name, selected === 'slot' ? 'slot' : 'wake', tookMs);
   }
 
-  /** The decision is durable before anyone hears of it; where it cannot be, alerts go on from memory. */
+  /** The decision is durable before anyone hears of it; where it cannot be, alerts go on from memory, which is said once. */
   #settle(outcome: Outcome, { ts, logger }: Evaluation): void {
     const { state, ports } = this.#context;
-    if (!state.write(outcome)) logger.error('alert_state_not_durable', { alerts: state.unsaved });
+    const wasBehind = state.unsaved > 0;
+    if (!state.write(outcome) && !wasBehind) logger.error('alert_state_not_durable', { alerts: state.unsaved });
     if (outcome.alerts.length > 0) ports.sink.receive(outcome.alerts, ts);
   }
 }

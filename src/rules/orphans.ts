@@ -16,20 +16,25 @@ export class Orphans {
     this.#rows.push(row);
   }
 
-  /** Forgets them all, and tells the sink that those that fired have ended. */
+  /**
+   * Tells the sink that those that fired have ended, then forgets them all: in this order, since what is forgotten
+   * cannot be told at the next start. One that had ended may not have been heard of; it is told as it ended.
+   */
   end({ sink, logger }: RuleEnginePorts, state: AlertWriter, ts: number): void {
     if (this.#rows.length === 0) return;
     const alerts: Alert[] = [];
     for (const row of this.#rows) {
-      if (row.state !== 'firing') continue;
+      if (row.firedAt === 0) continue;
       const entry = AlertEntry.fromRow(row, []);
-      entry.state = 'inactive';
-      entry.resolvedAt = ts;
-      entry.resolveReason = 'rule_removed';
+      if (entry.state !== 'inactive') {
+        entry.state = 'inactive';
+        entry.resolvedAt = ts;
+        entry.resolveReason = 'rule_removed';
+      }
       const [file = '', group = '', rule = ''] = row.ruleKey.split(';');
       alerts.push(entry.toAlert({ kind: 'rule', file, group, rule }, '', ts));
     }
-    if (!state.write({ saves: [], deletes: this.#rows })) logger.error('alert_state_not_durable', { alerts: state.unsaved });
     if (alerts.length > 0) sink.receive(alerts, ts);
+    if (!state.write({ saves: [], deletes: this.#rows })) logger.error('alert_state_not_durable', { alerts: state.unsaved });
   }
 }

@@ -19,6 +19,8 @@ export class RuleRunner {
   /** Milliseconds of Belfry time; 0 before the first evaluation. */
   lastEvaluationTs = 0;
   evaluationTimeMs = 0;
+  /** The error that has been logged, until an evaluation is good again: one that fails at each slot is one line. */
+  #loggedCode: string | undefined;
   /** The series of its last written row. */
   #written: readonly Labels[] = [];
 
@@ -64,10 +66,12 @@ export class RuleRunner {
   evaluateAndWrite(evaluation: Evaluation, writer: SampleWriter): void {
     const output = this.#run(evaluation);
     if (output === undefined) return;
-    if (output.layout.series.length === 0 && this.#written.length === 0) return;
     try {
-      writer.target(this.targetId).append(evaluation.queryTs, output.layout, output.values);
-      this.#written = output.layout.series;
+      if (output.layout.series.length > 0 || this.#written.length > 0) {
+        writer.target(this.targetId).append(evaluation.queryTs, output.layout, output.values);
+        this.#written = output.layout.series;
+      }
+      this.#loggedCode = undefined;
     } catch (error) {
       this.#fail(evaluation, error);
     }
@@ -107,6 +111,8 @@ export class RuleRunner {
     this.health = 'err';
     this.lastError = errorText(error);
     const code = error instanceof BelfryError ? error.code : 'INTERNAL';
+    if (this.#loggedCode === code) return;
+    this.#loggedCode = code;
     evaluation.logger.warn('rule_failed', { rule: this.definition.name, code, error: this.lastError });
   }
 }

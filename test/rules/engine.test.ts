@@ -299,3 +299,28 @@ describe('a target that leaves the configuration', () => {
     expect(bench.alertingRule('Down').alerts.map(({ labels }) => labels.get('cluster'))).toEqual(['d']);
   });
 });
+
+describe('the log', () => {
+  it('has one line of a rule that fails at each slot, and another when it fails after it was well', async () => {
+    const bench = new Bench('groups:\n  - name: g\n    interval: 10s\n    rules:\n      - {record: x, expr: a + on() b}\n');
+    const twice = (value: number | undefined): void => {
+      bench.write({ __name__: 'a' }, 1);
+      for (const side of ['l', 'r']) bench.write({ __name__: 'b', side }, side === 'l' ? 1 : value);
+    };
+    bench.engine.start();
+    for (const value of [1, 1, 1, undefined, 1, 1]) {
+      twice(value);
+      await bench.clock.advance(10_000);
+    }
+    expect(bench.logged).toEqual(['rule_failed', 'rule_failed']);
+  });
+
+  it('has one line while alert state cannot be saved', async () => {
+    const bench = new Bench('groups:\n  - name: g\n    interval: 10s\n    rules:\n      - {alert: Down, expr: a == 0}\n');
+    bench.engine.start();
+    bench.state.broken = true;
+    bench.write({ __name__: 'a' }, 0);
+    await bench.clock.advance(60_000);
+    expect(bench.logged).toEqual(['alert_state_not_durable']);
+  });
+});

@@ -1,6 +1,6 @@
 import { ManualClock } from '../../src/core/clock.ts';
 import { Labels } from '../../src/core/labels.ts';
-import { silentLogger } from '../../src/core/log.ts';
+import { type Logger, silentLogger } from '../../src/core/log.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { RuleEngine } from '../../src/rules/engine.ts';
 import { parseRuleFiles } from '../../src/rules/load.ts';
@@ -60,6 +60,8 @@ export class Bench {
   readonly sent: { readonly ts: number; readonly alert: Alert }[] = [];
   /** What happened in which order: `saved`, `sent`. */
   readonly order: string[] = [];
+  /** The events of warnings and errors in the log. */
+  readonly logged: string[] = [];
   readonly engine: RuleEngine;
 
   constructor(rules: string, options: Partial<RuleEngineOptions> = {}, before?: Bench) {
@@ -72,7 +74,9 @@ export class Bench {
         for (const alert of alerts) this.sent.push({ ts, alert });
       },
     };
-    const ports = { querier: this.store, writer: this.store, state: this.state, sink, clock: this.clock, logger: silentLogger };
+    const note = (event: string): void => void this.logged.push(event);
+    const logger: Logger = { ...silentLogger, warn: note, error: note, child: () => logger };
+    const ports = { querier: this.store, writer: this.store, state: this.state, sink, clock: this.clock, logger };
     this.engine = new RuleEngine({ ...ports, meter: silentMeter }, { externalUrl: 'http://belfry.example', ...options });
     this.engine.replace(ruleSetOf(rules));
   }

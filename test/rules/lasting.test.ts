@@ -95,6 +95,28 @@ describe('a restart', () => {
     expect(bench.state.rows.size).toBe(0);
   });
 
+  it('tells of rules that went before it forgets them: a kill in between loses no resolve', async () => {
+    const before = await running(file(DOWN), [0]);
+    before.engine.stop();
+    before.takeSent();
+    const killed = new Bench(file('{alert: Else, expr: up == 0}'), {}, before);
+    killed.state.broken = true;
+    killed.engine.start();
+    expect(killed.takeSent()).toEqual(['resolved Down/1 (rule_removed)']);
+    killed.state.broken = false;
+    expect(killed.state.rows.size).toBe(1);
+    const bench = await restarted(killed, file('{alert: Else, expr: up == 0}'), 1000);
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (rule_removed)']);
+    expect(bench.state.rows.size).toBe(0);
+  });
+
+  it('tells again how an alert ended whose rule went meanwhile, which may not have been heard', async () => {
+    const before = await running(file(DOWN), [0, 1]);
+    const bench = await restarted(before, file('{alert: Else, expr: up == 0}'), 1000);
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (recovered)']);
+    expect(bench.state.rows.size).toBe(0);
+  });
+
   it('keeps firing what was kept firing', async () => {
     const rule = '{alert: Down, expr: up == 0, keep_firing_for: 1m}';
     const before = await running(file(rule), [0, 1]);
@@ -151,6 +173,24 @@ describe('a reload', () => {
     bench.write(UP, 0);
     await bench.clock.advance(10_000);
     expect(bench.alertingRule('Down').state).toBe('pending');
+  });
+
+  it('tells the end of what fired before, when it recovers within the longer for', async () => {
+    const bench = await running(file(DOWN), [0]);
+    bench.engine.replace(ruleSetOf(file('{alert: Down, expr: up == 0, for: 1h}')));
+    bench.write(UP, 0);
+    await bench.clock.advance(10_000);
+    bench.takeSent();
+    bench.write(UP, 1);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (recovered)']);
+  });
+
+  it('is saved as ended before it is told, and forgotten after, when a rule goes', async () => {
+    const bench = await running(file(DOWN), [0]);
+    bench.order.length = 0;
+    bench.engine.replace(ruleSetOf('groups: []'));
+    expect(bench.order).toEqual(['saved', 'sent', 'saved']);
   });
 
   it('resolves the alerts of a rule that is gone, forgets them, and ends their series two intervals later', async () => {
