@@ -276,3 +276,13 @@ export async function belfry(
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   return { code, ...text };
 }
+
+/** A cluster for tests that are about something else: nothing listens at its broker, and no rule they load asks for it. */
+export const NO_KAFKA = { name: 'fixture', brokers: ['127.0.0.1:1'] } as const;
+
+/** Waits until Belfry's clock has moved on by so many milliseconds, and its rule groups have been evaluated on that. */
+export async function passed(stage: Stage, ms: number, groups?: readonly string[]): Promise<void> {
+  const since = Date.now();
+  await stage.belfry.queryUntil('vector(time())', ([time]) => (time?.value ?? 0) * 1000 > since + ms);
+  await evaluatedOnce(stage, groups);
+}
