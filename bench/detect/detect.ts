@@ -16,8 +16,9 @@ Usage: npm run bench -- detect [--quick] [options]
 
   --kills N        SIGKILLs that Belfry is measured by, through the shipped rules (30; 5 with --quick)
   --leaderless N   losses of the leader of partitions with one copy, rule at "for: 0s", from an independent observer's
-                   first sight to the webhook (9; 2 with --quick; 0 for none)
-  --peer-kills N   SIGKILLs that Prometheus and Alertmanager are measured by, at 1 s and without waits (9; 5 with --quick)
+                   first sight to the webhook (9; 1 with --quick; 0 for none)
+  --peer-kills N   SIGKILLs that Prometheus and Alertmanager are measured by, at 1 s and without waits (9; none with
+                   --quick)
   --no-peer        without them, also where they are installed
   --cpu-prof DIR   Belfry writes CPU profiles there when it ends
 
@@ -43,9 +44,10 @@ export const detect: Bench = {
 async function run(context: BenchContext): Promise<BenchReport> {
   const { values, quick } = context;
   const kills = countOf('--kills', values['kills'], quick ? 5 : 30);
-  const losses = countOf('--leaderless', values['leaderless'], quick ? 2 : 9);
-  const peerKills = countOf('--peer-kills', values['peer-kills'], quick ? 5 : 9);
-  const peer = values['no-peer'] === true || peerKills === 0 ? undefined : peerVersion();
+  const losses = countOf('--leaderless', values['leaderless'], quick ? 1 : 9);
+  const peerKills = countOf('--peer-kills', values['peer-kills'], quick ? 0 : 9);
+  const peerWanted = values['no-peer'] !== true && peerKills > 0;
+  const peer = peerWanted ? peerVersion() : undefined;
   const sessionMs = quick ? SESSION_MS.quick : SESSION_MS.full;
   context.progress(`starting three brokers of Kafka ${NEWEST_KAFKA}`);
   await using cluster = await startCluster({ brokers: 3, sessionTimeoutMs: sessionMs, jmx: peer !== undefined });
@@ -57,7 +59,7 @@ async function run(context: BenchContext): Promise<BenchReport> {
     kills: [],
     leaderless: [],
     peer: undefined,
-    wanted: { kills, losses, peer: values['no-peer'] !== true },
+    wanted: { kills, losses, peer: peerWanted },
   };
   if (kills > 0) {
     context.progress('starting Belfry with the shipped rules');
