@@ -28,9 +28,10 @@ function fatal(error: unknown): void {
 }
 
 function output(stream: NodeJS.WriteStream): Output {
-  // A reader that went away (head, a closed terminal) is no error of ours.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    // A reader that went away (head, a closed terminal) is no error of ours. What cannot be logged, as on a full disk, can
+    // be said nowhere; the watch must outlive it.
+    if (error.code !== 'EPIPE' && stream !== process.stderr) throw error;
   });
   return { isTerminal: stream.isTTY, write: (text) => void stream.write(text) };
 }

@@ -31,7 +31,7 @@ export interface HttpParts {
   readonly durable: () => boolean;
 }
 
-/** How long after the start the first look at every cluster may take before Belfry says that it is not ready. */
+/** For how long after the start Belfry is not ready while it has not looked at every cluster and evaluated every group. */
 const FIRST_LOOK_MS = 30_000;
 
 /** What the HTTP API reads of the rooms. */
@@ -50,10 +50,13 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
 function notReady({ clock, startedAt, watches, rules, durable }: HttpParts): readonly string[] {
   const missing: string[] = [];
   if (!durable()) missing.push('state.db cannot be written');
-  if (rules.snapshot().some(({ lastEvaluation, rules: all }) => all.length > 0 && lastEvaluation === 0))
-    missing.push('rules have not been evaluated yet');
+  const isYoung = clock.now() - startedAt < FIRST_LOOK_MS;
+  const groups = rules.snapshot().filter((group) => group.rules.length > 0);
+  const idle = groups.filter(({ lastEvaluation }) => lastEvaluation === 0);
+  // A group that a reload brings, or one with a long interval, is no reason to take Belfry out of service later on.
+  if (idle.length > 0 && (isYoung || idle.length === groups.length)) missing.push('rules have not been evaluated yet');
   const blind = [...watches.values()].filter(({ hasLooked }) => !hasLooked).map(({ config }) => config.name);
-  if (blind.length > 0 && clock.now() - startedAt < FIRST_LOOK_MS) missing.push(`not looked at yet: ${blind.join(', ')}`);
+  if (blind.length > 0 && isYoung) missing.push(`not looked at yet: ${blind.join(', ')}`);
   return missing;
 }
 

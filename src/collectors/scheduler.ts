@@ -8,7 +8,7 @@ export interface ScheduledJob {
   readonly id: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** Must return soon after the signal is aborted. `ts` is the tick it belongs to. A rejection is logged. */
+  /** Must return soon after the signal is aborted. `ts` is the tick it belongs to. A rejection is counted, and logged once until a run is good. */
   run(ts: number, signal: AbortSignal): Promise<void>;
 }
 
@@ -17,6 +17,7 @@ interface Running {
   timer: Timer | undefined;
   inFlight: Promise<void> | undefined;
   abort: AbortController | undefined;
+  failing: boolean;
 }
 
 /**
@@ -27,6 +28,7 @@ export class Scheduler {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #skipped: { add(by: number): void };
+  readonly #failures: { add(by: number): void };
   readonly #jobs = new Map<string, Running>();
 
   constructor(options: { clock: Clock; log: Logger; meter: Meter }) {
@@ -36,12 +38,13 @@ export class Scheduler {
       'belfry_collect_ticks_skipped_total',
       'Collections left out because the last one was still running.',
     );
+    this.#failures = options.meter.counter('belfry_collect_failures_total', 'Collections that gave nothing, not even that they failed.');
   }
 
   /** Starts a job; one with the same id is replaced. Its first run is at once where `now` is set. */
   add(job: ScheduledJob, options: { now?: boolean } = {}): void {
     void this.remove(job.id);
-    const running: Running = { job, timer: undefined, inFlight: undefined, abort: undefined };
+    const running: Running = { job, timer: undefined, inFlight: undefined, abort: undefined, failing: false };
     this.#jobs.set(job.id, running);
     const now = this.#clock.now();
     if (options.now === true) this.#run(running, now);
@@ -82,11 +85,20 @@ export class Scheduler {
     running.abort = abort;
     running.inFlight = job
       .run(ts, abort.signal)
-      .catch((error: unknown) => this.#log.error('collection_failed', { job: job.id, error: errorText(error) }))
+      .then(
+        () => void (running.failing = false),
+        (error: unknown) => this.#failed(running, error),
+      )
       .finally(() => {
         deadline.cancel();
         running.inFlight = undefined;
       });
+  }
+
+  #failed(running: Running, error: unknown): void {
+    this.#failures.add(1);
+    if (!running.failing) this.#log.error('collection_failed', { job: running.job.id, error: errorText(error) });
+    running.failing = true;
   }
 }
 

@@ -27,6 +27,22 @@ describe('the scheduler', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('logs what fails at each tick once, until it has been well', async () => {
+    const clock = new ManualClock(1_000_000);
+    const logged: unknown[] = [];
+    const log = { ...silentLogger, error: (...line: readonly unknown[]) => void logged.push(line) };
+    const scheduler = new Scheduler({ clock, log, meter: silentMeter });
+    let runs = 0;
+    const run = async (): Promise<void> => {
+      if (++runs !== 3) throw new Error('no room');
+    };
+    scheduler.add({ id: 'a', intervalMs: 1000, timeoutMs: 500, run });
+    await clock.advance(5000);
+    const line = ['collection_failed', { job: 'a', error: 'no room' }];
+    expect([runs, logged]).toEqual([5, [line, line]]);
+    await scheduler.stop();
+  });
+
   it('gives no tick twice when a timer fires early', async () => {
     const manual = new ManualClock(1_000_000);
     const early = { ...bound(manual), timer: (delayMs: number, run: () => void) => manual.timer(Math.max(0, delayMs - 1), run) };

@@ -49,6 +49,8 @@ class Chunk {
   previousAbsent = new Uint8Array(0);
   dirty = false;
   lastTs = Number.NEGATIVE_INFINITY;
+  /** Whether the store did not take its last row. */
+  refused = false;
 
   constructor(target: TargetWriter) {
     this.target = target;
@@ -207,9 +209,11 @@ export class SeriesRows {
     try {
       chunk.target.append(rowTs, chunk.layout, chunk.values.subarray(0, columns), chunk.absent.subarray(0, columns));
       chunk.lastTs = rowTs;
+      chunk.refused = false;
     } catch (error) {
-      // One target that the store refuses must not keep the others from being written.
-      this.#options.log.warn('kafka_row_refused', { target: this.#options.targetId, error: errorText(error) });
+      // One target that the store refuses must not keep the others from being written. Told once until it is taken again.
+      if (!chunk.refused) this.#options.log.warn('kafka_row_refused', { target: this.#options.targetId, error: errorText(error) });
+      chunk.refused = true;
     }
     [chunk.values, chunk.previousValues] = [chunk.previousValues, chunk.values];
     [chunk.absent, chunk.previousAbsent] = [chunk.previousAbsent, chunk.absent];

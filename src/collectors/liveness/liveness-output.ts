@@ -37,6 +37,8 @@ export class LivenessOutput {
   readonly #verdicts: Counter;
   readonly #failures: Counter;
   readonly #delay: Histogram;
+  /** What fails at present: told once until it has worked again. */
+  readonly #failing = new Set<string>();
   #lastTs = 0;
 
   constructor(parts: OutputParts) {
@@ -102,12 +104,15 @@ export class LivenessOutput {
     this.#discarded.add(1, { cluster: this.#parts.cluster, what });
   }
 
-  /** Runs what belongs to others: its failure is logged and counted, and the watch goes on. */
+  /** Runs what belongs to others: its failure is counted, logged once until it works again, and the watch goes on. */
   guarded(what: string, run: () => void): void {
     try {
       run();
+      this.#failing.delete(what);
     } catch (error) {
       this.#failures.add(1, { cluster: this.#parts.cluster, what });
+      if (this.#failing.has(what)) return;
+      this.#failing.add(what);
       this.#parts.log.error('liveness_failure', { what, error: errorText(error) });
     }
   }

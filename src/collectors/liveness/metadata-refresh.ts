@@ -20,6 +20,8 @@ const DUTY = 10;
 export class MetadataRefresh {
   readonly #parts: RefreshParts;
   #asking = false;
+  /** Told once until it works again. */
+  #failing = false;
 
   constructor(parts: RefreshParts) {
     this.#parts = parts;
@@ -36,7 +38,10 @@ export class MetadataRefresh {
     this.#asking = true;
     try {
       this.#parts.observed(await survivor.connection.metadata(undefined, metadataTimeoutMs));
+      this.#failing = false;
     } catch (error) {
+      if (this.#failing) return;
+      this.#failing = true;
       this.#parts.log.warn('liveness_metadata_failed', { broker: survivor.id, error: errorText(error) });
     } finally {
       this.#asking = false;

@@ -47,9 +47,18 @@ export class OwnCollector implements ScheduledJob {
   #layoutOf(samples: readonly OwnSample[]): Layout {
     const shape = JSON.stringify(samples.map(({ name, labels }) => [name, labels]));
     if (shape === this.#shape) return this.#layout;
-    const series = samples.map(({ name, labels }) => Labels.of({ ...labels, [METRIC_NAME]: name }).merge(this.#labels));
+    const series = samples.map(({ name, labels }) => this.#labels.merge(Labels.of({ ...exported(labels), [METRIC_NAME]: name })));
     this.#shape = shape;
     this.#layout = { series: [...series, this.#labels.with(METRIC_NAME, 'up')] };
     return this.#layout;
   }
+}
+
+/** What a metric itself says under the names of the target's labels is kept, as of any scraped page. */
+function exported({ job, instance, ...labels }: Readonly<Record<string, string>>): Record<string, string> {
+  return {
+    ...labels,
+    ...(job === undefined ? {} : { exported_job: job }),
+    ...(instance === undefined ? {} : { exported_instance: instance }),
+  };
 }

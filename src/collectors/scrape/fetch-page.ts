@@ -46,7 +46,8 @@ export class PageFetcher {
     try {
       const response = await this.#open(signal);
       if (response.statusCode !== 200) {
-        response.resume();
+        // Nobody waits for the rest of it, which may have no end.
+        response.destroy();
         throw new BelfryError('SCRAPE_FAILED', `answered with HTTP status ${response.statusCode ?? 'none'}`);
       }
       const body = await readBody(response, this.#source.bodyBytesMax);

@@ -23,6 +23,18 @@ it("Belfry's own metrics are stored with job belfry, in rows of one layout", asy
   });
 });
 
+it('what a metric says under the names job and instance is kept, and its series stay apart', async () => {
+  const meter = new PrometheusMeter();
+  const failures = meter.counter('belfry_failures_total', 'f', ['job', 'instance']);
+  for (const job of ['jmx', 'node']) failures.add(1, { job, instance: 'a:1' });
+  const writer = new RecordingWriter();
+  await new OwnCollector({ samples: () => meter.samples(), instance: 'here', intervalMs: 5000, writer }).run(1000);
+  expect(Object.fromEntries(writer.last?.samples ?? [])).toMatchObject({
+    'belfry_failures_total{exported_instance="a:1", exported_job="jmx", instance="here", job="belfry"}': 1,
+    'belfry_failures_total{exported_instance="a:1", exported_job="node", instance="here", job="belfry"}': 1,
+  });
+});
+
 it('the configuration is told as series, the new one at once', async () => {
   const writer = new RecordingWriter();
   const series = new ConfigSeries({ writer, intervalMs: 5000 });

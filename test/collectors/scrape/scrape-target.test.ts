@@ -82,6 +82,19 @@ describe('a scrape', () => {
     expect([...(writer.rows[1]?.samples.values() ?? [])][0]).toBe(1);
   });
 
+  it('does not wait for the end of an answer that is an error: the next one goes through', async () => {
+    let requests = 0;
+    const port = await exporter((_, response) => {
+      if (++requests > 1) return void response.end('a 1\n');
+      response.writeHead(500);
+      response.write('no end');
+    });
+    const { writer, own, run } = target(port);
+    await run(1000);
+    await run(2000, AbortSignal.timeout(2000));
+    expect(writer.last?.samples.get(own('a'))).toBe(1);
+  });
+
   it('unpacks gzip', async () => {
     const packed = gzipSync('a 1\n');
     const port = await exporter((_, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(packed));
