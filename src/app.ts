@@ -157,6 +157,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       expectedBrokers,
       writer: samples.writer,
       wake: (wake) => rules.wake(wake),
+      removed: (isGone) => rules.targetRemoved(isGone),
     });
     watches.set(cluster.name, made);
     made.start();

@@ -8,6 +8,7 @@ import type { Scheduler } from '../collectors/scheduler.ts';
 import { ScrapeTarget } from '../collectors/scrape/scrape-target.ts';
 import type { ClusterConfig, ExporterConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Labels } from '../core/labels.ts';
 import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 import { compileRegex } from '../core/regex.ts';
@@ -26,6 +27,8 @@ export interface ClusterWatchParts {
   readonly scheduler: Scheduler;
   readonly expectedBrokers: ExpectedBrokersStore;
   readonly wake: (wake: Wake) => void;
+  /** Alerts about what has left for good end. */
+  readonly removed: (isGone: (labels: Labels) => boolean) => void;
 }
 
 /** Everything that looks at one cluster: liveness, the Kafka collector, its exporters. A changed configuration makes a new one. */
@@ -56,7 +59,12 @@ export class ClusterWatch {
     this.config = config;
     this.#parts = parts;
     this.#writer = writer;
-    this.liveness = new Liveness({ ...shared, store: parts.expectedBrokers, timings: timingsOf(config) });
+    this.liveness = new Liveness({
+      ...shared,
+      store: parts.expectedBrokers,
+      timings: timingsOf(config),
+      onForgotten: (id) => parts.removed((labels) => labels.get('cluster') === config.name && labels.get('broker') === String(id)),
+    });
     this.#kafka = new KafkaCollector({
       ...shared,
       cadences: cadencesOf(config),

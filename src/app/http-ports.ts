@@ -62,15 +62,20 @@ function notReady({ clock, startedAt, watches, rules, durable }: HttpParts): rea
 
 function operations(parts: HttpParts): OperationsPort {
   const { watches, config, notifiers, clock } = parts;
+  const watchOf = (cluster: string): ClusterWatch => {
+    const watch = watches.get(cluster);
+    if (watch === undefined) throw new BelfryError('NOT_FOUND', `no such cluster: ${cluster}`);
+    return watch;
+  };
   return {
     reload: parts.reload,
     sendTest: (owner) => {
       if (!config().owners.some(({ name }) => name === owner)) throw new BelfryError('NOT_FOUND', `no such owner: ${owner}`);
       return sendTest(owner, notifiers(), clock);
     },
+    acceptCluster: (cluster) => watchOf(cluster).liveness.acceptClusterId(),
     forgetBroker: (cluster, brokerId) => {
-      const watch = watches.get(cluster);
-      if (watch === undefined) throw new BelfryError('NOT_FOUND', `no such cluster: ${cluster}`);
+      const watch = watchOf(cluster);
       if (watch.liveness.isUp(brokerId)) throw new BelfryError('BAD_REQUEST', `broker ${brokerId} of ${cluster} is alive`);
       if (!watch.liveness.forget(brokerId)) throw new BelfryError('NOT_FOUND', `${cluster} has no expected broker ${brokerId}`);
     },

@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { hostPage, readHost } from '../collectors/host/read-host.ts';
 import { errorText } from '../core/errors.ts';
 import { EXPOSITION_CONTENT_TYPE } from '../formats/write-exposition.ts';
-import { listenAddress } from '../core/schema-parts.ts';
+import { parseListen } from './config-options.ts';
 import type { CliContext } from './context.ts';
 
 /** `belfry agent`: this host's metrics for a Belfry or a Prometheus elsewhere. */
@@ -46,10 +46,4 @@ export function agentCommand(program: Command, context: CliContext): void {
         else context.signal.addEventListener('abort', stop, { once: true });
       });
     });
-}
-
-function parseListen(text: string): { host: string; port: number } {
-  const parsed = listenAddress().safeParse(text);
-  if (!parsed.success) throw new InvalidArgumentError('expected host:port.');
-  return parsed.data;
 }

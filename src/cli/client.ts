@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { BelfryError, errorText } from '../core/errors.ts';
 import type { CliContext } from './context.ts';
@@ -26,7 +26,7 @@ export class BelfryClient {
 
   constructor(options: ClientOptions, context: CliContext) {
     this.#url = (options.url ?? context.environment.url ?? 'http://127.0.0.1:9559').replace(/\/$/, '');
-    this.#token = context.environment.token ?? tokenIn(join(context.workingFolder, options.data ?? 'data'));
+    this.#token = context.environment.token ?? tokenIn(resolve(context.workingFolder, options.data ?? 'data'));
     this.#signal = context.signal;
   }
 

@@ -3,6 +3,7 @@ import { agentCommand } from './agent.ts';
 import { alertsCommand } from './alerts.ts';
 import { brokerCommand } from './broker.ts';
 import { checkCommand } from './check.ts';
+import { clusterCommand } from './cluster.ts';
 import type { CliContext } from './context.ts';
 import { queryCommand } from './query.ts';
 import { sendTestCommand } from './send-test.ts';
@@ -30,6 +31,7 @@ export function buildProgram(context: CliContext): Command {
   alertsCommand(program, context);
   sendTestCommand(program, context);
   brokerCommand(program, context);
+  clusterCommand(program, context);
   agentCommand(program, context);
   return program;
 }

@@ -1,21 +1,23 @@
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { startApp } from '../app.ts';
-import type { BelfryConfig } from '../config/config.ts';
+import type { BelfryConfig, HostPort } from '../config/config.ts';
 import { loadConfig, loadConfigOrThrow } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
 import { FileWatcher } from '../config/watch.ts';
 import { isLoopback } from '../core/loopback.ts';
-import { listenAddress } from '../core/schema-parts.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/logger.ts';
 import { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
-import { type ConfigOptions, loadOptionsOf, withConfigOptions } from './config-options.ts';
+import { type ConfigOptions, loadOptionsOf, parseListen, withConfigOptions } from './config-options.ts';
 import type { CliContext } from './context.ts';
 
 interface StartOptions extends ConfigOptions {
   readonly data?: string;
-  readonly listen?: string;
+  readonly listen?: HostPort;
   readonly insecure?: boolean;
-  readonly logLevel: LogLevel;
+  /** Undefined where the variable names none. */
+  readonly logLevel?: LogLevel;
   readonly json?: boolean;
 }
 
@@ -24,12 +26,12 @@ export function startCommand(program: Command, context: CliContext): void {
   withConfigOptions(program.command('start'))
     .description('watch: collect, evaluate the rules, tell the owners; until it is stopped')
     .option('--data <folder>', 'where state and samples are kept, instead of storage.path')
-    .option('--listen <host:port>', 'where the HTTP API listens, instead of http.listen')
+    .option('--listen <host:port>', 'where the HTTP API listens, instead of http.listen', parseListen)
     .option('--insecure', 'listen on other addresses than loopback without TLS')
     .addOption(
       new Option('--log-level <level>', 'how much is logged (BELFRY_LOG_LEVEL)')
         .choices(LOG_LEVELS)
-        .default(context.environment.logLevel ?? 'info'),
+        .default(logLevelOf(context)),
     )
     .option('--json', 'one line of JSON on standard output when it is up; the log goes to standard error')
     .addHelpText(
@@ -45,20 +47,24 @@ export function startCommand(program: Command, context: CliContext): void {
 
 async function run(options: StartOptions, context: CliContext): Promise<void> {
   const { clock } = context;
+  if (options.logLevel === undefined)
+    throw new BelfryError('BAD_REQUEST', `BELFRY_LOG_LEVEL: expected one of ${LOG_LEVELS.join(', ')}`);
   const log = createLogger(options.logLevel, context.err);
   const loadOptions = loadOptionsOf(options, context);
   const first = loadConfigOrThrow(loadOptions);
   let files = first.files;
   const readConfig = (): { config: BelfryConfig | undefined; problems: readonly string[] } => {
     const result = loadConfig(loadOptions);
-    if (result.config !== undefined) files = result.files;
-    return {
-      config: result.config === undefined ? undefined : override(result.config, options),
-      problems: result.problems.map(problemText),
-    };
+    if (result.config === undefined) return { config: undefined, problems: result.problems.map(problemText) };
+    files = result.files;
+    try {
+      return { config: override(result.config, options, context), problems: [] };
+    } catch (error) {
+      return { config: undefined, problems: [errorText(error)] };
+    }
   };
   const app = await startApp({
-    config: override(first.config, options),
+    config: override(first.config, options, context),
     readConfig,
     version: context.version,
     installation: context.installation,
@@ -97,17 +103,23 @@ function banner(url: string, config: BelfryConfig): string {
 }
 
 /** What the command line says wins over the file. */
-function override(config: BelfryConfig, options: StartOptions): BelfryConfig {
-  const listen = options.listen === undefined ? config.http.listen : listenAddress().parse(options.listen);
+function override(config: BelfryConfig, options: StartOptions, { workingFolder }: CliContext): BelfryConfig {
+  const listen = options.listen ?? config.http.listen;
   const insecure = config.http.insecure || options.insecure === true;
   if (!isLoopback(listen.host) && config.http.tls === undefined && !insecure) {
-    throw new Error(`${listen.host} is reachable from other machines: give http.tls, or say --insecure`);
+    throw new BelfryError('CONFIG_INVALID', `${listen.host} is reachable from other machines: give http.tls, or say --insecure`);
   }
   return {
     ...config,
     http: { ...config.http, listen, insecure },
-    storage: { ...config.storage, path: options.data ?? config.storage.path },
+    storage: { ...config.storage, path: options.data === undefined ? config.storage.path : resolve(workingFolder, options.data) },
   };
+}
+
+/** The level that the environment names; undefined where there is no such level. */
+function logLevelOf({ environment }: CliContext): LogLevel | undefined {
+  const level = environment.logLevel ?? 'info';
+  return LOG_LEVELS.find((known) => known === level);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

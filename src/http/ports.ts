@@ -93,6 +93,8 @@ export interface OperationsPort {
   sendTest(owner: string): Promise<readonly { readonly integration: string; readonly outcome: string; readonly ok: boolean }[]>;
   /** Forgets a broker that will not come back. Throws `NOT_FOUND`, and `BAD_REQUEST` for one that is alive. */
   forgetBroker(cluster: string, brokerId: number): void;
+  /** Takes the cluster that answers now as the one meant by the name. Throws `NOT_FOUND`. */
+  acceptCluster(cluster: string): void;
   incidents(): readonly IncidentView[];
   status(): StatusView;
 }

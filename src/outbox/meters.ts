@@ -38,7 +38,7 @@ export class OutboxMeters {
   delivered({ receiver, integration }: OutboxRow, latencyMs: number): void {
     this.#outcomes.add(1, { integration, outcome: 'delivered' });
     this.#seconds.observe(latencyMs / 1000, { integration });
-    this.#dead.remove({ receiver, integration });
+    this.#dead.set(0, { receiver, integration });
   }
 
   failed({ integration }: OutboxRow, outcome: 'retry' | 'give_up'): void {

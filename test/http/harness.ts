@@ -66,7 +66,8 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
         return [{ integration: 'slack', outcome: 'delivered', ok: true }];
       },
       forgetBroker: (cluster, id) => void rooms.calls.push(`forget ${cluster} ${id}`),
-      incidents: () => [],
+      acceptCluster: () => undefined,
+    incidents: () => [],
       status: () => ({
         version: '0.0.0',
         startedAt: NOW,

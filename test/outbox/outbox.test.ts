@@ -293,7 +293,7 @@ describe('giving up', () => {
     await setup.enqueue();
     await setup.enqueue({ seq: 2 });
     const labels = '{"receiver":"owner/orders","integration":"webhook"}';
-    expect(dead).toEqual([`1 ${labels}`, `gone ${labels}`]);
+    expect(dead).toEqual([`1 ${labels}`, `0 ${labels}`]);
   });
 });
 

@@ -24,4 +24,6 @@ export interface LivenessOptions {
   readonly timings?: Partial<LivenessTimings>;
   /** 0 to 1; Math.random by default. */
   readonly random?: () => number;
+  /** A broker is no longer expected: it retired, or someone forgot it. */
+  readonly onForgotten?: (brokerId: number) => void;
 }

@@ -389,6 +389,7 @@ export class Liveness {
     release(entry);
     this.#entries.delete(brokerId);
     this.#known.delete(brokerId);
+    this.#options.onForgotten?.(brokerId);
     return true;
   }
 

@@ -8,6 +8,7 @@ const brokerId = z
   .regex(/^\d{1,9}$/, 'expected a broker id, a whole number')
   .transform(Number);
 const brokerParameters = z.object({ cluster: z.string().min(1), id: brokerId });
+const clusterParameters = z.object({ cluster: z.string().min(1) });
 const ownerParameters = z.object({ owner: z.string().min(1) });
 
 /** Belfry's own API, `/api/belfry/v1`: it changes by addition only. */
@@ -32,6 +33,12 @@ export function belfryRoutes({ server, access, ports }: RouteContext): void {
     access.require('operate', request.headers);
     const { cluster, id } = parsed(brokerParameters, request.params);
     ports.operations.forgetBroker(cluster, id);
+    return reply.status(204).send();
+  });
+
+  server.post('/api/belfry/v1/clusters/:cluster/accept', async (request, reply) => {
+    access.require('operate', request.headers);
+    ports.operations.acceptCluster(parsed(clusterParameters, request.params).cluster);
     return reply.status(204).send();
   });
 }
