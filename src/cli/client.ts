@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { z } from 'zod';
 import { BelfryError, errorText } from '../core/errors.ts';
+import { isLoopback } from '../core/loopback.ts';
 import type { CliContext } from './context.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -50,7 +52,34 @@ export class BelfryClient {
     }
     const text = await response.text();
     if (!response.ok) throw new BelfryError('BAD_REQUEST', sentenceOf(text, response.status));
-    return text === '' ? undefined : (JSON.parse(text) as unknown);
+    return text === '' ? undefined : parseJson(text, this.#url);
+  }
+
+  /** The same, checked: an answer of another shape is not Belfry's. */
+  async ask<Schema extends z.ZodType>(
+    schema: Schema,
+    method: 'GET' | 'POST',
+    path: string,
+    form?: Readonly<Record<string, string>>,
+  ): Promise<z.output<Schema>> {
+    const parsed = schema.safeParse(await this.request(method, path, form));
+    if (parsed.success) return parsed.data;
+    throw new BelfryError('BAD_REQUEST', `what answers at ${this.#url} is not Belfry, or another version of it`);
+  }
+}
+
+function addressOf(text: string): string {
+  const address = /^https?:\/\//i.test(text) ? text : `http://${text}`;
+  if (!URL.canParse(address))
+    throw new BelfryError('BAD_REQUEST', `not an address: ${JSON.stringify(text)} (such as http://127.0.0.1:9559)`);
+  return address.replace(/\/+$/, '');
+}
+
+function parseJson(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new BelfryError('BAD_REQUEST', `what answers at ${url} is not Belfry: no JSON`, { cause: error });
   }
 }
 
