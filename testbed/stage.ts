@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BelfryProcess, type BelfryOptions } from './belfry-process.ts';
 import { MailSink } from './mail-sink.ts';
@@ -64,7 +64,7 @@ export class Stage implements AsyncDisposable {
   /** Writes belfry.yaml; a running Belfry notices. JSON is YAML. */
   configure(options: StageOptions): void {
     mkdirSync(this.dir, { recursive: true });
-    if (options.rules !== undefined) writeFileSync(join(this.dir, 'rules.yaml'), options.rules);
+    if (options.rules !== undefined) writeWhole(join(this.dir, 'rules.yaml'), options.rules);
     const config = {
       storage: { path: 'data' },
       http: { listen: '127.0.0.1:0' },
@@ -77,7 +77,7 @@ export class Stage implements AsyncDisposable {
       ...options.config,
       clusters: options.clusters.map((cluster) => ({ owner: 'team', ...cluster })),
     };
-    writeFileSync(this.configPath, `${JSON.stringify(config, null, 2)}\n`);
+    writeWhole(this.configPath, `${JSON.stringify(config, null, 2)}\n`);
   }
 
   /** After `belfry.kill9()` or `belfry.stop()`: another process on the same data. */
@@ -100,4 +100,10 @@ export class Stage implements AsyncDisposable {
       ...(env === undefined ? {} : { env }),
     };
   }
+}
+
+/** In one step: whoever reads at any moment finds the old text or the new one, never half of it. */
+function writeWhole(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
 }
