@@ -106,5 +106,6 @@ function slackNotifier(receiver: SlackReceiverOptions, message: MessageOptions, 
     return new SlackWebhookNotifier({ url: webhookUrl, mention, message, poster, clock, timeoutMs: SLACK_TIMEOUT_MS });
   if (channel === undefined || slack === undefined) throw new BelfryError('CONFIG_INVALID', 'a Slack receiver needs a channel and a token');
   const client = new SlackClient({ token: slack.token, apiUrl: slack.apiUrl, poster, clock, timeoutMs: SLACK_TIMEOUT_MS });
+  void client.rehearse();
   return new SlackNotifier({ client, token: slack.token, channel, mention, message });
 }

@@ -44,6 +44,11 @@ export class AlertingRule {
     return this.#entries.values();
   }
 
+  /** Does for nobody what the first alert would be the first to do. */
+  rehearse(evaluation: Evaluation): void {
+    this.#maker.rehearse(evaluation);
+  }
+
   /** Takes over the alerts of the rule this one replaces. */
   adopt(old: AlertingRule): void {
     this.#entries = old.#entries;
