@@ -33,7 +33,7 @@ export function alertsCommand(program: Command, context: CliContext): void {
     .action(async (options: ClientOptions & { cluster?: string; watch?: boolean; json?: boolean }) => {
       const client = new BelfryClient(options, context);
       const read = async (): Promise<readonly Alert[]> => {
-        const { data } = answerSchema.parse(await client.request('GET', '/api/v1/alerts'));
+        const { data } = await client.ask(answerSchema, 'GET', '/api/v1/alerts');
         return sorted(data.alerts.filter(({ labels }) => options.cluster === undefined || labels['cluster'] === options.cluster));
       };
       const show = (alerts: readonly Alert[]): void => {

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { parseDocument } from 'yaml';
+import { isMap, parseDocument } from 'yaml';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
+import { readTextFile } from '../config/secrets.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { checkRuleFiles, readRuleFiles } from '../rules/load.ts';
 import { DEFAULT_EVALUATION_INTERVAL_MS } from '../rules/ports.ts';
@@ -11,6 +12,8 @@ import { formatProblem } from '../rules/yaml-reader.ts';
 import { type ConfigOptions, loadOptionsOf } from './config-options.ts';
 import type { CliContext } from './context.ts';
 import { printable } from './table.ts';
+
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 interface Checked {
   readonly file: string;
@@ -35,7 +38,7 @@ export function checkCommand(program: Command, context: CliContext): void {
     )
     .action(async (files: readonly string[], options: { json?: boolean }) => {
       const checked: Checked[] = [];
-      for (const file of files.length === 0 ? [defaultFile(context)] : files) checked.push(await check(file, context));
+      for (const file of filesOf(files, context)) checked.push(await check(file, context));
       if (checked.some(({ problems }) => problems.length > 0)) context.setExitCode(1);
       if (options.json === true) context.out.write(`${JSON.stringify({ files: checked }, null, 2)}\n`);
       else for (const result of checked) report(result, context);
@@ -49,37 +52,61 @@ function defaultFile(context: CliContext): string {
   return path;
 }
 
+/** The files that are named; of a folder those that end as YAML does, in the order of their names. */
+function filesOf(named: readonly string[], context: CliContext): readonly string[] {
+  if (named.length === 0) return [defaultFile(context)];
+  return named.flatMap((path) => {
+    const absolute = resolve(context.workingFolder, path);
+    if (statSync(absolute, { throwIfNoEntry: false })?.isDirectory() !== true) return [path];
+    const found = readdirSync(absolute).filter((name) => /^[^.].*\.ya?ml$/i.test(name));
+    if (found.length === 0) throw new BelfryError('BAD_REQUEST', `no YAML file in ${path}`);
+    return found.toSorted().map((name) => join(path, name));
+  });
+}
+
 async function check(file: string, context: CliContext): Promise<Checked> {
   let text: string;
   try {
-    text = readFileSync(join(file), 'utf8');
+    text = readTextFile(resolve(context.workingFolder, file), MAX_FILE_BYTES);
   } catch (error) {
     return { file, summary: '', problems: [`${file}:1:1 cannot read it: ${errorText(error)}`], warnings: [] };
   }
-  return isRuleFile(text) ? checkRules([file]) : checkConfig(file, context);
+  return isRuleFile(text) ? checkRules([file], context, DEFAULT_EVALUATION_INTERVAL_MS) : checkConfig(file, context);
 }
 
 /** A rule file is known by its one key, so that both kinds can be named in one command. */
 function isRuleFile(text: string): boolean {
-  const value: unknown = parseDocument(text).toJS({ maxAliasCount: 100 });
-  return typeof value === 'object' && value !== null && 'groups' in value;
+  const { contents } = parseDocument(text, { prettyErrors: false, logLevel: 'silent' });
+  return isMap(contents) && contents.has('groups');
 }
 
+/** The configuration's mistakes and those of the rule files it names, as far as it could be read. */
 async function checkConfig(file: string, context: CliContext): Promise<Checked> {
-  const { config, problems } = loadConfig({ ...loadOptionsOf({ config: file }, context), readSecrets: false });
-  if (config === undefined) return { file, summary: '', problems: problems.map(problemText), warnings: [] };
-  const rules = await checkRules(config.ruleFiles);
-  return { ...rules, file, summary: `${config.clusters.length} clusters, ${config.owners.length} owners, ${rules.summary}` };
+  const { config, problems, ruleFiles } = loadConfig({ ...loadOptionsOf({ config: file }, context), readSecrets: false });
+  const rules = await checkRules(ruleFiles, context, config?.evaluationIntervalMs ?? DEFAULT_EVALUATION_INTERVAL_MS);
+  const parts = config === undefined ? [] : [count(config.clusters.length, 'cluster'), count(config.owners.length, 'owner')];
+  return { ...rules, file, summary: [...parts, rules.summary].join(', '), problems: [...problems.map(problemText), ...rules.problems] };
 }
 
-async function checkRules(files: readonly string[]): Promise<Checked> {
-  const { ruleSet, problems } = checkRuleFiles(await readRuleFiles(files), { evaluationIntervalMs: DEFAULT_EVALUATION_INTERVAL_MS });
-  const rules = ruleSet.groups.reduce((sum, group) => sum + group.rules.length, 0);
-  return { file: files.join(', '), summary: `${rules} rules`, problems: problems.map(formatProblem), warnings: ruleSet.warnings };
+async function checkRules(files: readonly string[], { workingFolder }: CliContext, evaluationIntervalMs: number): Promise<Checked> {
+  const file = files.join(', ');
+  try {
+    const read = await readRuleFiles(files.map((path) => resolve(workingFolder, path)));
+    const named = read.map(({ text }, i) => ({ path: files[i] ?? '', text }));
+    const { ruleSet, problems } = checkRuleFiles(named, { evaluationIntervalMs });
+    const rules = ruleSet.groups.reduce((sum, group) => sum + group.rules.length, 0);
+    return { file, summary: count(rules, 'rule'), problems: problems.map(formatProblem), warnings: ruleSet.warnings };
+  } catch (error) {
+    return { file, summary: '', problems: [errorText(error)], warnings: [] };
+  }
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 function report({ file, summary, problems, warnings }: Checked, { out, err }: CliContext): void {
   for (const warning of warnings) err.write(`warning: ${printable(warning)}\n`);
   for (const problem of problems) err.write(`${printable(problem)}\n`);
-  out.write(problems.length === 0 ? `${file}: ok, ${summary}\n` : `${file}: ${problems.length} mistakes\n`);
+  out.write(`${printable(file)}: ${problems.length === 0 ? `ok, ${summary}` : count(problems.length, 'mistake')}\n`);
 }

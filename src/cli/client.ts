@@ -27,8 +27,11 @@ export class BelfryClient {
   readonly #signal: AbortSignal;
 
   constructor(options: ClientOptions, context: CliContext) {
-    this.#url = (options.url ?? context.environment.url ?? 'http://127.0.0.1:9559').replace(/\/$/, '');
-    this.#token = context.environment.token ?? tokenIn(resolve(context.workingFolder, options.data ?? 'data'));
+    this.#url = addressOf(options.url ?? context.environment.url ?? 'http://127.0.0.1:9559');
+    // The token of this machine's Belfry is told to no other, unless its folder was named.
+    const local = options.data !== undefined || isLoopback(new URL(this.#url).hostname.replace(/^\[(.*)\]$/, '$1'));
+    const folder = resolve(context.workingFolder, options.data ?? 'data');
+    this.#token = context.environment.token ?? (local ? tokenIn(folder) : undefined);
     this.#signal = context.signal;
   }
 

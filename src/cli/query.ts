@@ -31,15 +31,12 @@ export function queryCommand(program: Command, context: CliContext): void {
     )
     .action(async (expression: string, options: ClientOptions & { time?: string; json?: boolean }) => {
       const client = new BelfryClient(options, context);
-      const answer = await client.request('POST', '/api/v1/query', {
-        query: expression,
-        ...(options.time === undefined ? {} : { time: options.time }),
-      });
+      const form = { query: expression, ...(options.time === undefined ? {} : { time: options.time }) };
       if (options.json === true) {
-        context.out.write(`${JSON.stringify(answer, null, 2)}\n`);
+        context.out.write(`${JSON.stringify(await client.request('POST', '/api/v1/query', form), null, 2)}\n`);
         return;
       }
-      const { data, warnings, infos } = answerSchema.parse(answer);
+      const { data, warnings, infos } = await client.ask(answerSchema, 'POST', '/api/v1/query', form);
       for (const note of [...warnings, ...infos]) context.err.write(`note: ${printable(note)}\n`);
       for (const line of linesOf(data)) context.out.write(`${line}\n`);
       if (data.resultType === 'vector' && data.result.length === 0) context.err.write('no series match\n');
@@ -52,7 +49,7 @@ function linesOf(data: z.output<typeof answerSchema>['data']): readonly string[]
     case 'string':
       return [printable(data.result[1])];
     case 'vector':
-      return data.result.map(({ metric, value }) => `${printable(Labels.of(metric).toString())} ${value[1]}`);
+      return data.result.map(({ metric, value }) => `${printable(Labels.of(metric).toString())} ${printable(value[1])}`);
     case 'matrix':
       return data.result.flatMap(({ metric, values }) => [
         printable(Labels.of(metric).toString()),

@@ -15,12 +15,15 @@ export function sendTestCommand(program: Command, context: CliContext): void {
     .addHelpText('after', '\nThe message says that it is a test. Exit status: 1 when one of the channels failed.')
     .action(async (options: ClientOptions & { owner: string; json?: boolean }) => {
       const client = new BelfryClient(options, context);
-      const answer = answerSchema.parse(await client.request('POST', `/api/belfry/v1/owners/${encodeURIComponent(options.owner)}/test`));
+      const answer = await client.ask(answerSchema, 'POST', `/api/belfry/v1/owners/${encodeURIComponent(options.owner)}/test`);
       if (answer.deliveries.some(({ ok }) => !ok)) context.setExitCode(1);
       if (options.json === true) context.out.write(`${JSON.stringify(answer, null, 2)}\n`);
       else
         context.out.write(
-          table([['CHANNEL', 'OUTCOME'], ...answer.deliveries.map(({ integration, outcome }) => [integration, printable(outcome)])]),
+          table([
+            ['CHANNEL', 'OUTCOME'],
+            ...answer.deliveries.map(({ integration, outcome }) => [printable(integration), printable(outcome)]),
+          ]),
         );
     });
 }

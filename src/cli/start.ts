@@ -28,11 +28,7 @@ export function startCommand(program: Command, context: CliContext): void {
     .option('--data <folder>', 'where state and samples are kept, instead of storage.path')
     .option('--listen <host:port>', 'where the HTTP API listens, instead of http.listen', parseListen)
     .option('--insecure', 'listen on other addresses than loopback without TLS')
-    .addOption(
-      new Option('--log-level <level>', 'how much is logged (BELFRY_LOG_LEVEL)')
-        .choices(LOG_LEVELS)
-        .default(logLevelOf(context)),
-    )
+    .addOption(new Option('--log-level <level>', 'how much is logged (BELFRY_LOG_LEVEL)').choices(LOG_LEVELS).default(logLevelOf(context)))
     .option('--json', 'one line of JSON on standard output when it is up; the log goes to standard error')
     .addHelpText(
       'after',
@@ -47,8 +43,7 @@ export function startCommand(program: Command, context: CliContext): void {
 
 async function run(options: StartOptions, context: CliContext): Promise<void> {
   const { clock } = context;
-  if (options.logLevel === undefined)
-    throw new BelfryError('BAD_REQUEST', `BELFRY_LOG_LEVEL: expected one of ${LOG_LEVELS.join(', ')}`);
+  if (options.logLevel === undefined) throw new BelfryError('BAD_REQUEST', `BELFRY_LOG_LEVEL: expected one of ${LOG_LEVELS.join(', ')}`);
   const log = createLogger(options.logLevel, context.err);
   const loadOptions = loadOptionsOf(options, context);
   const first = loadConfigOrThrow(loadOptions);

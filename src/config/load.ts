@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
 import { BelfryError, errorText } from '../core/errors.ts';
 import type { Environment } from './env.ts';
 import type { BelfryConfig, HostPort } from './config.ts';
+import { parsePlaced, valueOf } from './parse-yaml.ts';
 import { type ConfigPath, type ConfigProblem, type PlacedDocument, positionOf, problemsOf, problemText } from './problems.ts';
 import { resolveConfig } from './resolve.ts';
 import { type ConfigFile, configFileSchema } from './schema.ts';
-import { FileSource } from './secrets.ts';
+import { FileSource, readTextFile } from './secrets.ts';
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
@@ -31,32 +32,41 @@ export interface LoadResult {
   readonly problems: readonly ConfigProblem[];
   /** Every file that was read, to be watched for changes. */
   readonly files: readonly string[];
+  /** The rule files that are named and there, also where other things are wrong. */
+  readonly ruleFiles: readonly string[];
 }
 
 /** Reads a configuration whole: every problem at once, and no effect on anything running. Throws nothing. */
 export function loadConfig(options: LoadOptions): LoadResult {
   const problems: ConfigProblem[] = [];
-  const placed = options.path === undefined ? withoutFile(options) : readDocument(options.path, problems);
-  if (placed === undefined || problems.length > 0) return { config: undefined, problems: sorted(problems), files: filesOf(options, []) };
-
-  const parsed = configFileSchema.safeParse(placed.document.toJS({ maxAliasCount: 100 }) ?? {});
-  if (!parsed.success) {
-    return { config: undefined, problems: sorted(problemsOf(placed, parsed.error.issues)), files: filesOf(options, []) };
+  const placed = options.path === undefined ? withoutFile(options, problems) : readDocument(options, options.path, problems);
+  const parsed = placed === undefined ? undefined : parseValue(placed, problems);
+  if (placed === undefined || parsed?.success !== true) {
+    const found = placed === undefined || parsed?.error === undefined ? problems : problemsOf(placed, parsed.error.issues);
+    return { config: undefined, problems: sorted(found), files: filesOf(options, []), ruleFiles: [] };
   }
   const report = (path: ConfigPath, message: string, ofKey = false): void => {
     problems.push({ file: placed.file, position: positionOf(placed, path, ofKey), path, message });
   };
-  const folder = options.path === undefined ? options.workingFolder : dirname(resolve(options.workingFolder, options.path));
+  const folder = options.path === undefined ? options.workingFolder : dirname(absolutePath(options, options.path));
   const source = new FileSource({ folder, environment: options.environment, report, readSecrets: options.readSecrets ?? true });
   const ruleFiles = expandRules(parsed.data, options, source, report);
-  const hash = createHash('sha256').update(placed.document.toString());
   const resolved = resolveConfig(parsed.data, { source, report });
-  for (const text of source.read.values()) hash.update(text);
-  for (const file of ruleFiles) hash.update(readIfThere(file));
   const files = filesOf(options, [...source.read.keys(), ...ruleFiles]);
-  if (problems.length > 0) return { config: undefined, problems: sorted(problems), files };
-  const config = { ...resolved, file: options.path, ruleFiles, hash: hash.digest('hex').slice(0, 16) };
-  return { config, problems: [], files };
+  if (problems.length > 0) return { config: undefined, problems: sorted(problems), files, ruleFiles };
+  const texts = [...source.read, ...ruleFiles.map((file) => [file, readIfThere(file)] as const)];
+  const hash = createHash('sha256')
+    .update(JSON.stringify([placed.text, texts]))
+    .digest('hex')
+    .slice(0, 16);
+  return { config: { ...resolved, file: options.path, ruleFiles, hash }, problems: [], files, ruleFiles };
+}
+
+/** What the schema says of the file; undefined, and a problem, where the YAML has no value. */
+function parseValue(placed: PlacedDocument, problems: ConfigProblem[]): z.ZodSafeParseResult<ConfigFile> | undefined {
+  if (problems.length > 0) return undefined;
+  const value = valueOf(placed, problems);
+  return problems.length > 0 ? undefined : configFileSchema.safeParse(value ?? {});
 }
 
 /** The configuration, or one `CONFIG_INVALID` that lists every problem, a line each. */
@@ -66,33 +76,26 @@ export function loadConfigOrThrow(options: LoadOptions): LoadResult & { config: 
   throw new BelfryError('CONFIG_INVALID', result.problems.map(problemText).join('\n'));
 }
 
-function readDocument(path: string, problems: ConfigProblem[]): PlacedDocument | undefined {
-  const at = { file: path, position: { line: 1, column: 1 }, path: [] };
-  let text: string;
+function readDocument(options: LoadOptions, path: string, problems: ConfigProblem[]): PlacedDocument | undefined {
   try {
-    if (statSync(path).size > MAX_CONFIG_BYTES) throw new Error(`larger than ${MAX_CONFIG_BYTES} bytes`);
-    text = readFileSync(path, 'utf8');
+    return parsePlaced(path, readTextFile(absolutePath(options, path), MAX_CONFIG_BYTES), problems);
   } catch (error) {
-    problems.push({ ...at, message: `cannot read it: ${errorText(error)}` });
+    problems.push({ file: path, position: { line: 1, column: 1 }, path: [], message: `cannot read it: ${errorText(error)}` });
     return undefined;
   }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  for (const error of document.errors) {
-    const { line, col } = lines.linePos(error.pos[0]);
-    problems.push({ ...at, position: { line, column: col }, message: error.message });
-  }
-  return { file: path, document, lines };
+}
+
+function absolutePath({ workingFolder }: LoadOptions, path: string): string {
+  return resolve(workingFolder, path);
 }
 
 /** What runs without a file: one cluster at the given brokers, nobody to tell, this host. */
-function withoutFile(options: LoadOptions): PlacedDocument {
+function withoutFile(options: LoadOptions, problems: ConfigProblem[]): PlacedDocument | undefined {
   const brokers = options.brokers ?? [{ host: 'localhost', port: 9092 }];
   const text = JSON.stringify({
     clusters: [{ name: 'kafka', brokers: brokers.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`) }],
   });
-  const lines = new LineCounter();
-  return { file: '(no configuration file)', document: parseDocument(text, { lineCounter: lines }), lines };
+  return parsePlaced('(no configuration file)', text, problems);
 }
 
 function expandRules(
@@ -104,12 +107,10 @@ function expandRules(
   if (file.rules === undefined) return [options.defaultRules];
   const found = new Set<string>();
   for (const [index, pattern] of file.rules.entries()) {
-    const absolute = source.absolute(pattern);
-    const matches = /[*?[{]/.test(pattern)
-      ? globSync(absolute)
-      : [absolute].filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
-    if (matches.length === 0) report(['rules', index], `no such file: ${pattern}`);
-    for (const match of matches) found.add(match);
+    const named = /[*?[{]/.test(pattern) ? globSync(pattern, { cwd: source.folder }) : [pattern];
+    const files = named.map((path) => source.absolute(path)).filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+    if (files.length === 0) report(['rules', index], `no such file: ${pattern}`);
+    for (const file of files) found.add(file);
   }
   return [...found].toSorted();
 }
@@ -124,7 +125,7 @@ function readIfThere(file: string): string {
 }
 
 function filesOf(options: LoadOptions, more: readonly string[]): readonly string[] {
-  return options.path === undefined ? more : [resolve(options.workingFolder, options.path), ...more];
+  return options.path === undefined ? more : [absolutePath(options, options.path), ...more];
 }
 
 function sorted(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {

@@ -24,6 +24,7 @@ export function problemText(problem: ConfigProblem): string {
 /** A YAML file with the places of its parts. */
 export interface PlacedDocument {
   readonly file: string;
+  readonly text: string;
   readonly document: Document;
   readonly lines: LineCounter;
 }

@@ -1,8 +1,18 @@
 import { nearestName } from '../core/nearest.ts';
 import { BelfryError } from '../core/errors.ts';
+import { isLoopback } from '../core/loopback.ts';
 import { compileRegex } from '../core/regex.ts';
 import type { Secret } from '../core/secret.ts';
-import type { AppliedThresholds, BelfryConfig, ClusterConfig, ExporterConfig, HttpConfig, SaslConfig, TlsConfig } from './config.ts';
+import type {
+  AppliedThresholds,
+  BelfryConfig,
+  ClusterConfig,
+  ExporterConfig,
+  HostPort,
+  HttpConfig,
+  SaslConfig,
+  TlsConfig,
+} from './config.ts';
 import type { ConfigPath } from './problems.ts';
 import { resolveReceivers } from './receivers.ts';
 import { type ClusterFile, type ConfigFile, DEFAULT_THRESHOLDS } from './schema.ts';
@@ -50,23 +60,43 @@ function checkNames(file: ConfigFile, { report }: ResolveContext): void {
       if (label in cluster.labels) report(['clusters', index, 'labels', label], `the label ${label} is Belfry's own`, true);
     }
   }
+  for (const [index, cluster] of file.clusters.entries()) checkAddresses(cluster, ['clusters', index], report);
   if (file.host.cluster !== undefined && !seen.has(file.host.cluster)) report(['host', 'cluster'], `no such cluster: ${file.host.cluster}`);
   if (file.default_owner === undefined) {
     if (owners.length > 0) report(['owners'], 'default_owner is required once there are owners: alerts that nobody owns go there', true);
   } else if (!owners.includes(file.default_owner)) unknownOwner(['default_owner'], file.default_owner);
 }
 
+/** One address twice is one connection counted twice, or two rows a tick for the same series. */
+function checkAddresses(cluster: ClusterFile, path: ConfigPath, report: ResolveContext['report']): void {
+  const twice = (addresses: readonly HostPort[], at: ConfigPath, seen: Set<string>, job = ''): void => {
+    for (const [index, { host, port }] of addresses.entries()) {
+      const address = `${job} ${host.toLowerCase()}:${port}`;
+      if (seen.has(address)) report([...at, index], `${host}:${port} is named twice`);
+      seen.add(address);
+    }
+  };
+  twice(cluster.brokers, [...path, 'brokers'], new Set());
+  const scraped = new Set<string>();
+  for (const [index, { job, targets, path: page, labels }] of cluster.exporters.entries()) {
+    const at = [...path, 'exporters', index];
+    twice(targets, [...at, 'targets'], scraped, `${job} ${page}`);
+    for (const label of ['cluster', 'job', 'instance', '__name__']) {
+      if (Object.hasOwn(labels, label)) report([...at, 'labels', label], `the label ${label} is Belfry's own`, true);
+    }
+  }
+}
+
 function resolveHttp(file: ConfigFile, { source, report }: ResolveContext): HttpConfig {
   const { listen, tls } = file.http;
-  const loopback = ['localhost', '::1'].includes(listen.host) || listen.host.startsWith('127.');
-  if (!loopback && tls === undefined && !file.http.insecure) {
+  if (!isLoopback(listen.host) && tls === undefined && !file.http.insecure) {
     report(['http', 'listen'], `${listen.host} is reachable from other machines: give http.tls, or set http.insecure: true`);
   }
   const cert = source.text(tls?.cert_file, ['http', 'tls', 'cert_file']);
   const key = source.secret({ key_file: tls?.key_file }, 'key', ['http', 'tls']);
   return {
     listen,
-    externalUrl: file.http.external_url?.replace(/\/$/, ''),
+    externalUrl: file.http.external_url?.replace(/\/+$/, ''),
     insecure: file.http.insecure,
     tls: cert === undefined || key === undefined ? undefined : { cert, key },
   };

@@ -22,7 +22,11 @@ export const DEFAULT_THRESHOLDS = {
 } as const;
 
 const thresholdNames = Object.keys(DEFAULT_THRESHOLDS);
-const thresholdsSchema = strict(Object.fromEntries(thresholdNames.map((key) => [key, z.number().optional()])));
+const thresholdsSchema = strict(
+  Object.fromEntries(
+    thresholdNames.map((key) => [key, (key.endsWith('_ratio') ? z.number().min(0).max(1) : z.number().nonnegative()).optional()]),
+  ),
+);
 
 const tlsSchema = strict({
   ca_file: filePath.optional(),
@@ -102,7 +106,7 @@ export const configFileSchema = strict({
   }).prefault({}),
   http: strict({
     listen: listenAddress().default({ host: '127.0.0.1', port: 9559 }),
-    external_url: z.url().optional(),
+    external_url: z.string().refine(isPlainHttpUrl, 'expected an http or https address without user, query and fragment').optional(),
     insecure: z.boolean().default(false),
     tls: strict({ cert_file: filePath, key_file: filePath }).optional(),
   }).prefault({}),
@@ -128,6 +132,12 @@ export const configFileSchema = strict({
   time_intervals: notInThisVersion(),
   templates: notInThisVersion(),
 });
+
+function isPlainHttpUrl(text: string): boolean {
+  if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '' && !/[?#\s]/.test(text);
+}
 
 export type ConfigFile = z.output<typeof configFileSchema>;
 export type ClusterFile = ConfigFile['clusters'][number];

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { errorText } from '../core/errors.ts';
@@ -7,9 +8,20 @@ import type { ConfigPath } from './problems.ts';
 
 const MAX_SECRET_FILE_BYTES = 1024 * 1024;
 
+/** The text of a file. Throws where it is none (a folder, a device), too large, or no UTF-8. */
+export function readTextFile(path: string, maxBytes: number): string {
+  const stat = statSync(path);
+  if (!stat.isFile() && !stat.isFIFO()) throw new Error('not a file');
+  if (stat.size > maxBytes) throw new Error(`larger than ${maxBytes} bytes`);
+  const bytes = readFileSync(path);
+  if (!isUtf8(bytes)) throw new Error('not in UTF-8');
+  return bytes.toString('utf8');
+}
+
 /** Reads the files and variables a configuration names. Every failure is reported with its path, none is thrown. */
 export class FileSource {
-  readonly #folder: string;
+  /** Where relative paths start. */
+  readonly folder: string;
   readonly #environment: Environment;
   readonly #report: (path: ConfigPath, message: string) => void;
   readonly #readSecrets: boolean;
@@ -20,17 +32,17 @@ export class FileSource {
     folder: string;
     environment: Environment;
     report: (path: ConfigPath, message: string) => void;
-    /** False for an offline check on a machine that has no secrets. */
+    /** False for an offline check, which goes on as if every secret were there. */
     readSecrets: boolean;
   }) {
-    this.#folder = options.folder;
+    this.folder = options.folder;
     this.#environment = options.environment;
     this.#report = options.report;
     this.#readSecrets = options.readSecrets;
   }
 
   absolute(path: string): string {
-    return isAbsolute(path) ? path : join(this.#folder, path);
+    return isAbsolute(path) ? path : join(this.folder, path);
   }
 
   /** The text of a file; undefined, and a problem, where it cannot be read. */
@@ -38,8 +50,7 @@ export class FileSource {
     if (file === undefined) return undefined;
     const absolute = this.absolute(file);
     try {
-      if (statSync(absolute).size > MAX_SECRET_FILE_BYTES) throw new Error(`larger than ${MAX_SECRET_FILE_BYTES} bytes`);
-      const text = readFileSync(absolute, 'utf8');
+      const text = readTextFile(absolute, MAX_SECRET_FILE_BYTES);
       this.read.set(absolute, text);
       return text;
     } catch (error) {
@@ -69,18 +80,17 @@ export class FileSource {
     }
     const value = lookup(only) ?? '';
     if (only === name) return new Secret(value);
-    if (only.endsWith('_file')) {
-      const text = this.text(value, [...path, only]);
-      return text === undefined ? this.#absent() : new Secret(text.replace(/\r?\n$/, ''));
-    }
+    if (!this.#readSecrets) return new Secret('');
+    if (only.endsWith('_file')) return this.#secretOfFile(value, [...path, only]);
     const variable = this.#environment.lookup(value);
     if (variable !== undefined) return new Secret(variable);
-    if (this.#readSecrets) this.#report([...path, only], `the environment variable ${value} is not set`);
-    return this.#absent();
+    this.#report([...path, only], `the environment variable ${value} is not set`);
+    return undefined;
   }
 
-  /** An offline check goes on as if the secret were there. */
-  #absent(): Secret | undefined {
-    return this.#readSecrets ? undefined : new Secret('');
+  #secretOfFile(file: string, path: ConfigPath): Secret | undefined {
+    const text = this.text(file, path)?.replace(/\r?\n$/, '');
+    if (text === '') this.#report(path, `${file} is empty`);
+    return text === undefined || text === '' ? undefined : new Secret(text);
   }
 }

@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CliContext } from '../../src/cli/context.ts';
+import { buildProgram } from '../../src/cli/program.ts';
+import type { Environment } from '../../src/config/env.ts';
+import { ManualClock } from '../../src/core/clock.ts';
+import { errorText } from '../../src/core/errors.ts';
+import { NOW } from '../http/harness.ts';
+
+export interface RunResult {
+  readonly out: string;
+  readonly err: string;
+  readonly exitCode: number;
+  /** What the process would print as its last line; empty where the command ended well. */
+  readonly failure: string;
+}
+
+/** A folder to run commands in, with an environment of its own. */
+export class Shell {
+  readonly folder = mkdtempSync(join(tmpdir(), 'belfry-cli-'));
+  readonly variables: Partial<Record<Exclude<keyof Environment, 'lookup'>, string>> = {};
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Runs one command in this process, as main does. */
+  async run(...args: readonly string[]): Promise<RunResult> {
+    const written = { out: '', err: '' };
+    let exitCode = 0;
+    const context = this.context({
+      out: { isTerminal: false, write: (text) => void (written.out += text) },
+      err: { isTerminal: false, write: (text) => void (written.err += text) },
+      setExitCode: (code) => void (exitCode = code),
+    });
+    try {
+      await buildProgram(context).parseAsync(['node', 'belfry', ...args]);
+      return { ...written, exitCode, failure: '' };
+    } catch (error) {
+      const code = error instanceof Error && 'exitCode' in error ? Number(error.exitCode) : 1;
+      return { ...written, exitCode: code, failure: errorText(error) };
+    }
+  }
+
+  context(more: Partial<CliContext>): CliContext {
+    const environment: Environment = {
+      kafkaBrokers: undefined,
+      configPath: undefined,
+      logLevel: undefined,
+      url: undefined,
+      token: undefined,
+      lookup: () => undefined,
+      ...this.variables,
+    };
+    return {
+      environment,
+      clock: new ManualClock(NOW),
+      workingFolder: this.folder,
+      installation: join(import.meta.dirname, '../..'),
+      version: '1.2.3',
+      out: { isTerminal: false, write: () => undefined },
+      err: { isTerminal: false, write: () => undefined },
+      signal: new AbortController().signal,
+      onHangup: () => undefined,
+      setExitCode: () => undefined,
+      ...more,
+    };
+  }
+}
