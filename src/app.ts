@@ -145,7 +145,12 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   if (config.host.collect)
     scheduler.add(new HostCollector({ ...config.host, instance: hostname(), writer: samples.writer, clock }), { now: true });
 
+  // A cluster that left the configuration while Belfry was down will never be heard of again.
+  const left = new Set(expectedBrokers.clusters());
+  for (const { name } of config.clusters) left.delete(name);
+  samples.endTargets((id) => left.has(clusterOfTarget(id)), clock.now());
   rules.start();
+  rules.targetRemoved((labels) => left.has(labels.get('cluster')));
   lifecycle.onStop('rules', () => rules.stop());
   const watches = new Map<string, ClusterWatch>();
   const watch = (cluster: BelfryConfig['clusters'][number]): void => {
@@ -242,6 +247,12 @@ function createNotifiers(config: BelfryConfig, { clock, log }: AppOptions): Noti
     clock,
     logger: log,
   });
+}
+
+/** The cluster in the id of what is collected from one: `kafka/orders-dal/health`, `liveness/orders-dal`, `scrape/…`. */
+function clusterOfTarget(id: string): string {
+  const [room = '', cluster = ''] = id.split('/');
+  return ['kafka', 'liveness', 'scrape'].includes(room) ? cluster : '';
 }
 
 function refuseWhatNeedsARestart(before: BelfryConfig, next: BelfryConfig): void {

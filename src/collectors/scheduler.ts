@@ -8,7 +8,10 @@ export interface ScheduledJob {
   readonly id: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** Must return soon after the signal is aborted. `ts` is the tick it belongs to. A rejection is counted, and logged once until a run is good. */
+  /**
+   * Must return soon after the signal is aborted. `ts` is the tick it belongs to. A rejection is counted, and logged once
+   * until a run is good.
+   */
   run(ts: number, signal: AbortSignal): Promise<void>;
 }
 

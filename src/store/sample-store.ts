@@ -55,6 +55,8 @@ export interface SampleStore {
   flush(): boolean;
   /** Flushes, seals and forgets from now on, every few seconds, until `close`. */
   start(): void;
+  /** Ends, at `ts`, the series of targets from before a restart that nobody will write again. */
+  endTargets(matches: (id: string) => boolean, ts: number): void;
   stats(): StoreStats;
   /** Flushes and lets the file go. Idempotent. */
   close(): void;
@@ -137,6 +139,14 @@ class OpenStore implements SampleStore {
       });
     };
     arm(intervalMs);
+  }
+
+  endTargets(matches: (id: string) => boolean, ts: number): void {
+    for (const [id, target] of this.#head.targets) {
+      if (!matches(id)) continue;
+      target.markStale(ts);
+      this.#head.removeTarget(id);
+    }
   }
 
   stats(): StoreStats {

@@ -99,6 +99,17 @@ describe('history', () => {
     expect(instantOf(reopened().reader.select(ALL, 0, T0 + 3000), T0 + 3000)).toEqual({ 'a{x="1"}': 9 });
   });
 
+  it('of targets that are gone for good can be ended after it', () => {
+    const before = openStore();
+    fill(before, 0, 3);
+    before.writer.target('u').append(T0 + 2000, layout(metric('c', 'x=1')), Float64Array.of(5));
+    before.flush();
+    const store = reopened();
+    store.endTargets((id) => id === 't', T0 + 2001);
+    expect(instantOf(store.reader.select(ALL, 0, T0 + 2001), T0 + 2001)).toEqual({ 'c{x="1"}': 5 });
+    expect(everything(store)).toMatchObject(expected(0, 3));
+  });
+
   it('keeps NaN, infinities, negative zero and own timestamps through blocks, log and file', () => {
     const values = [NaN, Infinity, -Infinity, -0, 0.1, 1e300, 2 ** 60, 5e-324];
     const store = openStore();

@@ -15,6 +15,11 @@ export class BrokerStore<V extends string> {
     this.#verdicts = verdicts;
   }
 
+  /** Every cluster of which a broker is known, also one that is not configured any more. */
+  clusters(): ReadonlySet<string> {
+    return new Set(this.#db.rows('broker').map(({ cluster }) => cluster));
+  }
+
   load(cluster: string): readonly KnownBroker<V>[] {
     return this.#db.rows('broker', 'cluster = ? ORDER BY broker_id', cluster).map((row) => ({
       ...row,

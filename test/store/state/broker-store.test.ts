@@ -42,6 +42,7 @@ describe('expected brokers', () => {
     const found = new BrokerStore(second, VERDICTS).load('orders-dal');
     expect(found).toMatchObject(rows);
     expect(found).toHaveLength(2);
+    expect(new BrokerStore(second, VERDICTS).clusters()).toEqual(new Set(['orders-dal', 'orders-fra']));
     expect(new BrokerStore(second, []).load('orders-fra').map(({ verdict }) => verdict)).toEqual([undefined]);
     second.close();
     rmSync(folder, { recursive: true });
