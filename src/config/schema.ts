@@ -6,7 +6,10 @@ const name = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}$/, 'must be letters, digits, ".", "_" and "-", beginning with a letter or digit');
 const labelName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'must be a label name');
-const filePath = z.string().min(1);
+const filePath = z
+  .string()
+  .min(1)
+  .refine((path) => !path.includes('\0'), 'no path holds a NUL');
 
 /** The numbers of the default rules; each is the series `belfry_threshold{name, cluster}`. */
 export const DEFAULT_THRESHOLDS = {
