@@ -9,6 +9,7 @@ export class OutboxMeters {
   readonly #seconds: Histogram;
   readonly #dropped: Counter;
   readonly #dead: Gauge;
+  readonly #marked = new Map<string, Pick<OutboxRow, 'receiver' | 'integration' | 'index'>>();
 
   constructor(meter: Meter) {
     this.#size = meter.gauge('belfry_outbox_messages', 'Messages that wait or are on their way');
@@ -39,6 +40,7 @@ export class OutboxMeters {
     this.#outcomes.add(1, { integration, outcome: 'delivered' });
     this.#seconds.observe(latencyMs / 1000, { integration });
     this.#dead.set(0, { receiver, integration });
+    this.#marked.delete(`${receiver}\n${integration}`);
   }
 
   failed({ integration }: OutboxRow, outcome: 'retry' | 'give_up'): void {
@@ -46,8 +48,19 @@ export class OutboxMeters {
   }
 
   gaveUp(message: OutboxRow): void {
+    const { receiver, integration, index } = message;
     this.failed(message, 'give_up');
-    this.#dead.set(1, { receiver: message.receiver, integration: message.integration });
+    this.#dead.set(1, { receiver, integration });
+    this.#marked.set(`${receiver}\n${integration}`, { receiver, integration, index });
+  }
+
+  /** A destination that is not configured any more is not dead, and nothing will ever be delivered there to say so. */
+  forgetDead(isGone: (destination: Pick<OutboxRow, 'receiver' | 'integration' | 'index'>) => boolean): void {
+    for (const [key, destination] of this.#marked) {
+      if (!isGone(destination)) continue;
+      this.#dead.remove({ receiver: destination.receiver, integration: destination.integration });
+      this.#marked.delete(key);
+    }
   }
 
   dropped(reason: 'withdrawn' | 'full'): void {

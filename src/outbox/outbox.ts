@@ -64,6 +64,7 @@ export class Outbox {
       lane.slots.delete(slot);
       this.#assign(slot);
     }
+    this.#meters.forgetDead((destination) => this.#options.notifierFor(destination) === undefined);
     this.#schedulePump();
   }
 
@@ -281,7 +282,8 @@ export class Outbox {
       const told = this.#deliveries.statusOf(slot.key);
       for (const listener of this.#listeners) listener.onGiveUp?.(message, reason, told);
     });
-    this.#meters.gaveUp(message);
+    if (this.#options.notifierFor(message) === undefined) this.#meters.failed(message, 'give_up');
+    else this.#meters.gaveUp(message);
     log.error('notification_given_up', { group, receiver, integration, seq, reason });
   }
 

@@ -295,6 +295,25 @@ describe('giving up', () => {
     const labels = '{"receiver":"owner/orders","integration":"webhook"}';
     expect(dead).toEqual([`1 ${labels}`, `0 ${labels}`]);
   });
+
+  it('does not mark what has left the configuration, and takes the mark off what leaves it', async () => {
+    const dead: string[] = [];
+    const meter: Meter = {
+      ...silentMeter,
+      gauge: (name) => ({
+        set: (value, labels) => void (name === 'belfry_outbox_dead_destination' && dead.push(`${value} ${labels?.['integration']}`)),
+        remove: (labels) => void dead.push(`gone ${labels['integration']}`),
+      }),
+    };
+    begin({}, meter).notifier().script.push({ kind: 'give_up', reason: 'no' });
+    await setup.enqueue();
+    await setup.enqueue({ integration: 'pager' });
+    expect(dead).toEqual(['1 webhook']);
+    setup.notifiers.clear();
+    setup.outbox.reload();
+    setup.outbox.reload();
+    expect(dead).toEqual(['1 webhook', 'gone webhook']);
+  });
 });
 
 describe('its limits', () => {
