@@ -102,12 +102,18 @@ function methodNotAllowed(allowed: readonly string[], request: FastifyRequest, r
 /** Prometheus's envelope below /api, one line of text elsewhere. */
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
   const status = error instanceof BelfryError ? error.status : statusOf(error);
-  const text = status >= 500 && !(error instanceof BelfryError) ? 'internal error' : errorText(error);
+  const text = status >= 500 && !(error instanceof BelfryError) ? 'internal error' : placeOf(error) + errorText(error);
   if (status >= 500) log.error('http_request_failed', { route: request.routeOptions.url ?? 'none', error });
   reply.status(status);
   if (status === 401) reply.header('www-authenticate', TOKEN_NEEDED);
   if (!request.url.startsWith('/api/')) return reply.type('text/plain; charset=utf-8').send(`${text}\n`);
   return reply.send({ status: 'error', errorType: errorType(status), error: text });
+}
+
+/** `LINE:COLUMN: ` of what was asked, such as an expression, as Prometheus begins its answers; empty where it has no place. */
+function placeOf(error: unknown): string {
+  const position = error instanceof BelfryError ? error.position : undefined;
+  return position === undefined ? '' : `${position.line}:${position.column}: `;
 }
 
 function statusOf(error: unknown): number {

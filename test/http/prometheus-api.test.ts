@@ -70,8 +70,8 @@ describe('GET /api/v1/query', () => {
 
   it.each([
     ['no expression', { query: '' }, 400, 'bad_data', 'no expression'],
-    ['a mistake in it', { query: 'up{' }, 400, 'bad_data', ''],
-    ['a mistake of types', { query: 'rate(up)' }, 400, 'bad_data', ''],
+    ['a mistake in it', { query: 'up{' }, 400, 'bad_data', '1:4: '],
+    ['a mistake of types', { query: 'rate(up)' }, 400, 'bad_data', '1:'],
     ['what cannot be evaluated', { query: 'up + on() up' }, 422, 'execution', ''],
     ['a time that is none', { query: '1', time: 'yesterday' }, 400, 'bad_data', 'invalid parameter "time"'],
     ['a day that is none', { query: '1', time: '2024-02-30T00:00:00Z' }, 400, 'bad_data', 'invalid parameter "time"'],
