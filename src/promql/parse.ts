@@ -1,10 +1,11 @@
 import { errorText } from '../core/errors.ts';
 import { METRIC_NAME } from '../core/labels.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
+import { nearestName } from '../core/nearest.ts';
 import type { AggregateOp, At, BinaryOp, Expr, Matching, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
 import { children, isSetOp } from './ast.ts';
 import { DurationReader } from './durations.ts';
-import { FUNCTIONS, nearest } from './functions.ts';
+import { FUNCTIONS } from './functions.ts';
 import { describe, type Token } from './lexer.ts';
 import { errorAt } from './syntax-error.ts';
 import { TokenReader } from './token-reader.ts';
@@ -186,7 +187,7 @@ class Parser {
 
   #call(name: Token, depth: number): Expr {
     if (!FUNCTIONS.has(name.text)) {
-      const near = nearest(name.text, FUNCTIONS.keys());
+      const near = nearestName(name.text, FUNCTIONS.keys());
       const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
       throw this.#reader.error(name, `unknown function with name ${JSON.stringify(name.text)}${hint}`);
     }

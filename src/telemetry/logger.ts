@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { errorText } from '../core/errors.ts';
 import type { LogFields, Logger } from '../core/log.ts';
 import { Secret } from '../core/secret.ts';
 
@@ -38,11 +39,11 @@ function adapt(target: pino.Logger): Logger {
   };
 }
 
-/** Errors become their text and stack; a `Secret` prints itself as one. */
+/** Errors become their text, their causes appended, and their stack; a `Secret` prints itself as one. */
 function plain(fields: LogFields = {}): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(fields)) {
-    if (value instanceof Error) out[key] = { name: value.name, message: value.message, stack: value.stack };
+    if (value instanceof Error) out[key] = { name: value.name, message: errorText(value), stack: value.stack };
     else out[key] = value instanceof Secret ? value.toString() : value;
   }
   return out;
