@@ -138,10 +138,14 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   const configSeries = new ConfigSeries({ writer: samples.writer, intervalMs: OWN_INTERVAL_MS });
   configSeries.replace(config.clusters, config.thresholds, clock.now());
   scheduler.add(configSeries);
-  scheduler.add(
-    new OwnCollector({ samples: () => meter.samples(), instance: hostname(), intervalMs: OWN_INTERVAL_MS, writer: samples.writer }),
-    { now: true },
-  );
+  const clockOffset = meter.gauge('belfry_clock_offset_seconds', 'By how much the wall clock is ahead of Belfry time.');
+  const ownSamples = () => {
+    clockOffset.set((clock.wall() - clock.now()) / 1000);
+    return meter.samples();
+  };
+  scheduler.add(new OwnCollector({ samples: ownSamples, instance: hostname(), intervalMs: OWN_INTERVAL_MS, writer: samples.writer }), {
+    now: true,
+  });
   if (config.host.collect)
     scheduler.add(new HostCollector({ ...config.host, instance: hostname(), writer: samples.writer, clock }), { now: true });
 
