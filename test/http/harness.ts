@@ -67,7 +67,7 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
       },
       forgetBroker: (cluster, id) => void rooms.calls.push(`forget ${cluster} ${id}`),
       acceptCluster: () => undefined,
-    incidents: () => [],
+      incidents: () => [],
       status: () => ({
         version: '0.0.0',
         startedAt: NOW,
