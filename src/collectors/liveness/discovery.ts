@@ -1,5 +1,6 @@
 import { delay, type Clock } from '../../core/clock.ts';
-import { BelfryError } from '../../core/errors.ts';
+import { BelfryError, errorText } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
 import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
 import type { HandshakePacer } from './handshake-pacer.ts';
 import type { LivenessTimings } from './timings.ts';
@@ -8,6 +9,7 @@ export interface DiscoveryParts {
   readonly bootstrap: readonly BrokerAddress[];
   readonly connector: Connector;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly timings: LivenessTimings;
   readonly pacer: HandshakePacer;
   readonly random: () => number;
@@ -23,6 +25,8 @@ export interface DiscoveryParts {
 export class Discovery {
   readonly #parts: DiscoveryParts;
   #abort: AbortController | undefined;
+  /** By address: the error that has been told. */
+  readonly #told = new Map<string, string>();
 
   constructor(parts: DiscoveryParts) {
     this.#parts = parts;
@@ -63,17 +67,29 @@ export class Discovery {
   async #round(signal: AbortSignal): Promise<{ metadata: ClusterMetadata } | { error: unknown }> {
     const { bootstrap, clock, pacer } = this.#parts;
     let error: unknown = new Error('no bootstrap address is configured');
+    const failures: { readonly address: BrokerAddress; readonly error: unknown }[] = [];
     for (const address of bootstrap) {
       const waitMs = pacer.place();
       if (waitMs > 0) await delay(clock, waitMs, signal);
       try {
-        return { metadata: await this.#ask(address, signal) };
+        const metadata = await this.#ask(address, signal);
+        for (const failed of failures) this.#passOver(failed.address, failed.error);
+        return { metadata };
       } catch (failure) {
         error = failure;
+        failures.push({ address, error });
       }
       if (signal.aborted) break;
     }
     return { error };
+  }
+
+  /** An address that gave no answer while another one did is said once, as long as its error is the same. */
+  #passOver({ host, port }: BrokerAddress, failure: unknown): void {
+    const [address, error] = [`${host}:${port}`, errorText(failure)];
+    if (this.#told.get(address) === error) return;
+    this.#told.set(address, error);
+    this.#parts.log.warn('liveness_bootstrap_address_failed', { address, error });
   }
 
   async #ask(address: BrokerAddress, signal: AbortSignal): Promise<ClusterMetadata> {

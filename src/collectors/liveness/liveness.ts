@@ -48,7 +48,6 @@ export class Liveness {
   constructor(options: LivenessOptions) {
     const { clock, connector, cluster } = options;
     const timings = { ...DEFAULT_TIMINGS, ...options.timings };
-    const random = options.random ?? Math.random;
     const pacer = new HandshakePacer(clock, timings.handshakesPerSecond);
     this.#options = options;
     this.#timings = timings;
@@ -56,10 +55,11 @@ export class Liveness {
     this.#output = new LivenessOutput({ ...options, timings });
     this.#known = new KnownBrokers(cluster, options.store, (what, run) => this.#output.guarded(what, run));
     this.#stalls = new StallDetector(clock, timings);
-    this.#watchParts = { connector, clock, timings, stalls: this.#stalls, pacer, random };
+    this.#watchParts = { connector, clock, timings, stalls: this.#stalls, pacer, random: options.random ?? Math.random };
     this.#discovery = new Discovery({
       ...this.#watchParts,
       bootstrap: options.bootstrap,
+      log: options.log,
       found: (metadata) => this.observeMetadata(metadata),
       failed: (error, times) => this.#bootstrapGaveNothing(error, times),
     });

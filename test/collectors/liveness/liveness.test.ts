@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../src/core/clock.ts';
+import { type LogFields, silentLogger } from '../../../src/core/log.ts';
 import type { BreakKind } from '../../../src/kafka/observer.ts';
 import { FakeBrokers } from './fake-brokers.ts';
 import { WatchedCluster } from './watched-cluster.ts';
@@ -80,11 +81,17 @@ describe('a healthy cluster', () => {
     kafka = new FakeBrokers(clock);
     kafka.broker(1).connect = 'protocol';
     const bootstrap = [{ host: 'nowhere', port: 9092 }, ...kafka.bootstrap];
-    watched = new WatchedCluster(clock, { connector: kafka, bootstrap });
+    const passedOver: unknown[] = [];
+    const warn = (event: string, fields?: LogFields): void => {
+      if (event === 'liveness_bootstrap_address_failed') passedOver.push(fields?.['address']);
+    };
+    watched = new WatchedCluster(clock, { connector: kafka, bootstrap, log: { ...silentLogger, warn } });
     watched.liveness.start();
     await pass(2 * SECOND);
     expect(watched.up(2)).toBe(1);
     expect(watched.reasons(1)).toEqual(['unreachable']);
+    const [{ host, port } = { host: '', port: 0 }] = kafka.bootstrap;
+    expect(passedOver).toEqual(['nowhere:9092', `${host}:${port}`]);
   });
 
   it('counts a broker that only replica lists name as down, cause not stated', async () => {
