@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { buildProgram } from './cli/program.ts';
 import type { CliContext, Output } from './cli/context.ts';
@@ -9,7 +10,7 @@ import { BelfryError, errorText } from './core/errors.ts';
 /** After this long a second signal, or a stop that hangs, ends the process anyway. */
 const FORCED_EXIT_MS = 10_000;
 
-const installation = new URL('..', import.meta.url).pathname;
+const installation = fileURLToPath(new URL('..', import.meta.url));
 const clock = new SystemClock();
 const stopping = new AbortController();
 
