@@ -63,12 +63,16 @@ export class PageFetcher {
     this.#agent.destroy();
   }
 
-  #open(signal: AbortSignal): Promise<IncomingMessage> {
+  /** Once more where an idle connection was closed just as it was used again: that says nothing about the exporter. */
+  #open(signal: AbortSignal, isSecond = false): Promise<IncomingMessage> {
     const { scheme, host, port, path } = this.#source;
     return new Promise((resolve, reject) => {
       const send = scheme === 'http' ? httpRequest : httpsRequest;
       const request = send({ host, port, path, agent: this.#agent, signal, headers: this.#headers() }, resolve);
-      request.on('error', reject);
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ECONNRESET' || !request.reusedSocket || isSecond) reject(error);
+        else this.#open(signal, true).then(resolve, reject);
+      });
       request.end();
     });
   }

@@ -26,6 +26,21 @@ export interface ScrapeTargetOptions {
   readonly meter: Meter;
 }
 
+/** A target and how its last scrape went. Times are milliseconds. */
+export interface ScrapeState {
+  readonly job: string;
+  readonly labels: Labels;
+  readonly url: string;
+  readonly health: 'up' | 'down' | 'unknown';
+  /** Empty while all is well. */
+  readonly lastError: string;
+  /** 0 before the first one. */
+  readonly lastScrape: number;
+  readonly lastScrapeDurationMs: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
 /** A sample's own timestamp may be this far from now; beyond it something is wrong with a clock. */
 const TIMESTAMP_AHEAD_MAX_MS = 10 * 60_000;
 const TIMESTAMP_BEHIND_MAX_MS = 60 * 60_000;
@@ -46,6 +61,7 @@ export class ScrapeTarget implements ScheduledJob {
   #layouts: { readonly page: PageLayout; readonly row: Layout } | undefined;
   #values: Float64Array = new Float64Array(0);
   #healthy: boolean | undefined;
+  #last = { ts: 0, durationMs: 0, error: '' };
 
   constructor(options: ScrapeTargetOptions) {
     const { source } = options;
@@ -66,10 +82,26 @@ export class ScrapeTarget implements ScheduledJob {
     ]);
   }
 
+  get state(): ScrapeState {
+    const { job, source } = this.#options;
+    return {
+      job,
+      labels: this.#targetLabels,
+      url: `${source.scheme}://${this.#targetLabels.get('instance')}${source.path}`,
+      health: this.#healthy === undefined ? 'unknown' : this.#healthy ? 'up' : 'down',
+      lastError: this.#last.error,
+      lastScrape: this.#last.ts,
+      lastScrapeDurationMs: this.#last.durationMs,
+      intervalMs: this.intervalMs,
+      timeoutMs: this.timeoutMs,
+    };
+  }
+
   async run(ts: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const startedAt = clock.elapsed();
     let page: ParsedPage | undefined;
+    let failure = '';
     try {
       const { body, contentType } = await this.#fetcher.fetch(signal);
       page = this.#parser.parse(body, formatOf(contentType));
@@ -77,10 +109,12 @@ export class ScrapeTarget implements ScheduledJob {
     } catch (error) {
       this.#failures.add(1, { job: this.#options.job, code: error instanceof BelfryError ? error.code : 'INTERNAL' });
       this.#becomes(false, error);
+      failure = errorText(error);
     }
     // A target that is being taken away writes nothing more.
     if (signal.aborted && page === undefined && signal.reason instanceof DOMException) return;
-    this.#write(ts, page, (clock.elapsed() - startedAt) / 1000);
+    this.#last = { ts, durationMs: clock.elapsed() - startedAt, error: failure };
+    this.#write(ts, page, this.#last.durationMs / 1000);
   }
 
   /** Lets go of the connection. */

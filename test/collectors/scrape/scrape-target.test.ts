@@ -95,6 +95,21 @@ describe('a scrape', () => {
     expect(writer.last?.samples.get(own('a'))).toBe(1);
   });
 
+  it('asks once more where a kept connection is closed as it is used again, and only then', async () => {
+    const asked: string[] = [];
+    const port = await exporter(({ socket }, response) => {
+      asked.push(`${socket.bytesWritten > 0 ? 'kept' : 'new'}`);
+      if (socket.bytesWritten > 0 || asked.length > 3) socket.destroy();
+      else response.end('a 1\n');
+    });
+    const { writer, own, run } = target(port);
+    await run(1000);
+    await run(2000);
+    expect([asked, writer.last?.samples.get(own('up'))]).toEqual([['new', 'kept', 'new'], 1]);
+    await run(3000);
+    expect([asked.slice(3), writer.last?.samples.get(own('up'))]).toEqual([['kept', 'new'], 0]);
+  });
+
   it('unpacks gzip', async () => {
     const packed = gzipSync('a 1\n');
     const port = await exporter((_, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(packed));
