@@ -5,6 +5,9 @@ import { executionError, type Exec } from './exec.ts';
 import { arithmeticKernel, comparisonKernel, dropsName, type ArithmeticKernel, type ComparisonKernel } from './operators.ts';
 import { IdMap, InternSpace, Projection, Seen, Vec, duplicateLabels, type Space, type VectorOp } from './space.ts';
 
+/** With labels from the one side, there may be ever more results as its labels change; then everything is begun anew. */
+const MAX_RESULTS = 100_000;
+
 /**
  * Numbers the labels by which series of two spaces find each other: those of `on`, or all but the name and those of
  * `ignoring`. Each series' number is worked out once.
@@ -256,6 +259,7 @@ export class VectorBinaryOp implements VectorOp {
     const from = this.#one.space.labels(oneId);
     for (const name of include) result = result.with(name, from.get(name));
     const id = this.#results.idOf(result);
+    if (id >= MAX_RESULTS) this.#exec.wornOut = true;
     this.#derived.set(manyId, id);
     this.#lastOne.set(manyId, oneId);
     return id;

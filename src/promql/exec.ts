@@ -22,23 +22,33 @@ export interface EvalOptions {
 }
 
 const SERIES_PER_CLOCK_READ = 1024;
+const DEFAULT_LOOKBACK_MS = 300_000;
+const DEFAULT_STEP_MS = 60_000;
 
 /** What one evaluation may use, and what it has to say; shared by all its parts. */
 class Budget {
-  readonly maxSamples: number;
-  readonly maxSeries: number;
+  maxSamples = 0;
+  maxSeries = 0;
   /** By their text without position: of the same complaint in several places the last one is told, as in Prometheus. */
   readonly annotations = new Map<string, { readonly kind: 'warning' | 'info'; readonly span: Span }>();
-  readonly #now: (() => number) | undefined;
-  readonly #deadlineMs: number;
+  #now: (() => number) | undefined;
+  #deadlineMs = 0;
   #held = 0;
   #untilClock = 0;
 
   constructor(options: EvalOptions) {
+    this.begin(options);
+  }
+
+  /** Nothing is used and nothing is said yet. */
+  begin(options: EvalOptions): void {
     this.maxSamples = options.maxSamples ?? LIMITS.querySamples;
     this.maxSeries = options.maxSeries ?? Number.POSITIVE_INFINITY;
     this.#now = options.now;
     this.#deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
+    this.#held = 0;
+    this.#untilClock = 0;
+    this.annotations.clear();
   }
 
   /** Counts samples that stay until the evaluation ends. */
@@ -62,16 +72,26 @@ class Budget {
   }
 }
 
+interface Selected {
+  readonly matchers: readonly Matcher[];
+  readonly modifiers: Modifiers;
+  readonly reachMs: number;
+  readonly selection: Selection;
+}
+
 /** The times one evaluation runs over, and its means: an instant is a range of one step. */
 export class Exec {
-  readonly startTs: number;
-  readonly endTs: number;
+  startTs: number;
+  endTs: number;
   readonly stepMs: number;
   readonly lookbackMs: number;
   readonly defaultStepMs: number;
   readonly text: string;
   readonly budget: Budget;
+  /** What was worked out on the way must not be used for a later evaluation: it would tell less, or grow without end. */
+  wornOut = false;
   readonly #querier: Querier;
+  readonly #selected: Selected[] = [];
   /** What `start()` and `end()` mean: the bounds of the whole query, in subqueries too. */
   readonly #top: Exec;
 
@@ -80,8 +100,8 @@ export class Exec {
     this.startTs = range.startTs;
     this.endTs = range.endTs;
     this.stepMs = range.stepMs;
-    this.lookbackMs = options.lookbackMs ?? 300_000;
-    this.defaultStepMs = options.defaultStepMs ?? 60_000;
+    this.lookbackMs = options.lookbackMs ?? DEFAULT_LOOKBACK_MS;
+    this.defaultStepMs = options.defaultStepMs ?? DEFAULT_STEP_MS;
     this.#querier = querier;
     this.#top = top ?? this;
     this.budget = top?.budget ?? new Budget(options);
@@ -102,9 +122,33 @@ export class Exec {
 
   /** Resolves a selector once for all steps; `reachMs` is how far it looks back from its reference time. */
   select(matchers: readonly Matcher[], modifiers: Modifiers, reachMs: number): Selection {
+    const selection = this.#resolve(this.#querier, matchers, modifiers, reachMs);
+    this.#selected.push({ matchers, modifiers, reachMs, selection });
+    return selection;
+  }
+
+  /**
+   * Moves an evaluation of one step to another time. True where every selector still stands for the same series under
+   * the same numbers, so that the opened plan and all it knows of labels may be used again.
+   */
+  moveTo(ts: number, querier: Querier, options: EvalOptions): boolean {
+    const same =
+      !this.wornOut &&
+      this.lookbackMs === (options.lookbackMs ?? DEFAULT_LOOKBACK_MS) &&
+      this.defaultStepMs === (options.defaultStepMs ?? DEFAULT_STEP_MS);
+    if (!same) return false;
+    this.startTs = ts;
+    this.endTs = ts;
+    this.budget.begin(options);
+    for (const { matchers, modifiers, reachMs, selection } of this.#selected)
+      if (this.#resolve(querier, matchers, modifiers, reachMs) !== selection) return false;
+    return true;
+  }
+
+  #resolve(querier: Querier, matchers: readonly Matcher[], modifiers: Modifiers, reachMs: number): Selection {
     const minTs = this.reference(modifiers, this.startTs) - reachMs;
     const maxTs = this.reference(modifiers, this.endTs);
-    const selection = this.#querier.select(matchers, minTs, maxTs);
+    const selection = querier.select(matchers, minTs, maxTs);
     if (selection.n > this.budget.maxSeries)
       throw new BelfryError('PROMQL_LIMIT', `selector resolves to ${selection.n} series, more than the ${this.budget.maxSeries} allowed`);
     this.budget.tick(selection.n);

@@ -97,6 +97,7 @@ export class HistogramOp implements VectorOp {
     const text = labels.get(BUCKET_LABEL);
     const bound = parseFloatText(text);
     if (bound === undefined || Number.isNaN(bound)) {
+      this.#exec.wornOut = true;
       this.#exec.warn(`bucket label "${BUCKET_LABEL}" is missing or has a malformed value of ${JSON.stringify(text)}`, this.#span);
       this.#histograms.set(id, BAD_BOUND);
       return BAD_BOUND;

@@ -6,7 +6,8 @@ import { children, unwrapParens } from './ast.ts';
 import { check, typeName } from './check.ts';
 import { Exec, type EvalOptions } from './exec.ts';
 import { parse, type ParseOptions } from './parse.ts';
-import { planMatrix, planScalar, planVector } from './plan.ts';
+import { KeptPlan } from './kept-plan.ts';
+import { planMatrix, planScalar, planVector, type MatrixPlan } from './plan.ts';
 import { print } from './printer.ts';
 import { PointBuffer, type Querier } from './querier.ts';
 import type { ScalarOp, Vec, VectorOp } from './space.ts';
@@ -48,17 +49,14 @@ export interface RangeTimes {
 export function prepare(text: string, options: ParseOptions = {}): Prepared {
   const expr = parse(text, options);
   const type = check(expr, text, options);
-  const evaluate = planRoot(expr, type);
+  const evaluate = planRoot(text, expr, type);
   return {
     type,
     text,
     expr,
     selectors: selectorsOf(expr),
     print: () => print(expr),
-    instant: (querier, ts, evalOptions = {}) => {
-      const exec = new Exec(text, querier, { startTs: ts, endTs: ts, stepMs: 1 }, evalOptions);
-      return evaluate.instant(exec);
-    },
+    instant: (querier, ts, evalOptions = {}) => evaluate.instant(querier, ts, evalOptions),
     range: (querier, range, evalOptions = {}) => {
       if (!(range.stepMs > 0)) throw new BelfryError('BAD_REQUEST', 'zero or negative query resolution step widths are not accepted');
       if (range.endTs < range.startTs) throw new BelfryError('BAD_REQUEST', 'end timestamp must not be before start time');
@@ -68,19 +66,22 @@ export function prepare(text: string, options: ParseOptions = {}): Prepared {
 }
 
 interface Root {
-  instant(exec: Exec): Value;
+  instant(querier: Querier, ts: number, options: EvalOptions): Value;
   range(exec: Exec): MatrixValue;
 }
 
-function planRoot(expr: Expr, type: ValueType): Root {
+function planRoot(text: string, expr: Expr, type: ValueType): Root {
   const refuse = (): never => {
     throw new BelfryError('BAD_REQUEST', `invalid expression type "${typeName(type)}" for range query, must be Scalar or instant Vector`);
   };
+  const at = (querier: Querier, ts: number, options: EvalOptions): Exec =>
+    new Exec(text, querier, { startTs: ts, endTs: ts, stepMs: 1 }, options);
   switch (type) {
     case 'scalar': {
       const plan = planScalar(expr);
       return {
-        instant: (exec) => {
+        instant: (querier, ts, options) => {
+          const exec = at(querier, ts, options);
           const value = plan(exec).eval(exec.startTs);
           return { type: 'scalar', ts: exec.startTs, value, ...exec.annotations() };
         },
@@ -89,19 +90,20 @@ function planRoot(expr: Expr, type: ValueType): Root {
     }
     case 'vector': {
       const plan = planVector(expr);
+      const kept = new KeptPlan(text, expr, plan);
       return {
-        instant: (exec) => instantVector(exec, plan(exec)),
+        instant: (querier, ts, options) => kept.run(querier, ts, options, instantVector),
         range: (exec) => vectorRange(exec, plan(exec)),
       };
     }
     case 'matrix': {
       const plan = planMatrix(expr);
-      return { instant: (exec) => instantMatrix(exec, plan(exec)), range: refuse };
+      return { instant: (querier, ts, options) => instantMatrix(at(querier, ts, options), plan), range: refuse };
     }
     case 'string': {
       const literal = unwrapParens(expr);
       const value = literal.kind === 'string' ? literal.value : '';
-      return { instant: (exec) => ({ type: 'string', ts: exec.startTs, value, warnings: [], infos: [] }), range: refuse };
+      return { instant: (_, ts) => ({ type: 'string', ts, value, warnings: [], infos: [] }), range: refuse };
     }
   }
 }
@@ -120,7 +122,8 @@ function instantVector(exec: Exec, op: VectorOp): VectorValue {
   };
 }
 
-function instantMatrix(exec: Exec, op: ReturnType<ReturnType<typeof planMatrix>>): MatrixValue {
+function instantMatrix(exec: Exec, plan: MatrixPlan): MatrixValue {
+  const op = plan(exec);
   const toTs = op.windowEnd(exec.startTs);
   const points = new PointBuffer();
   const series: Series[] = [];

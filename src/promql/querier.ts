@@ -9,7 +9,8 @@ export interface Querier {
   /**
    * The series that all matchers accept (an absent label has the empty value), in no particular order. The result is
    * valid until control returns to the event loop. `minTs` and `maxTs` bound the times that will be read, so that a
-   * store need not look into history that is not asked for.
+   * store need not look into history that is not asked for. A store may give the same object again, later too, as long
+   * as it stands for the same series under the same numbers: what was worked out for it is then used again.
    */
   select(matchers: readonly Matcher[], minTs: number, maxTs: number): Selection;
 }
@@ -29,6 +30,14 @@ export interface Selection {
    * from its start. Returns how many.
    */
   window(index: number, fromTs: number, toTs: number, into: PointBuffer): number;
+  /** How many runs `readRun` knows; none where the store does not offer them. Together they are all series, in order. */
+  readonly runs?: number;
+  /**
+   * The fast side of `window`: tells the bounds of a run of neighbouring series, and shows the samples of all of them in
+   * (fromTs, toTs] as they lie in memory. False where they have to be read one by one. What is shown holds until control
+   * returns to the event loop.
+   */
+  readRun?(run: number, fromTs: number, toTs: number, into: RunBuffer): boolean;
 }
 
 /** Columns of at least n entries each. */
@@ -55,4 +64,24 @@ export class PointBuffer {
     this.timestamps = timestamps;
     this.values = values;
   }
+}
+
+/** A run of series that were sampled together, as a view on the store's memory: rows of cells, one row a scrape. */
+export class RunBuffer {
+  /** The series from … to-1. */
+  from = 0;
+  to = 0;
+  rows = 0;
+  /** Of each row, oldest first: where in `cells` it begins, and its time. */
+  offsets = new Int32Array(0);
+  timestamps = new Float64Array(0);
+  cells = new Float64Array(0);
+  /** By series of the selection: its place in a row; -1 where it must be read through `window`. So must one with a NaN cell. */
+  columns = new Int32Array(0);
+  /**
+   * By place in a row: up to `firstRow`, the number of the oldest row here, all cells after the first are numbers and
+   * none is less than the one before.
+   */
+  irregular = new Int32Array(0);
+  firstRow = 0;
 }

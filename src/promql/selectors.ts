@@ -2,7 +2,7 @@ import { METRIC_NAME } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { MatrixSelector, VectorSelector } from './ast.ts';
 import type { Exec } from './exec.ts';
-import type { InstantColumns, PointBuffer, Selection } from './querier.ts';
+import type { InstantColumns, PointBuffer, RunBuffer, Selection } from './querier.ts';
 import { SelectionSpace, Vec, type Space, type VectorOp } from './space.ts';
 
 /** A part of a plan that gives windows of points: a range selector or a subquery. */
@@ -15,6 +15,9 @@ export interface MatrixOp {
   windowEnd(ts: number): number;
   /** The points of one series in (toTs - rangeMs, toTs], oldest first; returns how many. */
   window(id: number, toTs: number, into: PointBuffer): number;
+  /** The series in runs, where a store shows them so; see `Selection.readRun`. */
+  readonly runs?: number;
+  readRun?(run: number, toTs: number, into: RunBuffer): boolean;
 }
 
 function hasOneName(matchers: readonly Matcher[]): boolean {
@@ -86,5 +89,13 @@ export class RangeSelectorOp implements MatrixOp {
     const count = this.#selection.window(id, toTs - this.rangeMs, toTs, into);
     this.#exec.budget.transient(count);
     return count;
+  }
+
+  get runs(): number {
+    return this.#selection.readRun === undefined ? 0 : (this.#selection.runs ?? 0);
+  }
+
+  readRun(run: number, toTs: number, into: RunBuffer): boolean {
+    return this.#selection.readRun?.(run, toTs - this.rangeMs, toTs, into) ?? false;
   }
 }

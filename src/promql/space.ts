@@ -32,14 +32,13 @@ export class SelectionSpace implements Space {
 class NamelessSpace implements Space {
   readonly names = 'none';
   readonly #parent: Space;
-  readonly #labels: Labels[] = [];
 
   constructor(parent: Space) {
     this.#parent = parent;
   }
 
   labels(id: number): Labels {
-    return (this.#labels[id] ??= dropName(this.#parent.labels(id)));
+    return dropName(this.#parent.labels(id));
   }
 }
 
@@ -64,6 +63,10 @@ export class InternSpace implements Space {
 
   labels(id: number): Labels {
     return this.#labels[id] ?? Labels.empty;
+  }
+
+  get size(): number {
+    return this.#labels.length;
   }
 }
 

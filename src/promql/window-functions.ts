@@ -4,8 +4,9 @@ import type { Call, Span } from './ast.ts';
 import { unwrapParens } from './ast.ts';
 import { executionError, type Exec } from './exec.ts';
 import { formatG } from './number-text.ts';
-import { PointBuffer } from './querier.ts';
+import { PointBuffer, RunBuffer } from './querier.ts';
 import type { RangeKernel, WindowContext } from './range-kernels.ts';
+import { NOTHING, READ, runKernelOf, VALUE, type RunKernel, type RunResults } from './run-kernels.ts';
 import type { MatrixOp } from './selectors.ts';
 import { IdMap, InternSpace, Relabel, Vec, type ScalarOp, type Space, type VectorOp } from './space.ts';
 
@@ -23,6 +24,9 @@ export class WindowFunctionOp implements VectorOp {
   readonly #relabel: Relabel | undefined;
   readonly #counters: CounterNames | undefined;
   readonly #points = new PointBuffer();
+  readonly #run = new RunBuffer();
+  readonly #runKernel: RunKernel;
+  readonly #results: RunResults = { values: new Float64Array(0), states: new Uint8Array(0) };
   readonly #out = new Vec();
   readonly #window: WindowContext = { evalTs: 0, fromTs: 0, toTs: 0, param: 0, param2: 0 };
 
@@ -31,6 +35,7 @@ export class WindowFunctionOp implements VectorOp {
     this.#exec = exec;
     this.#matrix = matrix;
     this.#kernel = kernel;
+    this.#runKernel = runKernelOf(call.func, kernel);
     this.#params = params;
     this.#relabel = KEEPS_NAME.has(call.func) ? undefined : Relabel.dropName(matrix.space);
     this.space = this.#relabel?.space ?? matrix.space;
@@ -41,8 +46,6 @@ export class WindowFunctionOp implements VectorOp {
   eval(ts: number): Vec {
     const matrix = this.#matrix;
     const window = this.#window;
-    const { run, minPoints } = this.#kernel;
-    const points = this.#points;
     const out = this.#out;
     window.evalTs = ts;
     window.toTs = matrix.windowEnd(ts);
@@ -51,16 +54,55 @@ export class WindowFunctionOp implements VectorOp {
     window.param2 = this.#params[1]?.eval(ts) ?? 0;
     this.#checkSmoothing();
     out.reset(matrix.n);
-    for (let id = 0; id < matrix.n; id++) {
-      const count = matrix.window(id, window.toTs, points);
-      if (count < minPoints) continue;
-      this.#counters?.look(id);
-      out.push(id, run(points.timestamps, points.values, count, window));
-    }
+    this.#counters?.begin();
+    const runs = matrix.runs ?? 0;
+    if (runs === 0) for (let id = 0; id < matrix.n; id++) this.#read(id);
+    for (let run = 0; run < runs; run++) this.#readRun(run);
     this.#exec.budget.tick(matrix.n);
     if (out.n > 0) this.#checkQuantile();
     this.#relabel?.apply(out);
     return out;
+  }
+
+  /** One series by itself. */
+  #read(id: number): void {
+    const points = this.#points;
+    const { run, minPoints } = this.#kernel;
+    const count = this.#matrix.window(id, this.#window.toTs, points);
+    if (count < minPoints) return;
+    this.#counters?.look(id);
+    this.#out.push(id, run(points.timestamps, points.values, count, this.#window));
+  }
+
+  #readRun(at: number): void {
+    const run = this.#run;
+    const shown = this.#matrix.readRun?.(at, this.#window.toTs, run) ?? false;
+    if (!shown) {
+      for (let id = run.from; id < run.to; id++) this.#read(id);
+      return;
+    }
+    const results = this.#results;
+    if (results.values.length < run.to) {
+      results.values = new Float64Array(this.#matrix.n);
+      results.states = new Uint8Array(this.#matrix.n);
+    }
+    if (run.rows >= this.#kernel.minPoints) this.#runKernel.run(run, this.#window, results);
+    else leave(run, results);
+    this.#take(run, results);
+  }
+
+  #take({ from, to, rows }: RunBuffer, { values, states }: RunResults): void {
+    const out = this.#out;
+    let counted = false;
+    for (let id = from; id < to; id++) {
+      const state = states[id];
+      if (state === VALUE) {
+        if (!counted) this.#exec.budget.transient(rows);
+        counted = true;
+        this.#counters?.look(id);
+        out.push(id, values[id] ?? 0);
+      } else if (state === READ) this.#read(id);
+    }
   }
 
   #checkQuantile(): void {
@@ -75,31 +117,45 @@ export class WindowFunctionOp implements VectorOp {
   }
 }
 
-/** Tells once of every metric that a rate is taken of though its name is not a counter's. */
+/** A run with too few rows for the function: only series that are not in its rows may have enough samples. */
+function leave({ from, to, columns }: RunBuffer, { states }: RunResults): void {
+  for (let id = from; id < to; id++) states[id] = (columns[id] ?? -1) < 0 ? READ : NOTHING;
+}
+
+/** Tells at each evaluation of every metric that a rate is taken of though its name is not a counter's. */
 class CounterNames {
   readonly #exec: Exec;
   readonly #space: Space;
   readonly #span: Span;
-  readonly #looked = new IdMap();
-  #done = false;
+  /** Per series 1 + the place of what there is to tell of it; 0 where that is nothing. */
+  readonly #known = new IdMap();
+  readonly #messages: string[] = [];
+  #told = false;
 
   constructor(exec: Exec, space: Space, span: Span) {
     this.#exec = exec;
     this.#space = space;
     this.#span = span;
-    this.#done = space.names === 'none';
+  }
+
+  begin(): void {
+    this.#told = this.#space.names === 'none';
   }
 
   look(id: number): void {
-    if (this.#done || this.#looked.get(id) === 1) return;
-    this.#looked.set(id, 1);
-    const name = this.#space.labels(id).metricName;
-    if (name !== '' && !COUNTER_SUFFIXES.some((suffix) => name.endsWith(suffix)))
-      this.#exec.info(
-        `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`,
-        this.#span,
-      );
-    if (this.#space.names === 'one') this.#done = true;
+    if (this.#told) return;
+    let known = this.#known.get(id);
+    if (known < 0) this.#known.set(id, (known = this.#judge(this.#space.labels(id).metricName)));
+    const message = this.#messages[known - 1];
+    if (message !== undefined) this.#exec.info(message, this.#span);
+    this.#told = this.#space.names === 'one';
+  }
+
+  #judge(name: string): number {
+    if (name === '' || COUNTER_SUFFIXES.some((suffix) => name.endsWith(suffix))) return 0;
+    const message = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
+    const at = this.#messages.indexOf(message);
+    return at < 0 ? this.#messages.push(message) : at + 1;
   }
 }
 

@@ -164,7 +164,7 @@ export class Head implements SampleWriter {
     const affordable = Math.floor(this.limits.ringBytesPerTarget / 8 / Math.max(1, columnsOfTarget));
     const rows = Math.max(Math.min(MIN_ROWS, this.limits.rows), Math.min(this.limits.rows, affordable));
     const lane = this.#takeLane(target.id, false);
-    lane.ring = new RowRing(rows, Math.min(width, MAX_LANE_COLUMNS));
+    lane.ring = new RowRing(rows, Math.min(width, MAX_LANE_COLUMNS), lane.sealedMaxTs);
     lane.rows = rows;
     this.spreadSeal(lane, lane.ring);
     target.lanes.push(lane);

@@ -18,6 +18,8 @@ export class Places {
   readonly #retired = new Map<SeriesId, number>();
   /** Moves when a series loses its column or gets one again. */
   version = 0;
+  /** Moves when a series that has had a place has another one, or samples in one lane more or less. */
+  moves = 0;
 
   /** The lane of a series, -1 where it has none (yet). */
   lane(id: SeriesId): number {
@@ -39,6 +41,7 @@ export class Places {
   /** The place where the series is written now; another lane that it had before is kept as one of the others. */
   set(id: SeriesId, lane: number, col: number): void {
     const before = this.lane(id);
+    if (before !== NO_LANE && (before !== lane || this.col(id) !== col)) this.moves++;
     this.#lanes.put(id, lane, NO_LANE);
     if (before !== NO_LANE && before !== lane) this.addOther(id, before);
     this.#cols.put(id, col, NO_COLUMN);
@@ -69,6 +72,7 @@ export class Places {
     this.#cols.put(id, NO_COLUMN, NO_COLUMN);
     this.#retired.set(id, lastTs);
     this.version++;
+    this.moves++;
   }
 
   /** The newest sample of a series without a column; undefined where it has one. */
@@ -82,6 +86,7 @@ export class Places {
 
   /** Forgets an expired series. */
   remove(id: SeriesId): void {
+    this.moves++;
     this.#lanes.put(id, NO_LANE, NO_LANE);
     this.#cols.put(id, NO_COLUMN, NO_COLUMN);
     this.#others.delete(id);
@@ -100,6 +105,7 @@ export class Places {
   }
 
   #setOthers(id: SeriesId, lanes: number[]): void {
+    this.moves++;
     if (lanes.length === 0) this.#others.delete(id);
     else this.#others.set(id, lanes);
   }

@@ -7,13 +7,40 @@ export interface SeriesSelection {
   readonly n: number;
   /** Dense ids of the series, ascending; the first `n` entries count. Equal ids are the same series as long as the process lives. */
   readonly ids: Int32Array;
-  /** Moves whenever the matchers' set of series has changed since an earlier selection by the same matchers. */
+  /**
+   * Moves whenever the matchers' set of series has changed since an earlier selection by the same matchers; until then
+   * they get the same object.
+   */
   readonly version: number;
   labels(index: number): Labels;
   /** The newest sample of every series in (ts - lookbackMs, ts]; `present` is 0 where there is none or it is a staleness marker. */
   instant(ts: number, lookbackMs: number, out: InstantOut): void;
   /** The samples of one series in (fromTs, toTs], oldest first, staleness markers left out. Returns how many. */
   window(index: number, fromTs: number, toTs: number, into: PointOut): number;
+  /** How many runs of neighbouring series of one lane there are; together they are all series. */
+  readonly runs: number;
+  /**
+   * Tells the bounds of a run, and shows the rows of its lane in (fromTs, toTs] as they lie. False where not all that the
+   * lane has of that time is in such rows. What is shown holds until the next sample is written.
+   */
+  readRun(run: number, fromTs: number, toTs: number, into: RunOut): boolean;
+}
+
+/** A run of series that were sampled together: cells row by row. */
+export interface RunOut {
+  /** The series from … to-1. */
+  from: number;
+  to: number;
+  rows: number;
+  /** Of each row, oldest first: where its cells begin, and its time. */
+  offsets: Int32Array;
+  timestamps: Float64Array;
+  cells: Float64Array;
+  /** The column of each series of the selection, -1 where it must be read through `window`; so must one with a NaN cell. */
+  columns: Int32Array;
+  /** Per column the last row, counted on from `firstRow`, whose value fell below the one before it or is not a number. */
+  irregular: Int32Array;
+  firstRow: number;
 }
 
 /** Columns of at least n entries each. */

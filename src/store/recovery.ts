@@ -192,7 +192,7 @@ class LogPlayer implements LogVisitor {
   #newRing(lane: Lane, cols: number): RowRing {
     const rows = this.#rows.get(lane.id)?.rows ?? 0;
     if (rows < 1 || rows > 65_536) throw corrupt(`a ring of ${rows} rows`);
-    lane.ring = new RowRing(rows, Math.max(1, cols));
+    lane.ring = new RowRing(rows, Math.max(1, cols), lane.sealedMaxTs);
     lane.rows = rows;
     return lane.ring;
   }

@@ -19,6 +19,8 @@ export class RowRing {
   next = 0;
   unsealed = 0;
   unlogged = 0;
+  /** When the lane's last row before those that are here was: nothing of it lies in between. */
+  beforeTs: number;
   readonly ts: Float64Array;
   v: Float64Array;
   words: Uint32Array;
@@ -28,9 +30,11 @@ export class RowRing {
   source: Int32Array;
   /** Per column the last row whose value fell below the one before it or was no number; -1 where there was none. */
   irregular: Int32Array;
+  readonly #window = new RowWindow();
 
-  constructor(rows: number, capacity: number) {
+  constructor(rows: number, capacity: number, beforeTs = -Infinity) {
     this.rows = rows;
+    this.beforeTs = beforeTs;
     this.cols = 0;
     this.stride = capacity;
     this.ts = new Float64Array(rows);
@@ -96,8 +100,7 @@ export class RowRing {
       // Written so that a NaN before counts as irregular too.
       if (before >= 0 && !(value >= v[before + col]!)) irregular[col] = next;
     }
-    this.ts[slot] = ts;
-    this.next++;
+    this.#close(slot, ts);
   }
 
   /** Appends a row in which no series has a sample. */
@@ -108,8 +111,7 @@ export class RowRing {
       this.#end(slot * this.stride + col, before < 0 ? -1 : before + col);
       this.irregular[col] = this.next;
     }
-    this.ts[slot] = ts;
-    this.next++;
+    this.#close(slot, ts);
   }
 
   /** Appends a row cell by cell, as it was logged: `cells` holds this ring's codes in its words. */
@@ -117,8 +119,7 @@ export class RowRing {
     const slot = this.next % this.rows;
     this.words.set(cells.subarray(0, 2 * this.cols), 2 * slot * this.stride);
     this.irregular.fill(this.next, 0, this.cols);
-    this.ts[slot] = ts;
-    this.next++;
+    this.#close(slot, ts);
   }
 
   /** True when some series has a sample in the last row. */
@@ -152,6 +153,14 @@ export class RowRing {
       else high = middle;
     }
     return low - 1;
+  }
+
+  /** The rows in (fromTs, toTs]; the same object until a row comes or other times are asked for. */
+  rowsIn(fromTs: number, toTs: number): RowWindow {
+    const window = this.#window;
+    if (window.fromTs === fromTs && window.toTs === toTs && window.next === this.next && window.stride === this.stride) return window;
+    window.fill(this, fromTs, toTs);
+    return window;
   }
 
   /** True when the column has neither a sample nor a staleness marker in any row that is here. */
@@ -190,6 +199,13 @@ export class RowRing {
     this.cols = kept.length;
   }
 
+  /** The row in a slot is complete. */
+  #close(slot: number, ts: number): void {
+    if (this.next >= this.rows) this.beforeTs = this.ts[slot]!;
+    this.ts[slot] = ts;
+    this.next++;
+  }
+
   #end(cell: number, before: number): void {
     this.#mark(cell, before < 0 || this.isEmpty(before) ? ABSENT_HIGH : STALE_HIGH);
   }
@@ -211,6 +227,41 @@ export class RowRing {
     this.source = widened(this.source, stride);
     this.irregular = widened(this.irregular, stride);
     this.stride = stride;
+  }
+}
+
+/** The rows of a ring in (fromTs, toTs]. All rules of an evaluation ask for the same few of them. */
+export class RowWindow {
+  fromTs = Number.NaN;
+  toTs = Number.NaN;
+  /** The ring's next row and stride when it was looked at. */
+  next = 0;
+  stride = 0;
+  /** The oldest row's number, and how many there are. */
+  first = 0;
+  rows = 0;
+  /** Of each row, oldest first: where its cells begin, and its time. */
+  offsets = new Int32Array(16);
+  timestamps = new Float64Array(16);
+
+  fill(ring: RowRing, fromTs: number, toTs: number): void {
+    const first = Math.max(ring.first, ring.rowAt(fromTs) + 1);
+    const rows = Math.max(0, ring.rowAt(toTs) + 1 - first);
+    if (this.offsets.length < rows) {
+      this.offsets = new Int32Array(ring.rows);
+      this.timestamps = new Float64Array(ring.rows);
+    }
+    for (let i = 0; i < rows; i++) {
+      const slot = (first + i) % ring.rows;
+      this.offsets[i] = slot * ring.stride;
+      this.timestamps[i] = ring.ts[slot]!;
+    }
+    this.fromTs = fromTs;
+    this.toTs = toTs;
+    this.next = ring.next;
+    this.stride = ring.stride;
+    this.first = first;
+    this.rows = rows;
   }
 }
 

@@ -2,6 +2,7 @@ import { METRIC_NAME } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { InvertedIndex } from './inverted-index.ts';
 import { Int32List } from './int-list.ts';
+import type { SeriesSelection } from './reader-types.ts';
 import type { SeriesId, SeriesTable } from './series-table.ts';
 
 const MAX_SETS = 2000;
@@ -20,6 +21,9 @@ export class ResolvedSet {
   livePlaces = -1;
   /** The newest sample of the others, -Infinity where there are none. */
   restMaxTs = -Infinity;
+  /** The selections handed out last, of the live series and of all; handed out again while the set is the same. */
+  liveSelection: SeriesSelection | undefined;
+  wholeSelection: SeriesSelection | undefined;
   evicted = false;
 
   constructor(matchers: readonly Matcher[], ids: Int32Array) {

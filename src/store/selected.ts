@@ -1,0 +1,195 @@
+import type { Labels } from '../core/labels.ts';
+import type { Head } from './head.ts';
+import type { Lane } from './lane.ts';
+import { laneWindow, newestIn, ringWindow, type BlockSource, type FoundCell } from './lane-reader.ts';
+import { NO_COLUMN } from './places.ts';
+import type { InstantOut, PointOut, RunOut, SeriesSelection } from './reader-types.ts';
+import type { RowRing } from './row-ring.ts';
+import type { SeriesId } from './series-table.ts';
+
+/**
+ * A resolved set of series. Neighbours in it mostly share a lane; such runs are found once and again only after a series
+ * has moved, so that a row is looked up once a run and the loops over its series touch typed arrays only.
+ */
+export class Selected implements SeriesSelection {
+  readonly n: number;
+  readonly ids: Int32Array;
+  readonly version: number;
+  readonly #head: Head;
+  readonly #source: BlockSource;
+  readonly #found: FoundCell = { ts: 0, value: 0, stale: false };
+  /** The lane of each run; a run ends where the next begins, the last one with the series. */
+  #lanes: (Lane | undefined)[] = [];
+  #starts: Int32Array = new Int32Array(0);
+  /** Of each series; none where it has no column or samples in several lanes. */
+  readonly #columns: Int32Array;
+  #moves = -1;
+
+  constructor(head: Head, source: BlockSource, ids: Int32Array, version: number) {
+    this.#head = head;
+    this.#source = source;
+    this.ids = ids;
+    this.n = ids.length;
+    this.version = version;
+    this.#columns = new Int32Array(ids.length);
+  }
+
+  get runs(): number {
+    if (this.#moves !== this.#head.places.moves) this.#findRuns();
+    return this.#lanes.length;
+  }
+
+  labels(index: number): Labels {
+    return this.#head.series.labels(this.ids[index]!);
+  }
+
+  instant(ts: number, lookbackMs: number, out: InstantOut): void {
+    const { runs } = this;
+    const afterTs = ts - lookbackMs;
+    for (let run = 0; run < runs; run++) {
+      const from = this.#starts[run]!;
+      const to = this.#starts[run + 1]!;
+      const ring = this.#lanes[run]?.ring ?? null;
+      const row = ring === null ? -1 : ring.rowAt(ts);
+      if (ring === null || ring.next === 0 || row < ring.first) {
+        for (let i = from; i < to; i++) this.#instantAnywhere(i, ts, lookbackMs, out);
+        continue;
+      }
+      if (ring.ts[row % ring.rows]! > afterTs) readRow(ring, row, this.#columns, from, to, out);
+      else out.present.fill(0, from, to);
+      for (let i = from; i < to; i++) if (this.#columns[i] === NO_COLUMN) this.#instantAnywhere(i, ts, lookbackMs, out);
+    }
+  }
+
+  window(index: number, fromTs: number, toTs: number, into: PointOut): number {
+    const { places } = this.#head;
+    const id = this.ids[index]!;
+    const lane = this.#head.lane(places.lane(id));
+    if (lane === undefined) return 0;
+    const col = places.col(id);
+    const others = places.hasOthers ? places.others(id) : undefined;
+    if (others === undefined && col >= 0 && lane.ring !== null && lane.ring.beforeTs <= fromTs) {
+      return ringWindow(lane.ring, col, fromTs, toTs, into, 0);
+    }
+    let n = laneWindow(this.#source, lane, id, col, fromTs, toTs, into);
+    for (const other of others ?? []) {
+      const found = this.#head.lane(other);
+      if (found === undefined) continue;
+      const points: PointOut = new Points();
+      n = merge(into, n, points, laneWindow(this.#source, found, id, found.columnOf(id), fromTs, toTs, points));
+    }
+    return n;
+  }
+
+  readRun(run: number, fromTs: number, toTs: number, into: RunOut): boolean {
+    if (run >= this.runs) return false;
+    into.from = this.#starts[run]!;
+    into.to = this.#starts[run + 1]!;
+    const ring = this.#lanes[run]?.ring ?? null;
+    if (ring === null || ring.next === 0 || ring.beforeTs > fromTs) return false;
+    const window = ring.rowsIn(fromTs, toTs);
+    into.rows = window.rows;
+    into.offsets = window.offsets;
+    into.timestamps = window.timestamps;
+    into.cells = ring.v;
+    into.columns = this.#columns;
+    into.firstRow = window.first;
+    into.irregular = ring.irregular;
+    return true;
+  }
+
+  #findRuns(): void {
+    const { places } = this.#head;
+    const { n, ids } = this;
+    const columns = this.#columns;
+    const starts: number[] = [];
+    const lanes: (Lane | undefined)[] = [];
+    let laneId = Number.NaN;
+    for (let i = 0; i < n; i++) {
+      const id = ids[i]!;
+      const idLane = places.lane(id);
+      if (idLane !== laneId) {
+        laneId = idLane;
+        starts.push(i);
+        lanes.push(this.#head.lane(idLane));
+      }
+      columns[i] = places.others(id) === undefined ? places.col(id) : NO_COLUMN;
+    }
+    starts.push(n);
+    this.#starts = Int32Array.from(starts);
+    this.#lanes = lanes;
+    this.#moves = places.moves;
+  }
+
+  /** The slow way: blocks, side points and several lanes. Of two samples at one time the one that is no marker counts. */
+  #instantAnywhere(i: number, ts: number, lookbackMs: number, out: InstantOut): void {
+    const { places } = this.#head;
+    const id: SeriesId = this.ids[i]!;
+    const found = this.#found;
+    let bestTs = -Infinity;
+    out.present[i] = 0;
+    const look = (lane: Lane | undefined, col: number): void => {
+      if (lane === undefined || !newestIn(this.#source, lane, id, col, ts, lookbackMs, found)) return;
+      if (found.ts < bestTs || (found.ts === bestTs && (found.stale || out.present[i] === 1))) return;
+      bestTs = found.ts;
+      out.present[i] = found.stale ? 0 : 1;
+      out.values[i] = found.value;
+      out.timestamps[i] = found.ts;
+    };
+    look(this.#head.lane(places.lane(id)), places.col(id));
+    for (const other of places.others(id) ?? []) {
+      const lane = this.#head.lane(other);
+      if (lane !== undefined) look(lane, lane.columnOf(id));
+    }
+  }
+}
+
+/** In a ring an absent cell means that the series had ended by then, so the newest row decides alone. */
+function readRow(ring: RowRing, row: number, columns: Int32Array, from: number, to: number, out: InstantOut): void {
+  const { v } = ring;
+  const { values, timestamps, present } = out;
+  const slot = row % ring.rows;
+  const at = slot * ring.stride;
+  const ts = ring.ts[slot]!;
+  for (let i = from; i < to; i++) {
+    const col = columns[i]!;
+    if (col < 0) continue;
+    const value = v[at + col]!;
+    present[i] = value === value || !ring.isEmpty(at + col) ? 1 : 0;
+    values[i] = value;
+    timestamps[i] = ts;
+  }
+}
+
+class Points implements PointOut {
+  timestamps = new Float64Array(256);
+  values = new Float64Array(256);
+
+  reserve(count: number): void {
+    if (count <= this.values.length) return;
+    const timestamps = new Float64Array(count * 2);
+    const values = new Float64Array(count * 2);
+    timestamps.set(this.timestamps);
+    values.set(this.values);
+    this.timestamps = timestamps;
+    this.values = values;
+  }
+}
+
+/** Merges `m` points into the first `n` of `into` by time; where both have one at a time, the first stays. */
+function merge(into: PointOut, n: number, from: PointOut, m: number): number {
+  if (m === 0) return n;
+  const timestamps = into.timestamps.slice(0, n);
+  const values = into.values.slice(0, n);
+  into.reserve(n + m);
+  let out = 0;
+  for (let i = 0, j = 0; i < n || j < m; out++) {
+    const left = i < n ? timestamps[i]! : Infinity;
+    const right = j < m ? from.timestamps[j]! : Infinity;
+    into.timestamps[out] = Math.min(left, right);
+    into.values[out] = left <= right ? values[i]! : from.values[j]!;
+    if (left <= right) i++;
+    if (right <= left) j++;
+  }
+  return out;
+}
