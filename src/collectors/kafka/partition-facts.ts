@@ -156,7 +156,8 @@ class FactsCounter {
     }
     if ((this.inSync[p] ?? 0) < replicas) trouble.underReplicated += 1;
     const isr = (metadata.isrStart[p + 1] ?? 0) - (metadata.isrStart[p] ?? 0);
-    if (minIsr !== undefined && isr < minIsr && replicas >= minIsr) trouble.underMinIsr += 1;
+    // Without a leader nobody is refused for the ISR's sake: as in Kafka's own UnderMinIsrPartitionCount, the leader counts.
+    if (leader >= 0 && minIsr !== undefined && isr < minIsr && replicas >= minIsr) trouble.underMinIsr += 1;
   }
 }
 

@@ -28,7 +28,7 @@ describe('a partition is counted', () => {
     ['as under min ISR too below the minimum', { isr: [1] }, [], 2, { underReplicated: 1, underMinIsr: 1 }],
     ['not under a minimum that is unknown', { isr: [1] }, [], undefined, { underReplicated: 1 }],
     ['not under a minimum its replicas cannot reach', { replicas: [1], isr: [1] }, [], 2, {}],
-    ['as leaderless with many copies', { leader: -1, isr: [] }, [], 1, { leaderlessManyCopies: 1, underReplicated: 1, underMinIsr: 1 }],
+    ['as leaderless, and not under a minimum too', { leader: -1, isr: [] }, [], 1, { leaderlessManyCopies: 1, underReplicated: 1 }],
     ['as leaderless with one copy', { leader: -1, replicas: [1], isr: [1] }, [], 1, { leaderlessOneCopy: 1 }],
     ['as led by another than its first replica', { leader: 2 }, [], 2, { notPreferredLeader: 1 }],
     ['as healthy while a new replica is being added', { replicas: [1, 2, 3], isr: [1, 2] }, [3], 2, {}],
