@@ -5,7 +5,7 @@ import { VERDICTS } from '../collectors/liveness/verdict.ts';
 import { requestMetrics } from '../collectors/kafka/request-metrics.ts';
 import type { ExpectedBrokersStore } from '../collectors/liveness/expected-brokers.ts';
 import type { Scheduler } from '../collectors/scheduler.ts';
-import { ScrapeTarget } from '../collectors/scrape/scrape-target.ts';
+import { ScrapeTarget, type ScrapeState } from '../collectors/scrape/scrape-target.ts';
 import type { ClusterConfig, ExporterConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Labels } from '../core/labels.ts';
@@ -87,6 +87,11 @@ export class ClusterWatch {
 
   get hasLooked(): boolean {
     return this.liveness.hasLooked;
+  }
+
+  /** The exporters, each with how its last scrape went. */
+  get targets(): readonly ScrapeState[] {
+    return this.#exporters.map((exporter) => exporter.state);
   }
 
   start(): void {

@@ -8,6 +8,7 @@ import type { Routing } from '../routing/pipeline.ts';
 import type { RuleEngine } from '../rules/engine.ts';
 import type { SampleStore } from '../store/sample-store.ts';
 import type { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
+import { createCatalogPort } from './catalog-port.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { kafkaFamilies } from './kafka-families.ts';
 import { createQueryPort } from './query-port.ts';
@@ -41,6 +42,7 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     health: { notReady: () => notReady(parts) },
     metrics: { own: () => meter.page(), kafka: () => kafkaFamilies(samples.reader, clock.now()) },
     query: createQueryPort(samples.reader, clock),
+    catalog: createCatalogPort(parts),
     rules: { groups: () => rulesView(rules.snapshot()) },
     operations: operations(parts),
   };

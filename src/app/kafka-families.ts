@@ -29,6 +29,11 @@ export function kafkaFamilies(querier: Querier, now: number): readonly WrittenFa
   return FAMILIES.map(([name, help]) => ({ name, help, type: 'gauge', samples: newest(querier, name, now) }));
 }
 
+/** What these families are, for those who ask for metadata. */
+export function kafkaFamilyHelp(): readonly { readonly name: string; readonly type: string; readonly help: string }[] {
+  return FAMILIES.map(([name, help]) => ({ name, type: 'gauge', help }));
+}
+
 function newest(querier: Querier, name: string, now: number): { labels: Labels; value: number }[] {
   const selection = querier.select([new Matcher('__name__', '=', name)], now - LOOKBACK_MS, now);
   const columns = {

@@ -1,7 +1,9 @@
 import type { Clock } from '../core/clock.ts';
 import { BelfryError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { QueryAnswer, QueryPort, QueryResult } from '../http/ports.ts';
+import type { QueryAnswer, QueryOptions, QueryPort, QueryResult } from '../http/ports.ts';
+import { check } from '../promql/check.ts';
+import type { EvalOptions } from '../promql/exec.ts';
 import { parse } from '../promql/parse.ts';
 import { prepare } from '../promql/prepare.ts';
 import type { Querier } from '../promql/querier.ts';
@@ -15,18 +17,29 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
       const expression = parse(text);
       if (expression.kind !== 'selector')
         throw new BelfryError('PROMQL_SYNTAX', `${JSON.stringify(text)} is not a selector such as {severity="critical"}`);
+      if (expression.at !== undefined || expression.offsetMs !== 0)
+        throw new BelfryError('PROMQL_SYNTAX', `${JSON.stringify(text)} names a time: a selector stands alone here`);
+      check(expression, text);
       return expression.matchers;
     },
-    instant: (expression, ts, { timeoutMs, lookbackMs }): QueryAnswer => {
-      // The evaluator looks at its time while it works; one that is over already must not depend on how much there is to do.
-      if (timeoutMs !== undefined && timeoutMs <= 0) throw new BelfryError('PROMQL_TIMEOUT', 'the query timed out before it began');
-      const value = prepare(expression).instant(querier, ts, {
-        now: () => clock.elapsed(),
-        deadlineMs: clock.elapsed() + Math.min(timeoutMs ?? LIMITS.queryTimeoutMs, LIMITS.queryTimeoutMs),
-        ...(lookbackMs === undefined ? {} : { lookbackMs }),
-      });
+    instant: (expression, ts, options): QueryAnswer => {
+      const value = prepare(expression).instant(querier, ts, limitsOf(options, clock));
       return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
     },
+    range: (expression, range, options): QueryAnswer => {
+      const value = prepare(expression).range(querier, range, limitsOf(options, clock));
+      return { result: resultOf(value, range.endTs), warnings: value.warnings, infos: value.infos };
+    },
+  };
+}
+
+function limitsOf({ timeoutMs, lookbackMs }: QueryOptions, clock: Clock): EvalOptions {
+  // The evaluator looks at its time while it works; one that is over already must not depend on how much there is to do.
+  if (timeoutMs !== undefined && timeoutMs <= 0) throw new BelfryError('PROMQL_TIMEOUT', 'the query timed out before it began');
+  return {
+    now: () => clock.elapsed(),
+    deadlineMs: clock.elapsed() + Math.min(timeoutMs ?? LIMITS.queryTimeoutMs, LIMITS.queryTimeoutMs),
+    ...(lookbackMs === undefined ? {} : { lookbackMs }),
   };
 }
 

@@ -1,12 +1,14 @@
 import type { Labels } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { WrittenFamily } from '../formats/write-exposition.ts';
+import type { CatalogPort } from './prometheus-ports.ts';
 
 /** What the HTTP room reads of the others; `app.ts` plugs the rooms in. Times are milliseconds of Belfry time. */
 export interface HttpPorts {
   readonly health: HealthPort;
   readonly metrics: MetricsPort;
   readonly query: QueryPort;
+  readonly catalog: CatalogPort;
   readonly rules: RulesPort;
   readonly operations: OperationsPort;
 }
@@ -39,9 +41,23 @@ export interface QueryAnswer {
   readonly infos: readonly string[];
 }
 
+export interface QueryOptions {
+  readonly timeoutMs?: number;
+  readonly lookbackMs?: number;
+}
+
+/** Milliseconds; the end is included where a step falls on it. */
+export interface QueryRange {
+  readonly startTs: number;
+  readonly endTs: number;
+  readonly stepMs: number;
+}
+
 export interface QueryPort {
   /** Evaluates an expression at a time. Throws `PROMQL_…` errors. */
-  instant(expression: string, ts: number, options: { readonly timeoutMs?: number; readonly lookbackMs?: number }): QueryAnswer;
+  instant(expression: string, ts: number, options: QueryOptions): QueryAnswer;
+  /** Evaluates it at each step of a range. Throws as `instant`, and `BAD_REQUEST` for what is neither scalar nor instant vector. */
+  range(expression: string, range: QueryRange, options: QueryOptions): QueryAnswer;
   /** The matchers of an instant selector, such as a `match[]` parameter. Throws `PROMQL_SYNTAX`. */
   matchers(selector: string): readonly Matcher[];
   now(): number;

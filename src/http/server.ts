@@ -8,7 +8,10 @@ import { Access } from './auth.ts';
 import type { HttpPorts } from './ports.ts';
 import { belfryRoutes } from './routes/belfry.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { prometheusDataRoutes } from './routes/prometheus-data.ts';
+import { prometheusStatusRoutes } from './routes/prometheus-status.ts';
 import { prometheusRoutes } from './routes/prometheus.ts';
+import { queryRangeRoutes } from './routes/query-range.ts';
 import { runbookRoutes } from './routes/runbooks.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -89,6 +92,9 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   const context: RouteContext = { server, access, ports: options.ports, runbookFolder: options.runbookFolder };
   lifecycleRoutes(context);
   prometheusRoutes(context);
+  queryRangeRoutes(context);
+  prometheusDataRoutes(context);
+  prometheusStatusRoutes(context);
   belfryRoutes(context);
   runbookRoutes(context);
   return server;

@@ -56,8 +56,18 @@ export class PrometheusMeter implements Meter {
     );
   }
 
+  /** What the metrics are, apart from their values. */
+  families(): readonly { readonly name: string; readonly type: string; readonly help: string }[] {
+    return this.#registry.getMetricsAsArray().map((metric) => ({ name: metric.name, type: typeOf(metric), help: metric.help }));
+  }
+
   #existing<T>(name: string, kind: new (...args: never[]) => T): T | undefined {
     const metric = this.#registry.getSingleMetric(name);
     return metric instanceof kind ? metric : undefined;
   }
+}
+
+function typeOf(metric: object): string {
+  if (metric instanceof Counter) return 'counter';
+  return metric instanceof Gauge ? 'gauge' : 'histogram';
 }

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { createQueryPort } from '../../src/app/query-port.ts';
 import { ManualClock } from '../../src/core/clock.ts';
-import { Labels } from '../../src/core/labels.ts';
+import { compareNames, Labels } from '../../src/core/labels.ts';
 import { silentLogger } from '../../src/core/log.ts';
+import { matchesAll } from '../../src/core/matcher.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../../src/http/ports.ts';
+import type { SeriesFilter, SeriesPort, TargetView } from '../../src/http/prometheus-ports.ts';
 import { buildServer, type HttpServerOptions } from '../../src/http/server.ts';
 import { MemoryQuerier } from '../promql/memory-querier.ts';
 
@@ -19,12 +21,13 @@ export interface FakeRooms {
   notReady: readonly string[];
   reloadProblems: readonly string[];
   groups: readonly RuleGroupView[];
+  targets: readonly TargetView[];
 }
 
 /** A server whose rooms are fakes, but for PromQL, which is the real one over series in memory. */
 export function serverWith(options: { listen?: string; externalUrl?: string; ports?: Partial<HttpPorts> } = {}) {
   const clock = new ManualClock(NOW);
-  const rooms: FakeRooms = { querier: new MemoryQuerier(), calls: [], notReady: [], reloadProblems: [], groups: [] };
+  const rooms: FakeRooms = { querier: new MemoryQuerier(), calls: [], notReady: [], reloadProblems: [], groups: [], targets: [] };
   const serverOptions: HttpServerOptions = {
     listen: { host: options.listen ?? '127.0.0.1', port: 0 },
     externalUrl: options.externalUrl,
@@ -55,6 +58,23 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
       ],
     },
     query: createQueryPort(rooms.querier, clock),
+    catalog: {
+      series: seriesOf(rooms.querier),
+      metadata: () => [
+        { name: 'kafka_brokers', type: 'gauge', help: 'Number of brokers.' },
+        { name: 'belfry_up', type: 'counter', help: 'Up.' },
+      ],
+      targets: () => rooms.targets,
+      runtime: () => ({
+        version: '0.1.0',
+        startedAt: NOW,
+        listen: '127.0.0.1:9559',
+        evaluationIntervalMs: 5000,
+        retentionMs: 15 * 86_400_000,
+        minTs: NOW - 1000,
+        maxTs: NOW,
+      }),
+    },
     rules: { groups: () => rooms.groups },
     operations: {
       reload: async () => {
@@ -77,6 +97,22 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
         outbox: { waiting: 0, oldestMs: 0 },
       }),
     },
+  };
+}
+
+/** The names of series in memory, as a store would tell them. */
+export function seriesOf(querier: MemoryQuerier): SeriesPort {
+  const found = ({ matcherSets, minTs = -Infinity, maxTs = Infinity }: SeriesFilter): readonly Labels[] =>
+    querier.series
+      .filter(({ labels }) => matcherSets?.some((matchers) => matchesAll(matchers, labels)) ?? true)
+      .filter(({ points }) => points.some(({ ts }) => ts >= minTs && ts <= maxTs))
+      .map(({ labels }) => labels);
+  const distinct = (texts: readonly string[]): readonly string[] => [...new Set(texts)].toSorted(compareNames);
+  return {
+    series: found,
+    seriesCount: (filter) => found(filter).length,
+    labelNames: (filter) => distinct(found(filter).flatMap((labels) => Array.from(labels, ([name]) => name))),
+    labelValues: (name, filter) => distinct(found(filter).flatMap((labels) => (labels.has(name) ? [labels.get(name)] : []))),
   };
 }
 

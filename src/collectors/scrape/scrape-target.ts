@@ -65,7 +65,7 @@ export class ScrapeTarget implements ScheduledJob {
 
   constructor(options: ScrapeTargetOptions) {
     const { source } = options;
-    const instance = `${source.host.includes(':') ? `[${source.host}]` : source.host}:${source.port}`;
+    const instance = addressOf(source);
     this.#options = options;
     this.id = `scrape/${options.labels['cluster'] ?? ''}/${options.job}/${instance}${source.path === '/metrics' ? '' : source.path}`;
     this.intervalMs = options.intervalMs;
@@ -87,7 +87,7 @@ export class ScrapeTarget implements ScheduledJob {
     return {
       job,
       labels: this.#targetLabels,
-      url: `${source.scheme}://${this.#targetLabels.get('instance')}${source.path}`,
+      url: `${source.scheme}://${addressOf(source)}${source.path}`,
       health: this.#healthy === undefined ? 'unknown' : this.#healthy ? 'up' : 'down',
       lastError: this.#last.error,
       lastScrape: this.#last.ts,
@@ -182,6 +182,10 @@ export class ScrapeTarget implements ScheduledJob {
     else if (this.#healthy === false) log.info('scrape_recovered', { target: this.id });
     this.#healthy = healthy;
   }
+}
+
+function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 const NO_SERIES: PageLayout = { series: [], template: undefined };

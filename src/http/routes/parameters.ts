@@ -47,6 +47,22 @@ export function booleanParameter(parameters: URLSearchParams, name: string): boo
   throw invalid(name, `cannot parse ${JSON.stringify(text)} to true or false`);
 }
 
+/** What is said beside an answer that a limit has cut short. */
+export const TRUNCATED = 'results truncated due to limit';
+
+/** How many results are wanted at most; all of them where it is left out, empty or 0. */
+export function limitParameter(parameters: URLSearchParams): number {
+  const name = 'limit';
+  const text = parameters.get(name) ?? '';
+  if (!/^(\+?\d{1,15})?$/.test(text)) throw invalid(name, `cannot parse ${JSON.stringify(text)} to a whole number that is not negative`);
+  return Number(text) === 0 ? Infinity : Number(text);
+}
+
+/** Go prints the zero time for what never happened. */
+export function rfc3339(ts: number): string {
+  return ts <= 0 ? '0001-01-01T00:00:00Z' : new Date(ts).toISOString();
+}
+
 export function invalid(name: string, why: string, cause?: unknown): BelfryError {
   return new BelfryError('BAD_REQUEST', `invalid parameter "${name}": ${why}`, { cause });
 }

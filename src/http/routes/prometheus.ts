@@ -2,9 +2,9 @@ import { matchesAll } from '../../core/matcher.ts';
 import { formatExponent, formatFloat } from '../../core/number-format.ts';
 import type { AlertView, HttpPorts, QueryAnswer, QueryResult, RuleGroupView, RuleView } from '../ports.ts';
 import type { RouteContext } from '../server.ts';
-import { booleanParameter, durationParameter, invalid, parametersOf, timeParameter } from './parameters.ts';
+import { booleanParameter, durationParameter, invalid, parametersOf, rfc3339, timeParameter } from './parameters.ts';
 
-/** The part of the Prometheus HTTP API v1 that there is: query, rules, alerts. */
+/** Of the Prometheus HTTP API v1: query, rules, alerts. */
 export function prometheusRoutes({ server, access, ports }: RouteContext): void {
   server.route({
     method: ['GET', 'POST'],
@@ -36,7 +36,8 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
   });
 }
 
-function success(data: unknown, answer?: Pick<QueryAnswer, 'warnings' | 'infos'>) {
+/** Prometheus's envelope of an answer. */
+export function success(data: unknown, answer?: Pick<QueryAnswer, 'warnings' | 'infos'>) {
   return {
     status: 'success',
     data,
@@ -56,7 +57,8 @@ function sampleText(value: number): string {
   return size !== 0 && (size < 1e-6 || size >= 1e21) ? formatExponent(value) : formatFloat(value);
 }
 
-function resultJson(result: QueryResult) {
+/** A query's result as Prometheus writes it. */
+export function resultJson(result: QueryResult) {
   switch (result.type) {
     case 'scalar':
       return { resultType: 'scalar', result: [result.ts / 1000, formatFloat(result.value)] };
@@ -158,9 +160,4 @@ function alertJson(alert: AlertView) {
     ...(alert.keepFiringSince === undefined ? {} : { keepFiringSince: rfc3339(alert.keepFiringSince) }),
     value: formatExponent(alert.value),
   };
-}
-
-/** Go prints the zero time for what never happened. */
-function rfc3339(ts: number): string {
-  return ts <= 0 ? '0001-01-01T00:00:00Z' : new Date(ts).toISOString();
 }

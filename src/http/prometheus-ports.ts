@@ -1,0 +1,60 @@
+import type { Labels } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
+
+/** Which series a question about names is for; open where a bound is left out. Times are milliseconds of Belfry time. */
+export interface SeriesFilter {
+  /** A series counts when one of the sets accepts it; no set at all accepts every series. */
+  readonly matcherSets?: readonly (readonly Matcher[])[];
+  readonly minTs?: number;
+  readonly maxTs?: number;
+}
+
+/** The names that the sample store knows. */
+export interface SeriesPort {
+  labelNames(filter: SeriesFilter): readonly string[];
+  labelValues(name: string, filter: SeriesFilter): readonly string[];
+  series(filter: SeriesFilter): readonly Labels[];
+  seriesCount(filter: SeriesFilter): number;
+}
+
+/** What is known of a metric beside its samples. */
+export interface MetricMetadata {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+}
+
+/** One exporter that is scraped. */
+export interface TargetView {
+  readonly job: string;
+  readonly labels: Labels;
+  /** Scheme, host, port and path, without any secret. */
+  readonly url: string;
+  readonly health: 'up' | 'down' | 'unknown';
+  /** Empty while all is well. */
+  readonly lastError: string;
+  /** 0 before the first one. */
+  readonly lastScrape: number;
+  readonly lastScrapeDurationMs: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface CatalogPort {
+  readonly series: SeriesPort;
+  metadata(): readonly MetricMetadata[];
+  targets(): readonly TargetView[];
+  runtime(): RuntimeView;
+}
+
+/** What Prometheus's status pages ask of a server. */
+export interface RuntimeView {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly listen: string;
+  readonly evaluationIntervalMs: number;
+  readonly retentionMs: number;
+  /** Of the samples that are kept; undefined while there are none. */
+  readonly minTs: number | undefined;
+  readonly maxTs: number | undefined;
+}

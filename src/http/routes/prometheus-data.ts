@@ -1,0 +1,140 @@
+import { formatDuration } from '../../core/duration.ts';
+import { compareLabels, Labels } from '../../core/labels.ts';
+import type { HttpPorts } from '../ports.ts';
+import type { MetricMetadata, SeriesFilter, TargetView } from '../prometheus-ports.ts';
+import type { RouteContext } from '../server.ts';
+import { invalid, limitParameter, parametersOf, rfc3339, timeParameter, TRUNCATED } from './parameters.ts';
+import { success } from './prometheus.ts';
+
+/** The part of the Prometheus HTTP API v1 that tells what there is: series, labels, metadata, targets. */
+export function prometheusDataRoutes({ server, access, ports }: RouteContext): void {
+  const { catalog } = ports;
+
+  server.route({
+    method: ['GET', 'POST'],
+    url: '/api/v1/series',
+    handler: async (request) => {
+      access.require('read', request.headers);
+      const parameters = parametersOf(request);
+      if (!parameters.has('match[]')) throw invalid('match[]', 'no match[] parameter provided');
+      const found = catalog.series.series(filterOf(ports, parameters)).toSorted(compareLabels);
+      return cut(found, limitParameter(parameters), (labels) => labels.toObject());
+    },
+  });
+
+  server.route({
+    method: ['GET', 'POST'],
+    url: '/api/v1/labels',
+    handler: async (request) => {
+      access.require('read', request.headers);
+      const parameters = parametersOf(request);
+      return cut(catalog.series.labelNames(filterOf(ports, parameters)), limitParameter(parameters), same);
+    },
+  });
+
+  server.get<{ Params: { name: string } }>('/api/v1/label/:name/values', async (request) => {
+    access.require('read', request.headers);
+    const parameters = parametersOf(request);
+    const name = unescapeName(request.params.name);
+    return cut(catalog.series.labelValues(name, filterOf(ports, parameters)), limitParameter(parameters), same);
+  });
+
+  server.get('/api/v1/metadata', async (request) => {
+    access.require('read', request.headers);
+    const parameters = parametersOf(request);
+    return success(metadataJson(catalog.metadata(), parameters));
+  });
+
+  server.get('/api/v1/targets', async (request) => {
+    access.require('read', request.headers);
+    const parameters = parametersOf(request);
+    const pool = parameters.get('scrapePool') ?? '';
+    const isShown = ['', 'any', 'active'].includes((parameters.get('state') ?? '').toLowerCase());
+    const targets = isShown ? catalog.targets().filter(({ job }) => pool === '' || job === pool) : [];
+    return success({ activeTargets: targets.map(targetJson), droppedTargets: [], droppedTargetCounts: {} });
+  });
+
+  server.get('/api/v1/scrape_pools', async (request) => {
+    access.require('read', request.headers);
+    return success({ scrapePools: [...new Set(catalog.targets().map(({ job }) => job))].toSorted() });
+  });
+}
+
+function cut<T>(found: readonly T[], limit: number, shown: (item: T) => unknown) {
+  const answer = success(found.slice(0, limit).map(shown));
+  return found.length > limit ? { ...answer, warnings: [TRUNCATED] } : answer;
+}
+
+function same(text: string): string {
+  return text;
+}
+
+function filterOf({ query }: HttpPorts, parameters: URLSearchParams): SeriesFilter {
+  const [minTs, maxTs] = [boundParameter(parameters, 'start'), boundParameter(parameters, 'end')];
+  const matcherSets = parameters.getAll('match[]').map((selector) => query.matchers(selector));
+  return {
+    ...(matcherSets.length === 0 ? {} : { matcherSets }),
+    ...(minTs === undefined ? {} : { minTs }),
+    ...(maxTs === undefined ? {} : { maxTs }),
+  };
+}
+
+/** What Prometheus itself prints for the earliest and the latest time there is: no bound. */
+const OPEN_BOUNDS: readonly string[] = ['-292273086-05-16T16:47:06Z', '292277025-08-18T07:12:54.999999999Z'];
+
+function boundParameter(parameters: URLSearchParams, name: string): number | undefined {
+  return OPEN_BOUNDS.includes(parameters.get(name) ?? '') ? undefined : timeParameter(parameters, name);
+}
+
+/** A label's name in an address: `U__` begins an escaped one, `_2e_` is a dot, `__` an underscore (Prometheus 3). */
+function unescapeName(text: string): string {
+  if (!text.startsWith('U__')) return text;
+  const escaped = text.slice(3);
+  if (!/^(?:__|_[0-9a-fA-F]{1,6}_|[^_])*$/.test(escaped)) return text;
+  return escaped.replaceAll(/__|_([0-9a-fA-F]{1,6})_/g, (whole, code: string | undefined) => {
+    const point = code === undefined ? 0x5f : Number.parseInt(code, 16);
+    return point <= 0x10ffff ? String.fromCodePoint(point) : whole;
+  });
+}
+
+function metadataJson(metadata: readonly MetricMetadata[], parameters: URLSearchParams) {
+  const metric = parameters.get('metric') ?? '';
+  const [limit, perMetric] = [metadataLimit(parameters, 'limit'), metadataLimit(parameters, 'limit_per_metric')];
+  const found = metadata.filter(({ name }) => metric === '' || name === metric).slice(0, limit);
+  return Object.fromEntries(found.map(({ name, type, help }) => [name, [{ type, help, unit: '' }].slice(0, perMetric)]));
+}
+
+/** Here, unlike elsewhere, 0 is none at all, and what is below it stands for no limit. */
+function metadataLimit(parameters: URLSearchParams, name: string): number {
+  const text = parameters.get(name) ?? '';
+  if (text === '') return Infinity;
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw invalid(name, `${name} must be a number`);
+  return Number(text) < 0 ? Infinity : Number(text);
+}
+
+function targetJson(target: TargetView) {
+  const { job, labels, url, health, lastError, lastScrape, lastScrapeDurationMs, intervalMs, timeoutMs } = target;
+  const { protocol, host, pathname } = new URL(url);
+  const [scrapeInterval, scrapeTimeout] = [formatDuration(intervalMs), formatDuration(timeoutMs)];
+  const discovered = Labels.of([
+    ...labels.without('instance'),
+    ['__address__', host],
+    ['__metrics_path__', pathname],
+    ['__scheme__', protocol.replace(/:$/, '')],
+    ['__scrape_interval__', scrapeInterval],
+    ['__scrape_timeout__', scrapeTimeout],
+  ]);
+  return {
+    discoveredLabels: discovered.toObject(),
+    labels: labels.toObject(),
+    scrapePool: job,
+    scrapeUrl: url,
+    globalUrl: url,
+    lastError,
+    lastScrape: rfc3339(lastScrape),
+    lastScrapeDuration: lastScrapeDurationMs / 1000,
+    health,
+    scrapeInterval,
+    scrapeTimeout,
+  };
+}
