@@ -121,12 +121,6 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     onDelivered: (message) => routing.onDelivered(message),
     onGiveUp: (message, reason, told) => routing.onGiveUp(message, reason, told),
   });
-  outbox.load();
-  routing.start();
-  lifecycle.onStop('routing', () => routing.stop());
-  outbox.start();
-  lifecycle.onStop('outbox', () => outbox.stop(STOP_TIMEOUT_MS / 2));
-
   const rules = new RuleEngine(
     { querier: samples.reader, writer: samples.writer, state: new AlertStore(stateDb), sink: routing, clock, logger: log, meter },
     { externalUrl: config.http.externalUrl ?? '' },
@@ -134,28 +128,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   rules.replace(ruleSet);
 
   const scheduler = new Scheduler({ clock, log, meter });
-  lifecycle.onStop('collectors', () => scheduler.stop());
   const configSeries = new ConfigSeries({ writer: samples.writer, intervalMs: OWN_INTERVAL_MS });
-  configSeries.replace(config.clusters, config.thresholds, clock.now());
-  scheduler.add(configSeries);
-  const clockOffset = meter.gauge('belfry_clock_offset_seconds', 'By how much the wall clock is ahead of Belfry time.');
-  const ownSamples = () => {
-    clockOffset.set((clock.wall() - clock.now()) / 1000);
-    return meter.samples();
-  };
-  scheduler.add(new OwnCollector({ samples: ownSamples, instance: hostname(), intervalMs: OWN_INTERVAL_MS, writer: samples.writer }), {
-    now: true,
-  });
-  if (config.host.collect)
-    scheduler.add(new HostCollector({ ...config.host, instance: hostname(), writer: samples.writer, clock }), { now: true });
-
-  // A cluster that left the configuration while Belfry was down will never be heard of again.
-  const left = new Set(expectedBrokers.clusters());
-  for (const { name } of config.clusters) left.delete(name);
-  samples.endTargets((id) => left.has(clusterOfTarget(id)), clock.now());
-  rules.start();
-  rules.targetRemoved((labels) => left.has(labels.get('cluster')));
-  lifecycle.onStop('rules', () => rules.stop());
   const watches = new Map<string, ClusterWatch>();
   const watch = (cluster: BelfryConfig['clusters'][number]): void => {
     const made = new ClusterWatch(cluster, {
@@ -171,15 +144,8 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     watches.set(cluster.name, made);
     made.start();
   };
-  lifecycle.onStop('cluster watches', async () => {
-    await Promise.all([...watches.values()].map((made) => made.stop()));
-  });
-  for (const cluster of config.clusters) watch(cluster);
-
   const hashGauge = meter.gauge('belfry_config_hash_info', 'The loaded configuration, by its hash.', ['hash']);
   const reloadGauge = meter.gauge('belfry_config_last_reload_successful', '1, or 0 after a changed configuration was refused.');
-  hashGauge.set(1, { hash: config.hash });
-  reloadGauge.set(1);
 
   /** All that can fail comes first; nothing has changed when it does. */
   const swap = async (next: BelfryConfig): Promise<void> => {
@@ -191,7 +157,11 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     outbox.reload();
     configSeries.replace(next.clusters, next.thresholds, clock.now());
     rules.replace(nextRules);
-    await replaceWatches(watches, next, watch, (cluster) => rules.targetRemoved((labels) => labels.get('cluster') === cluster));
+    await replaceWatches(watches, next, watch, {
+      removed: (cluster) => rules.targetRemoved((labels) => labels.get('cluster') === cluster),
+      stopFailed: (cluster, error) => log.error('cluster_watch_not_stopped', { cluster, error: errorText(error) }),
+    });
+    if (next.http.tls !== undefined) http.renewTls({ cert: next.http.tls.cert, key: next.http.tls.key.reveal() });
     hashGauge.remove({ hash: config.hash });
     hashGauge.set(1, { hash: next.hash });
     config = next;
@@ -208,7 +178,6 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       });
     return reloading;
   };
-  lifecycle.onStop('reload', () => reloading.then(() => undefined));
 
   const http: HttpServer = await startHttpServer({
     listen: config.http.listen,
@@ -236,6 +205,41 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     meter,
   });
   lifecycle.onStop('http', () => http.close());
+
+  // Now that nothing can fail any more it all begins, in the order in which it is let go backwards.
+  outbox.load();
+  routing.start();
+  lifecycle.onStop('routing', () => routing.stop());
+  outbox.start();
+  lifecycle.onStop('outbox', () => outbox.stop(STOP_TIMEOUT_MS / 2));
+  lifecycle.onStop('collectors', () => scheduler.stop());
+  configSeries.replace(config.clusters, config.thresholds, clock.now());
+  scheduler.add(configSeries);
+  const clockOffset = meter.gauge('belfry_clock_offset_seconds', 'By how much the wall clock is ahead of Belfry time.');
+  const ownSamples = () => {
+    clockOffset.set((clock.wall() - clock.now()) / 1000);
+    return meter.samples();
+  };
+  scheduler.add(new OwnCollector({ samples: ownSamples, instance: hostname(), intervalMs: OWN_INTERVAL_MS, writer: samples.writer }), {
+    now: true,
+  });
+  if (config.host.collect)
+    scheduler.add(new HostCollector({ ...config.host, instance: hostname(), writer: samples.writer, clock }), { now: true });
+
+  // A cluster that left the configuration while Belfry was down will never be heard of again.
+  const left = new Set(expectedBrokers.clusters());
+  for (const { name } of config.clusters) left.delete(name);
+  samples.endTargets((id) => left.has(clusterOfTarget(id)), clock.now());
+  rules.start();
+  rules.targetRemoved((labels) => left.has(labels.get('cluster')));
+  lifecycle.onStop('rules', () => rules.stop());
+  lifecycle.onStop('cluster watches', async () => {
+    await Promise.all([...watches.values()].map((made) => made.stop()));
+  });
+  for (const cluster of config.clusters) watch(cluster);
+  lifecycle.onStop('reload', () => reloading.then(() => undefined));
+  hashGauge.set(1, { hash: config.hash });
+  reloadGauge.set(1);
   return { url: http.url, reload, stop: () => lifecycle.stop(clock, STOP_TIMEOUT_MS) };
 }
 
@@ -260,7 +264,8 @@ function clusterOfTarget(id: string): string {
 }
 
 function refuseWhatNeedsARestart(before: BelfryConfig, next: BelfryConfig): void {
-  const fixed = ({ storage, http, host }: BelfryConfig): string => JSON.stringify([storage, { ...http, tls: http.tls?.cert }, host]);
+  const fixed = ({ storage, http, host }: BelfryConfig): string =>
+    JSON.stringify([storage, { ...http, tls: http.tls !== undefined }, host]);
   if (fixed(before) !== fixed(next)) throw new BelfryError('CONFIG_INVALID', 'storage, http and host change with a restart only');
 }
 
@@ -269,17 +274,18 @@ async function replaceWatches(
   watches: Map<string, ClusterWatch>,
   next: BelfryConfig,
   watch: (cluster: BelfryConfig['clusters'][number]) => void,
-  removed: (cluster: string) => void,
+  on: { readonly removed: (cluster: string) => void; readonly stopFailed: (cluster: string, error: unknown) => void },
 ): Promise<void> {
   const wanted = new Map(next.clusters.map((cluster) => [cluster.name, cluster]));
   for (const [name, running] of watches) {
     const cluster = wanted.get(name);
     if (cluster !== undefined && running.isFor(cluster)) continue;
     watches.delete(name);
-    await running.stop();
+    // What does not stop cleanly must not leave the configuration half swapped.
+    await running.stop().catch((error: unknown) => on.stopFailed(name, error));
     if (cluster !== undefined) watch(cluster);
     running.endSeries(watches.get(name));
-    if (cluster === undefined) removed(name);
+    if (cluster === undefined) on.removed(name);
   }
   for (const [name, cluster] of wanted) if (!watches.has(name)) watch(cluster);
 }

@@ -1,3 +1,4 @@
+import { Server as TlsServer } from 'node:https';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../core/clock.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
@@ -33,6 +34,8 @@ export interface HttpServerOptions {
 export interface HttpServer {
   /** Where it listens: `http://127.0.0.1:9559`. */
   readonly url: string;
+  /** Another certificate for connections made from now on; nothing where it listens without TLS. */
+  renewTls(tls: { readonly cert: string; readonly key: string }): void;
   close(): Promise<void>;
 }
 
@@ -50,7 +53,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   await server.listen({ host: options.listen.host, port: options.listen.port });
   const port = server.addresses().find((address) => typeof address === 'object')?.port ?? options.listen.port;
   const host = options.listen.host.includes(':') ? `[${options.listen.host}]` : options.listen.host;
-  return { url: `${options.tls === undefined ? 'http' : 'https'}://${host}:${port}`, close: () => server.close() };
+  return {
+    url: `${options.tls === undefined ? 'http' : 'https'}://${host}:${port}`,
+    renewTls: (tls) => {
+      if (server.server instanceof TlsServer) server.server.setSecureContext(tls);
+    },
+    close: () => server.close(),
+  };
 }
 
 /** The server without a socket; tests ask it through `inject`. */

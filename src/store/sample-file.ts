@@ -160,6 +160,6 @@ export function isCorruption(error: unknown): boolean {
 
 /** Renames a damaged file and its companions; returns the new name. */
 export function setAside(path: string, suffix: string): string {
-  for (const part of ['-wal', '-shm', '']) if (existsSync(path + part)) renameSync(path + part, `${path}.corrupt-${suffix}${part}`);
-  return `${path}.corrupt-${suffix}`;
+  for (const part of ['-wal', '-shm', '']) if (existsSync(path + part)) renameSync(path + part, `${path}.aside-${suffix}${part}`);
+  return `${path}.aside-${suffix}`;
 }

@@ -62,19 +62,31 @@ export interface SampleStore {
   close(): void;
 }
 
+/** A file with samples further ahead of the wall clock than this was written under a wrong clock. */
+const AHEAD_MAX_MS = 3_600_000;
+
 /**
- * Opens the store and brings back what the last flush wrote. A damaged file is set aside under another name and a new
- * one begun. Throws `STORE_NEWER`, or SQLite's error where the file cannot be opened at all.
+ * Opens the store and brings back what the last flush wrote. A file that is damaged, or that reaches more than an hour
+ * into the future, is set aside under another name and a new one begun. Throws `STORE_NEWER`, or SQLite's error where the
+ * file cannot be opened at all.
  */
 export function openSampleStore(options: SampleStoreOptions): SampleStore {
-  try {
+  const beginAnew = (why: string): SampleStore => {
+    const kept = setAside(options.path, new Date(options.clock.wall()).toISOString().replaceAll(/[:.]/g, ''));
+    options.log.error('store_file_set_aside', { file: kept, error: why });
     return new OpenStore(options);
+  };
+  let store: SampleStore;
+  try {
+    store = new OpenStore(options);
   } catch (error) {
     if (!isCorruption(error) || options.path === ':memory:') throw error;
-    const kept = setAside(options.path, new Date(options.clock.wall()).toISOString().replaceAll(/[:.]/g, ''));
-    options.log.error('store_file_set_aside', { file: kept, error: errorText(error) });
-    return new OpenStore(options);
+    return beginAnew(errorText(error));
   }
+  const aheadMs = (store.stats().maxTs ?? 0) - options.clock.wall();
+  if (aheadMs <= AHEAD_MAX_MS) return store;
+  store.close();
+  return beginAnew(`its newest sample is ${Math.round(aheadMs / 60_000)} min ahead of the clock`);
 }
 
 class OpenStore implements SampleStore {

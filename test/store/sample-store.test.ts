@@ -179,7 +179,7 @@ describe('the file', () => {
     fill(store, 0, 5);
     expect(store.flush()).toBe(true);
     expect(events).toEqual(['store_file_set_aside']);
-    expect(readdirSync(folder).filter((name) => name.includes('.corrupt-'))).toHaveLength(1);
+    expect(readdirSync(folder).filter((name) => name.includes('.aside-'))).toHaveLength(1);
   });
 
   it('of a later version is refused', () => {
