@@ -50,6 +50,11 @@ export class RealPrometheus {
     return prometheus;
   }
 
+  /** Where its HTTP API is. */
+  get url(): string {
+    return this.#url;
+  }
+
   /** Seconds since 1970; with a step, a range query. */
   async query(text: string, times: { readonly start: number; readonly end?: number; readonly step?: number }): Promise<Answer> {
     const { start, end, step } = times;
