@@ -53,6 +53,8 @@ export interface RuleChanges {
   readonly only?: readonly string[];
   /** By alert name: the `for` of all its rules. */
   readonly for?: Readonly<Record<string, string>>;
+  /** By alert name: the `keep_firing_for` of its rules that have one. */
+  readonly keepFiringFor?: Readonly<Record<string, string>>;
   /** By alert name: parts of its expressions to replace, such as a window `[5m]` by `[5s]`. */
   readonly windows?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -61,22 +63,27 @@ export interface RuleChanges {
  * The shipped rules, the same expressions with shorter durations. Groups with a changed rule are evaluated every second.
  * Throws where a name or a part to replace is not in them, so that no test goes on with a rule that has been renamed.
  */
-export function shippedRules({ only, for: durations = {}, windows = {} }: RuleChanges): string {
+export function shippedRules({ only, for: durations = {}, keepFiringFor = {}, windows = {} }: RuleChanges): string {
   const file = parseDocument(readFileSync(DEFAULT_RULES, 'utf8')).toJS() as { groups: { interval: string; rules: RuleFields[] }[] };
   const names = new Set(file.groups.flatMap(({ rules }) => rules.map(({ alert }) => alert)));
   for (const name of [...(only ?? []), ...Object.keys(durations), ...Object.keys(windows)]) {
     if (!names.has(name)) throw new Error(`the shipped rules have no ${name}`);
+  }
+  for (const [name, replacements] of Object.entries(windows)) {
+    const expressions = file.groups.flatMap(({ rules }) => rules.filter(({ alert }) => alert === name).map(({ expr }) => expr));
+    for (const from of Object.keys(replacements)) {
+      if (!expressions.some((expr) => expr.includes(from))) throw new Error(`${name} has no ${from} in its expressions`);
+    }
   }
   for (const group of file.groups) {
     if (only !== undefined) group.rules = group.rules.filter(({ alert }) => only.includes(alert));
     for (const rule of group.rules) {
       const duration = durations[rule.alert];
       const replacements = Object.entries(windows[rule.alert] ?? {});
+      const kept = keepFiringFor[rule.alert];
       if (duration !== undefined) rule.for = duration;
-      for (const [from, to] of replacements) {
-        if (!rule.expr.includes(from)) throw new Error(`${rule.alert} has no ${from} in its expression`);
-        rule.expr = rule.expr.replaceAll(from, to);
-      }
+      if (kept !== undefined && rule.keep_firing_for !== undefined) rule.keep_firing_for = kept;
+      for (const [from, to] of replacements) rule.expr = rule.expr.replaceAll(from, to);
       if (duration !== undefined || replacements.length > 0) group.interval = '1s';
     }
   }
@@ -87,6 +94,7 @@ interface RuleFields {
   alert: string;
   expr: string;
   for?: string;
+  keep_firing_for?: string;
 }
 
 /** A Belfry that has seen every broker of its one cluster, and all its topics' leaders. */
@@ -165,8 +173,9 @@ export async function toldEverywhere(stage: Stage, wanted: Wanted, { timeoutMs =
 
 /** Waits for a webhook message about it. */
 export async function told(stage: Stage, wanted: Wanted, { timeoutMs = 20_000 }: Waiting = {}): Promise<ToldAlert> {
-  const request = await stage.webhook.next((candidate) => candidate.status === 200 && wantedIn(candidate, wanted) !== undefined, {
-    timeoutMs,
+  const about = (request: WebhookRequest): boolean => request.status === 200 && wantedIn(request, wanted) !== undefined;
+  const request = await stage.webhook.next(about, { timeoutMs }).catch(() => {
+    throw new Error(`not told of ${JSON.stringify(wanted)} within ${timeoutMs} ms, but of: ${ledger(stage).join(', ')}`);
   });
   const alert = wantedIn(request, wanted);
   if (alert === undefined) throw new Error('the alert was there a moment ago');
@@ -285,4 +294,10 @@ export async function passed(stage: Stage, ms: number, groups?: readonly string[
   const since = Date.now();
   await stage.belfry.queryUntil('vector(time())', ([time]) => (time?.value ?? 0) * 1000 > since + ms);
   await evaluatedOnce(stage, groups);
+}
+
+/** Lines of a metric on Belfry's own page. */
+export async function ownMetric(stage: Stage, name: string): Promise<string[]> {
+  const page = await (await stage.belfry.request('GET', '/metrics')).text();
+  return page.split('\n').filter((line) => line.startsWith(name));
 }
