@@ -8,6 +8,7 @@ import type { CliContext } from './context.ts';
 import { queryCommand } from './query.ts';
 import { sendTestCommand } from './send-test.ts';
 import { startCommand } from './start.ts';
+import { testCommand } from './test.ts';
 
 /** Every command. Parsing rejects with commander's own error for a wrong command line. */
 export function buildProgram(context: CliContext): Command {
@@ -27,6 +28,7 @@ export function buildProgram(context: CliContext): Command {
     );
   startCommand(program, context);
   checkCommand(program, context);
+  testCommand(program, context);
   queryCommand(program, context);
   alertsCommand(program, context);
   sendTestCommand(program, context);

@@ -1,4 +1,4 @@
-import { globSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { BelfryError, errorText } from '../core/errors.ts';
@@ -52,8 +52,16 @@ export interface UnitTestOptions {
 
 const MAX_STEPS = 1_000_000;
 
+/** A unit-test file with what it names. */
+export interface LoadedUnitTest {
+  readonly file: UnitTestFile;
+  readonly ruleFiles: readonly RuleFile[];
+  /** Names and patterns of rule files that no file has; promtool only warns of them. */
+  readonly unmatched: readonly string[];
+}
+
 /** Reads a unit-test file and the rule files it names. Throws `CONFIG_UNREADABLE` or `RULES_INVALID`. */
-export async function loadUnitTest(path: string): Promise<{ file: UnitTestFile; ruleFiles: readonly RuleFile[] }> {
+export async function loadUnitTest(path: string): Promise<LoadedUnitTest> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -61,11 +69,14 @@ export async function loadUnitTest(path: string): Promise<{ file: UnitTestFile; 
     throw new BelfryError('CONFIG_UNREADABLE', `${path}: ${errorText(cause)}`, { cause });
   }
   const file = parseUnitTestFile(path, text);
-  const paths = file.ruleFiles.flatMap((name) => {
-    const pattern = isAbsolute(name) ? name : join(dirname(path), name);
-    return /[*?[{]/.test(pattern) ? globSync(pattern).toSorted() : [pattern];
-  });
-  return { file, ruleFiles: await readRuleFiles(paths) };
+  const matched = file.ruleFiles.map((name) => matchesOf(isAbsolute(name) ? name : join(dirname(path), name)));
+  const unmatched = file.ruleFiles.filter((_, i) => matched[i]?.length === 0);
+  return { file, ruleFiles: await readRuleFiles(matched.flat()), unmatched };
+}
+
+function matchesOf(pattern: string): readonly string[] {
+  if (/[*?[{]/.test(pattern)) return globSync(pattern).toSorted();
+  return existsSync(pattern) ? [pattern] : [];
 }
 
 /** Runs the tests of a file with the verdicts of `promtool test rules`. Throws `RULES_INVALID` for bad rule files. */
@@ -240,8 +251,15 @@ function difference(what: string, expected: readonly string[], got: readonly str
   return expected.length === got.length && expected.every((text, i) => text === got[i]) ? [] : [describe(what, expected, got)];
 }
 
+/** Line by line: "-" was expected and is not there, "+" is there and was not expected, the rest is as it should be. */
 function describe(what: string, expected: readonly string[], got: readonly string[]): string {
-  const lines = (texts: readonly string[]): string =>
-    texts.length === 0 ? '      nothing' : texts.map((text) => `      ${text}`).join('\n');
-  return `${what}\n    expected:\n${lines(expected)}\n    got:\n${lines(got)}`;
+  const unexpected = [...got];
+  const lines = expected.map((text) => {
+    const found = unexpected.indexOf(text);
+    if (found < 0) return `- ${text}`;
+    unexpected.splice(found, 1);
+    return `  ${text}`;
+  });
+  lines.push(...unexpected.map((text) => `+ ${text}`));
+  return [what, ...lines.map((line) => `  ${line}`)].join('\n');
 }

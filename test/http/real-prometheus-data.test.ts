@@ -60,7 +60,9 @@ function encoded(parameters: Parameters): URLSearchParams {
 
 async function ask(url: string, path: string, parameters: Parameters, method: 'GET' | 'POST') {
   const form = encoded(parameters);
-  const response = method === 'POST' ? await fetch(url + path, { method, body: form }) : await fetch(`${url}${path}?${form.toString()}`);
+  const response = await (method === 'POST'
+    ? fetch(url + path, { method: 'POST', body: form })
+    : fetch(`${url}${path}?${form.toString()}`));
   const text = await response.text();
   return { status: response.status, body: text.startsWith('{') ? (JSON.parse(text) as object) : undefined };
 }

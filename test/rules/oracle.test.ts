@@ -48,8 +48,8 @@ function expectationsOf(timelines: readonly string[]): readonly ExprTest[] {
   const { failures } = runUnitTest(parseUnitTestFile('t.yaml', fileOf(timelines, wanted)), ruleFiles);
   expect(failures).toHaveLength(wanted.length);
   return wanted.map(({ expr, eval_time }, i) => {
-    const [, got = ''] = failures[i]?.message.split('got:\n') ?? [];
-    const samples = [...got.matchAll(/^ {6}(.*\S) (\S+)$/gm)].map(([, labels = '', value]) => ({ labels, value: Number(value) }));
+    const got = failures[i]?.message ?? '';
+    const samples = [...got.matchAll(/^ {2}\+ (.*\S) (\S+)$/gm)].map(([, labels = '', value]) => ({ labels, value: Number(value) }));
     return { expr, eval_time, exp_samples: samples };
   });
 }

@@ -121,10 +121,7 @@ describe('unit tests of rules', () => {
         line: 4,
         message: [
           'alertname: Down, time: 4m',
-          '    expected:',
-          '      labels {alertname="Down", instance="a", job="k", severity="page"} annotations {summary="a of k in eu is down"}',
-          '    got:',
-          '      nothing',
+          '  - labels {alertname="Down", instance="a", job="k", severity="page"} annotations {summary="a of k in eu is down"}',
         ].join('\n'),
       },
     ]);
