@@ -146,6 +146,9 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   };
   const hashGauge = meter.gauge('belfry_config_hash_info', 'The loaded configuration, by its hash.', ['hash']);
   const reloadGauge = meter.gauge('belfry_config_last_reload_successful', '1, or 0 after a changed configuration was refused.');
+  hashGauge.set(1, { hash: config.hash });
+  // At once: a gauge that has not been set says 0, which is an alert.
+  reloadGauge.set(1);
 
   /** All that can fail comes first; nothing has changed when it does. */
   const swap = async (next: BelfryConfig): Promise<void> => {
@@ -238,8 +241,6 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   });
   for (const cluster of config.clusters) watch(cluster);
   lifecycle.onStop('reload', () => reloading.then(() => undefined));
-  hashGauge.set(1, { hash: config.hash });
-  reloadGauge.set(1);
   return { url: http.url, reload, stop: () => lifecycle.stop(clock, STOP_TIMEOUT_MS) };
 }
 

@@ -68,8 +68,9 @@ describe('Belfry that ends and starts again', () => {
     await using stage = await startStage(faults);
     faults.set('fixture_fault', 1);
     const first = await told(stage, { status: 'firing', alertname: 'Fault' });
-    await stage.mail.next();
-    await stage.slack.next(({ type }) => type === 'post');
+    for (const channel of ['slack', 'email', 'webhook']) {
+      await stage.belfry.logged('notification_delivered', ({ integration }) => integration === channel);
+    }
     await stage.belfry.kill9();
     await faults.exporter.outage('refuse');
     await stage.startAgain();

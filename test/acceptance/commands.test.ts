@@ -50,7 +50,7 @@ describeWithKafka('the command line, against the running process', () => {
     const { code, out } = await run('send-test', '--owner', 'team', '--json');
     expect(code).toBe(0);
     const { deliveries } = JSON.parse(out) as { deliveries: { integration: string; ok: boolean }[] };
-    expect(deliveries.map(({ integration, ok }) => [integration, ok]).sort()).toEqual([
+    expect(deliveries.map(({ integration, ok }) => [integration, ok]).toSorted(([a], [b]) => String(a).localeCompare(String(b)))).toEqual([
       ['email', true],
       ['slack', true],
       ['webhook', true],
