@@ -15,7 +15,7 @@ class Sum implements AggregateKernel {
   run(values: Float64Array, n: number, slots: Int32Array, count: number, out: Float64Array): void {
     const sums = this.#sums;
     sums.reset(count);
-    for (let i = 0; i < n; i++) sums.add(slots[i] ?? 0, values[i] ?? 0);
+    sums.addAll(slots, values, n);
     for (let slot = 0; slot < count; slot++) out[slot] = sums.total(slot);
   }
 }

@@ -23,6 +23,10 @@ class Grouping {
   order: Int32Array = new Int32Array(16);
   slots: Int32Array = new Int32Array(0);
   count = 0;
+  /** The ids that the slots were assigned to last, and what came of it: mostly they are the same at the next step. */
+  #ids = new Int32Array(0);
+  #n = -1;
+  #count = 0;
 
   constructor(source: Space, grouping: readonly string[], without: boolean) {
     this.#source = source;
@@ -53,11 +57,19 @@ class Grouping {
       this.count = n > 0 ? 1 : 0;
       return;
     }
+    if (sameIds(this.#ids, this.#n, ids, n)) {
+      this.count = this.#count;
+      return;
+    }
     for (let i = 0; i < n; i++) {
       const group = this.groupOf(ids[i] ?? 0);
       if (this.#rounds.get(group) !== this.#round) this.#open(group);
       this.slots[i] = this.#slots.get(group);
     }
+    if (this.#ids.length < n) this.#ids = new Int32Array(this.slots.length);
+    this.#ids.set(n === ids.length ? ids : ids.subarray(0, n));
+    this.#n = n;
+    this.#count = this.count;
   }
 
   #open(group: number): void {
@@ -70,6 +82,12 @@ class Grouping {
     }
     this.order[this.count++] = group;
   }
+}
+
+function sameIds(a: Int32Array, n: number, b: Int32Array, m: number): boolean {
+  if (n !== m) return false;
+  for (let i = 0; i < n; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** An aggregation that gives one value a group. */

@@ -26,6 +26,19 @@ export class KahanSums {
     this.sums[slot] = total;
   }
 
+  /** Adds each of the first n values to its slot. */
+  addAll(slots: Int32Array, added: Float64Array, n: number): void {
+    const { sums, errors } = this;
+    for (let i = 0; i < n; i++) {
+      const slot = slots[i] ?? 0;
+      const value = added[i] ?? 0;
+      const sum = sums[slot] ?? 0;
+      const total = sum + value;
+      errors[slot] = compensate(value, sum, total, errors[slot] ?? 0);
+      sums[slot] = total;
+    }
+  }
+
   total(slot: number): number {
     return (this.sums[slot] ?? 0) + (this.errors[slot] ?? 0);
   }

@@ -30,14 +30,16 @@ export interface Selection {
    * from its start. Returns how many.
    */
   window(index: number, fromTs: number, toTs: number, into: PointBuffer): number;
-  /** How many runs `readRun` knows; none where the store does not offer them. Together they are all series, in order. */
-  readonly runs?: number;
   /**
-   * The fast side of `window`: tells the bounds of a run of neighbouring series, and shows the samples of all of them in
-   * (fromTs, toTs] as they lie in memory. False where they have to be read one by one. What is shown holds until control
-   * returns to the event loop.
+   * The fast side of `window`, where a store has one: sets the window (fromTs, toTs] that `readRun` reads, and returns how
+   * many runs of neighbouring series there are; together they are all series, in order.
    */
-  readRun?(run: number, fromTs: number, toTs: number, into: RunBuffer): boolean;
+  openRuns?(fromTs: number, toTs: number): number;
+  /**
+   * Tells the bounds of a run, and shows the samples of all its series as they lie in memory. False where they have to be
+   * read one by one. What is shown holds until control returns to the event loop.
+   */
+  readRun?(run: number, into: RunBuffer): boolean;
 }
 
 /** Columns of at least n entries each. */
@@ -72,9 +74,13 @@ export class RunBuffer {
   from = 0;
   to = 0;
   rows = 0;
-  /** Of each row, oldest first: where in `cells` it begins, and its time. */
-  offsets = new Int32Array(0);
-  timestamps = new Float64Array(0);
+  /** Where in `cells` the oldest and the newest row begin, and their times; set where there are rows. */
+  firstAt = 0;
+  lastAt = 0;
+  firstTs = 0;
+  lastTs = 0;
+  /** The same of all rows, oldest first. */
+  all = { offsets: new Int32Array(0), timestamps: new Float64Array(0) };
   cells = new Float64Array(0);
   /** By series of the selection: its place in a row; -1 where it must be read through `window`. So must one with a NaN cell. */
   columns = new Int32Array(0);

@@ -86,35 +86,66 @@ function idelta(_: Float64Array, vs: Float64Array, n: number): number {
   return (vs[n - 1] ?? 0) - (vs[n - 2] ?? 0);
 }
 
+/** The sums of a regression that depend on the times alone: of x and x² for x = seconds since an origin. */
+export class RegressionTimes {
+  x = new Float64Array(128);
+  n = 0;
+  sumX = 0;
+  sumX2 = 0;
+
+  set(ts: Float64Array, n: number, originTs: number): void {
+    if (this.x.length < n) this.x = new Float64Array(2 * n);
+    const column = this.x;
+    let [sumX, errX, sumX2, errX2] = [0, 0, 0, 0];
+    for (let i = 0; i < n; i++) {
+      const x = ((ts[i] ?? 0) - originTs) / 1000;
+      column[i] = x;
+      let total = sumX + x;
+      errX = compensate(x, sumX, total, errX);
+      sumX = total;
+      total = sumX2 + x * x;
+      errX2 = compensate(x * x, sumX2, total, errX2);
+      sumX2 = total;
+    }
+    this.n = n;
+    this.sumX = sumX + errX;
+    this.sumX2 = sumX2 + errX2;
+  }
+}
+
+const times = new RegressionTimes();
+
 /** Least squares over x = seconds since `originTs`; a constant series has slope 0 exactly. */
 function regression(ts: Float64Array, vs: Float64Array, n: number, originTs: number): { slope: number; intercept: number } {
+  times.set(ts, n, originTs);
+  return regressionOver(times, vs);
+}
+
+/** Least squares over times whose sums are known. */
+export function regressionOver({ x: xs, n, sumX, sumX2 }: RegressionTimes, vs: Float64Array): { slope: number; intercept: number } {
   const first = vs[0] ?? 0;
-  let constant = true;
-  let [sumX, errX, sumY, errY, sumXY, errXY, sumX2, errX2] = [0, 0, 0, 0, 0, 0, 0, 0];
+  if (isConstant(vs, n, first))
+    return Number.isFinite(first) || Number.isNaN(first) ? { slope: 0, intercept: first } : { slope: NaN, intercept: NaN };
+  let [sumY, errY, sumXY, errXY] = [0, 0, 0, 0];
   for (let i = 0; i < n; i++) {
     const y = vs[i] ?? 0;
-    const x = ((ts[i] ?? 0) - originTs) / 1000;
-    if (i > 0 && y !== first) constant = false;
-    let total = sumX + x;
-    errX = compensate(x, sumX, total, errX);
-    sumX = total;
-    total = sumY + y;
+    const xy = (xs[i] ?? 0) * y;
+    let total = sumY + y;
     errY = compensate(y, sumY, total, errY);
     sumY = total;
-    total = sumXY + x * y;
-    errXY = compensate(x * y, sumXY, total, errXY);
+    total = sumXY + xy;
+    errXY = compensate(xy, sumXY, total, errXY);
     sumXY = total;
-    total = sumX2 + x * x;
-    errX2 = compensate(x * x, sumX2, total, errX2);
-    sumX2 = total;
   }
-  if (constant) return Number.isFinite(first) || Number.isNaN(first) ? { slope: 0, intercept: first } : { slope: NaN, intercept: NaN };
-  sumX += errX;
   sumY += errY;
   sumXY += errXY;
-  sumX2 += errX2;
   const slope = (sumXY - (sumX * sumY) / n) / (sumX2 - (sumX * sumX) / n);
   return { slope, intercept: sumY / n - (slope * sumX) / n };
+}
+
+function isConstant(vs: Float64Array, n: number, first: number): boolean {
+  for (let i = 1; i < n; i++) if (vs[i] !== first) return false;
+  return true;
 }
 
 function deriv(ts: Float64Array, vs: Float64Array, n: number): number {

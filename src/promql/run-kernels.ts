@@ -1,10 +1,10 @@
 import type { RunBuffer } from './querier.ts';
-import type { RangeKernel, WindowContext } from './range-kernels.ts';
+import { regressionOver, RegressionTimes, type RangeKernel, type WindowContext } from './range-kernels.ts';
 
-/** What a kernel says of a series: nothing comes out, a value does, or its samples must be read one by one. */
-export const NOTHING = 0;
+/** What a kernel says of a series: its samples must be read one by one, a value comes out, or nothing does. */
+export const READ = 0;
 export const VALUE = 1;
-export const READ = 2;
+export const NOTHING = 2;
 
 /** Results by series; grown by their owner. */
 export interface RunResults {
@@ -14,10 +14,10 @@ export interface RunResults {
 
 /**
  * Works out all series of a run that has at least `minPoints` rows; the values are those that the window function's own
- * kernel gives, bit for bit.
+ * kernel gives, bit for bit. True where every series has a value; only otherwise the states are told.
  */
 export interface RunKernel {
-  run(run: RunBuffer, window: WindowContext, results: RunResults): void;
+  run(run: RunBuffer, window: WindowContext, results: RunResults): boolean;
 }
 
 /** Any window function: each series' cells are gathered into a column for its kernel. */
@@ -29,23 +29,29 @@ export class GatheringKernel implements RunKernel {
     this.#kernel = kernel;
   }
 
-  run(run: RunBuffer, window: WindowContext, { values, states }: RunResults): void {
+  run(run: RunBuffer, window: WindowContext, { values, states }: RunResults): boolean {
     const { run: kernel } = this.#kernel;
-    const { from, to, rows, timestamps, columns } = run;
+    const { from, to, rows, columns } = run;
+    const { timestamps } = run.all;
     if (this.#column.length < rows) this.#column = new Float64Array(2 * rows);
     const column = this.#column;
+    let all = true;
     for (let i = from; i < to; i++) {
       const col = columns[i] ?? -1;
       if (col >= 0 && gather(run, col, column)) {
         values[i] = kernel(timestamps, column, rows, window);
         states[i] = VALUE;
-      } else states[i] = READ;
+      } else {
+        states[i] = READ;
+        all = false;
+      }
     }
+    return all;
   }
 }
 
 /** False where a cell is NaN: a marker perhaps. */
-function gather({ cells, offsets, rows }: RunBuffer, col: number, into: Float64Array): boolean {
+function gather({ cells, all: { offsets }, rows }: RunBuffer, col: number, into: Float64Array): boolean {
   for (let row = 0; row < rows; row++) {
     const value = cells[(offsets[row] ?? 0) + col] ?? 0;
     if (value !== value) return false;
@@ -68,21 +74,31 @@ export class ExtrapolatingKernel implements RunKernel {
     this.#perSecond = perSecond;
   }
 
-  run(run: RunBuffer, window: WindowContext, results: RunResults): void {
-    const { rows, timestamps } = run;
+  run(run: RunBuffer, window: WindowContext, results: RunResults): boolean {
+    const { rows, firstTs, lastTs } = run;
     const edges = this.#edges;
-    differences(run, this.#counter, results);
-    const sampled = ((timestamps[rows - 1] ?? 0) - (timestamps[0] ?? 0)) / 1000;
+    const sampled = (lastTs - firstTs) / 1000;
     const average = sampled / (rows - 1);
     const threshold = average * 1.1;
     edges.sampled = sampled;
-    edges.toStart = ((timestamps[0] ?? 0) - window.fromTs) / 1000;
-    edges.toEnd = (window.toTs - (timestamps[rows - 1] ?? 0)) / 1000;
+    edges.toStart = (firstTs - window.fromTs) / 1000;
+    edges.toEnd = (window.toTs - lastTs) / 1000;
     if (edges.toStart >= threshold) edges.toStart = average / 2;
     if (edges.toEnd >= threshold) edges.toEnd = average / 2;
     edges.seconds = this.#perSecond ? (window.toTs - window.fromTs) / 1000 : 1;
-    if (this.#counter) extrapolateCounters(run, edges, results);
-    else scale(run, edges, results);
+    if (this.#counter ? allCounters(run, edges, results.values) : allGauges(run, edges, results.values)) return true;
+    for (let i = run.from; i < run.to; i++) this.#single(run, i, results);
+    return false;
+  }
+
+  /** A series of a run in which some have resets, gaps or NaN. */
+  #single(run: RunBuffer, i: number, { values, states }: RunResults): void {
+    const col = run.columns[i] ?? -1;
+    const difference = col < 0 ? NaN : scanned(run, col, this.#counter);
+    // Infinities that cancel each other out are read one by one as well: they are rare.
+    states[i] = difference === difference ? VALUE : READ;
+    const first = run.cells[run.firstAt + col] ?? 0;
+    values[i] = extrapolated(difference, this.#counter && first >= 0 ? first : Infinity, this.#edges);
   }
 }
 
@@ -94,31 +110,52 @@ interface Edges {
   seconds: number;
 }
 
-/** Last less first cell, and for a counter what it had reached at each reset. */
-function differences(run: RunBuffer, counter: boolean, { values, states }: RunResults): void {
-  const { from, to, rows, cells, columns, irregular, firstRow, offsets } = run;
-  const firstAt = offsets[0] ?? 0;
-  const lastAt = offsets[rows - 1] ?? 0;
-  for (let i = from; i < to; i++) {
-    const col = columns[i] ?? -1;
-    if (col < 0) {
-      states[i] = READ;
-      continue;
-    }
-    const first = cells[firstAt + col] ?? 0;
-    let result = (cells[lastAt + col] ?? 0) - first;
-    if (first !== first) result = NaN;
-    else if ((irregular[col] ?? 0) > firstRow) result = scanned(run, col, result, counter);
-    values[i] = result;
-    // Infinities that cancel each other out are read one by one as well: they are rare.
-    states[i] = result === result ? VALUE : READ;
-  }
+/** A counter is never extrapolated beyond the time where it would have been zero; what is none began at infinity. */
+function extrapolated(difference: number, first: number, { sampled, toStart, toEnd, seconds }: Edges): number {
+  const toZero = sampled * (first / difference);
+  const start = difference > 0 && toZero < toStart ? toZero : toStart;
+  return difference * ((sampled + start + toEnd) / sampled / seconds);
 }
 
-/** NaN where a cell is. */
-function scanned({ rows, cells, offsets }: RunBuffer, col: number, difference: number, counter: boolean): number {
-  let result = difference;
-  let previous = cells[(offsets[0] ?? 0) + col] ?? 0;
+/** False, and nothing is told, where a series has a reset or not a number in each row. */
+function allCounters(run: RunBuffer, { sampled, toStart, toEnd, seconds }: Edges, values: Float64Array): boolean {
+  const { from, to, cells, columns, irregular, firstRow, firstAt, lastAt } = run;
+  const factor = (sampled + toStart + toEnd) / sampled / seconds;
+  for (let i = from; i < to; i++) {
+    const col = columns[i] ?? -1;
+    if (col < 0 || (irregular[col] ?? 0) > firstRow) return false;
+    const first = cells[firstAt + col] ?? 0;
+    const difference = (cells[lastAt + col] ?? 0) - first;
+    if (difference !== difference) return false;
+    const toZero = sampled * (first / difference);
+    const clipped = toZero < toStart && difference > 0 && first >= 0;
+    values[i] = difference * (clipped ? (sampled + toZero + toEnd) / sampled / seconds : factor);
+  }
+  return true;
+}
+
+/** As `allCounters`; a value that falls makes a gauge irregular, too. */
+function allGauges(run: RunBuffer, { sampled, toStart, toEnd, seconds }: Edges, values: Float64Array): boolean {
+  const { from, to, cells, columns, irregular, firstRow, firstAt, lastAt } = run;
+  const factor = (sampled + toStart + toEnd) / sampled / seconds;
+  for (let i = from; i < to; i++) {
+    const col = columns[i] ?? -1;
+    if (col < 0 || (irregular[col] ?? 0) > firstRow) return false;
+    const difference = (cells[lastAt + col] ?? 0) - (cells[firstAt + col] ?? 0);
+    if (difference !== difference) return false;
+    values[i] = difference * factor;
+  }
+  return true;
+}
+
+/** Last less first cell, and for a counter what it had reached at each reset; NaN where a cell is. */
+function scanned(run: RunBuffer, col: number, counter: boolean): number {
+  const { rows, cells, irregular, firstRow } = run;
+  const { offsets } = run.all;
+  const first = cells[run.firstAt + col] ?? 0;
+  let result = (cells[run.lastAt + col] ?? 0) - first;
+  if ((irregular[col] ?? 0) <= firstRow) return result;
+  let previous = first;
   for (let row = 1; row < rows; row++) {
     const value = cells[(offsets[row] ?? 0) + col] ?? 0;
     if (value !== value) return NaN;
@@ -128,25 +165,31 @@ function scanned({ rows, cells, offsets }: RunBuffer, col: number, difference: n
   return result;
 }
 
-/** A counter is never extrapolated beyond the time where it would have been zero. */
-function extrapolateCounters(run: RunBuffer, edges: Edges, { values, states }: RunResults): void {
-  const { from, to, cells, columns, offsets } = run;
-  const { sampled, toStart, toEnd, seconds } = edges;
-  const firstAt = offsets[0] ?? 0;
-  const factor = (sampled + toStart + toEnd) / sampled / seconds;
-  for (let i = from; i < to; i++) {
-    if (states[i] !== VALUE) continue;
-    const result = values[i] ?? 0;
-    const first = cells[firstAt + (columns[i] ?? 0)] ?? 0;
-    const toZero = sampled * (first / result);
-    if (result > 0 && first >= 0 && toZero < toStart) values[i] = result * ((sampled + toZero + toEnd) / sampled / seconds);
-    else values[i] = result * factor;
-  }
-}
+/** `predict_linear`: the sums over the times are those of the whole run. */
+class PredictingKernel implements RunKernel {
+  readonly #times = new RegressionTimes();
+  #column = new Float64Array(128);
 
-function scale({ from, to }: RunBuffer, { sampled, toStart, toEnd, seconds }: Edges, { values, states }: RunResults): void {
-  const factor = (sampled + toStart + toEnd) / sampled / seconds;
-  for (let i = from; i < to; i++) if (states[i] === VALUE) values[i] = (values[i] ?? 0) * factor;
+  run(run: RunBuffer, window: WindowContext, { values, states }: RunResults): boolean {
+    const { from, to, rows, columns } = run;
+    const times = this.#times;
+    times.set(run.all.timestamps, rows, window.evalTs);
+    if (this.#column.length < rows) this.#column = new Float64Array(2 * rows);
+    const column = this.#column;
+    let all = true;
+    for (let i = from; i < to; i++) {
+      const col = columns[i] ?? -1;
+      if (col >= 0 && gather(run, col, column)) {
+        const { slope, intercept } = regressionOver(times, column);
+        values[i] = slope * window.param + intercept;
+        states[i] = VALUE;
+      } else {
+        states[i] = READ;
+        all = false;
+      }
+    }
+    return all;
+  }
 }
 
 /** The kernel of a window function over runs. */
@@ -154,5 +197,6 @@ export function runKernelOf(func: string, kernel: RangeKernel): RunKernel {
   if (func === 'rate') return new ExtrapolatingKernel({ counter: true, perSecond: true });
   if (func === 'increase') return new ExtrapolatingKernel({ counter: true, perSecond: false });
   if (func === 'delta') return new ExtrapolatingKernel({ counter: false, perSecond: false });
+  if (func === 'predict_linear') return new PredictingKernel();
   return new GatheringKernel(kernel);
 }

@@ -15,9 +15,9 @@ export interface MatrixOp {
   windowEnd(ts: number): number;
   /** The points of one series in (toTs - rangeMs, toTs], oldest first; returns how many. */
   window(id: number, toTs: number, into: PointBuffer): number;
-  /** The series in runs, where a store shows them so; see `Selection.readRun`. */
-  readonly runs?: number;
-  readRun?(run: number, toTs: number, into: RunBuffer): boolean;
+  /** The series in runs, where a store shows them so; see `Selection`. None where there are no runs. */
+  openRuns?(toTs: number): number | undefined;
+  readRun?(run: number, into: RunBuffer): boolean;
 }
 
 function hasOneName(matchers: readonly Matcher[]): boolean {
@@ -50,18 +50,23 @@ export class InstantSelectorOp implements VectorOp {
     const { values, present, timestamps } = this.#columns;
     const out = this.#out;
     out.reset(n);
-    let count = 0;
-    for (let i = 0; i < n; i++) {
-      if (present[i] === 0) continue;
-      out.ids[count] = i;
-      out.values[count] = this.#timestamps ? (timestamps[i] ?? 0) / 1000 : (values[i] ?? 0);
-      count++;
-    }
-    out.n = count;
-    this.#exec.budget.transient(count);
+    keepPresent(this.#timestamps ? timestamps : values, present, n, out);
+    if (this.#timestamps) for (let i = 0; i < out.n; i++) out.values[i] = (out.values[i] ?? 0) / 1000;
+    this.#exec.budget.transient(out.n);
     this.#exec.budget.tick(n);
     return out;
   }
+}
+
+function keepPresent(column: Float64Array, present: Uint8Array, n: number, out: Vec): void {
+  const { ids, values } = out;
+  let count = 0;
+  for (let i = 0; i < n; i++) {
+    if (present[i] === 0) continue;
+    ids[count] = i;
+    values[count++] = column[i] ?? 0;
+  }
+  out.n = count;
 }
 
 export class RangeSelectorOp implements MatrixOp {
@@ -91,11 +96,11 @@ export class RangeSelectorOp implements MatrixOp {
     return count;
   }
 
-  get runs(): number {
-    return this.#selection.readRun === undefined ? 0 : (this.#selection.runs ?? 0);
+  openRuns(toTs: number): number | undefined {
+    return this.#selection.readRun === undefined ? undefined : this.#selection.openRuns?.(toTs - this.rangeMs, toTs);
   }
 
-  readRun(run: number, toTs: number, into: RunBuffer): boolean {
-    return this.#selection.readRun?.(run, toTs - this.rangeMs, toTs, into) ?? false;
+  readRun(run: number, into: RunBuffer): boolean {
+    return this.#selection.readRun?.(run, into) ?? false;
   }
 }

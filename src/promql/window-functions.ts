@@ -55,9 +55,9 @@ export class WindowFunctionOp implements VectorOp {
     this.#checkSmoothing();
     out.reset(matrix.n);
     this.#counters?.begin();
-    const runs = matrix.runs ?? 0;
-    if (runs === 0) for (let id = 0; id < matrix.n; id++) this.#read(id);
-    for (let run = 0; run < runs; run++) this.#readRun(run);
+    const runs = matrix.openRuns?.(window.toTs);
+    if (runs === undefined) for (let id = 0; id < matrix.n; id++) this.#read(id);
+    else for (let run = 0; run < runs; run++) this.#readRun(run);
     this.#exec.budget.tick(matrix.n);
     if (out.n > 0) this.#checkQuantile();
     this.#relabel?.apply(out);
@@ -76,7 +76,7 @@ export class WindowFunctionOp implements VectorOp {
 
   #readRun(at: number): void {
     const run = this.#run;
-    const shown = this.#matrix.readRun?.(at, this.#window.toTs, run) ?? false;
+    const shown = this.#matrix.readRun?.(at, run) ?? false;
     if (!shown) {
       for (let id = run.from; id < run.to; id++) this.#read(id);
       return;
@@ -86,9 +86,18 @@ export class WindowFunctionOp implements VectorOp {
       results.values = new Float64Array(this.#matrix.n);
       results.states = new Uint8Array(this.#matrix.n);
     }
-    if (run.rows >= this.#kernel.minPoints) this.#runKernel.run(run, this.#window, results);
-    else leave(run, results);
+    if (run.rows < this.#kernel.minPoints) leave(run, results);
+    else if (this.#runKernel.run(run, this.#window, results)) {
+      this.#takeAll(run, results);
+      return;
+    }
     this.#take(run, results);
+  }
+
+  #takeAll(run: RunBuffer, { values }: RunResults): void {
+    this.#exec.budget.transient(run.rows);
+    this.#counters?.lookAll(run.from, run.to);
+    appendRange(this.#out, run.from, run.to, values);
   }
 
   #take({ from, to, rows }: RunBuffer, { values, states }: RunResults): void {
@@ -117,6 +126,17 @@ export class WindowFunctionOp implements VectorOp {
   }
 }
 
+/** Appends the series from … to-1, whose values stand at their own numbers. */
+function appendRange(out: Vec, from: number, to: number, values: Float64Array): void {
+  const { ids, values: into } = out;
+  let { n } = out;
+  for (let id = from; id < to; id++) {
+    ids[n] = id;
+    into[n++] = values[id] ?? 0;
+  }
+  out.n = n;
+}
+
 /** A run with too few rows for the function: only series that are not in its rows may have enough samples. */
 function leave({ from, to, columns }: RunBuffer, { states }: RunResults): void {
   for (let id = from; id < to; id++) states[id] = (columns[id] ?? -1) < 0 ? READ : NOTHING;
@@ -140,6 +160,10 @@ class CounterNames {
 
   begin(): void {
     this.#told = this.#space.names === 'none';
+  }
+
+  lookAll(from: number, to: number): void {
+    for (let id = from; id < to && !this.#told; id++) this.look(id);
   }
 
   look(id: number): void {

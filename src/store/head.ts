@@ -8,6 +8,7 @@ import { RowRing } from './row-ring.ts';
 import { SelectionCache } from './selection-cache.ts';
 import { SeriesTable, type SeriesId } from './series-table.ts';
 import { MAX_LANE_COLUMNS, Target } from './target.ts';
+import { WindowTables } from './window-tables.ts';
 
 export interface StoreLimits {
   /** Series of one target. */
@@ -44,6 +45,7 @@ export class Head implements SampleWriter {
   readonly index = new InvertedIndex(this.series);
   readonly selections = new SelectionCache(this.index, this.series);
   readonly places = new Places();
+  readonly windows = new WindowTables();
   readonly targets = new Map<string, Target>();
   readonly limits: StoreLimits;
   /** By lane id; holes are lanes that have gone. */

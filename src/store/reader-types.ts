@@ -17,13 +17,16 @@ export interface SeriesSelection {
   instant(ts: number, lookbackMs: number, out: InstantOut): void;
   /** The samples of one series in (fromTs, toTs], oldest first, staleness markers left out. Returns how many. */
   window(index: number, fromTs: number, toTs: number, into: PointOut): number;
-  /** How many runs of neighbouring series of one lane there are; together they are all series. */
-  readonly runs: number;
   /**
-   * Tells the bounds of a run, and shows the rows of its lane in (fromTs, toTs] as they lie. False where not all that the
+   * Sets the window (fromTs, toTs] that `readRun` reads. Returns how many runs of neighbouring series of one lane there
+   * are; together they are all series.
+   */
+  openRuns(fromTs: number, toTs: number): number;
+  /**
+   * Tells the bounds of a run, and shows the rows of its lane in that window as they lie. False where not all that the
    * lane has of that time is in such rows. What is shown holds until the next sample is written.
    */
-  readRun(run: number, fromTs: number, toTs: number, into: RunOut): boolean;
+  readRun(run: number, into: RunOut): boolean;
 }
 
 /** A run of series that were sampled together: cells row by row. */
@@ -32,9 +35,13 @@ export interface RunOut {
   from: number;
   to: number;
   rows: number;
-  /** Of each row, oldest first: where its cells begin, and its time. */
-  offsets: Int32Array;
-  timestamps: Float64Array;
+  /** Where the cells of the oldest and of the newest row begin, and their times; where there are rows. */
+  firstAt: number;
+  lastAt: number;
+  firstTs: number;
+  lastTs: number;
+  /** The same of all rows, oldest first. */
+  all: { readonly offsets: Int32Array; readonly timestamps: Float64Array };
   cells: Float64Array;
   /** The column of each series of the selection, -1 where it must be read through `window`; so must one with a NaN cell. */
   columns: Int32Array;

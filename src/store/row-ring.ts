@@ -30,7 +30,6 @@ export class RowRing {
   source: Int32Array;
   /** Per column the last row whose value fell below the one before it or was no number; -1 where there was none. */
   irregular: Int32Array;
-  readonly #window = new RowWindow();
 
   constructor(rows: number, capacity: number, beforeTs = -Infinity) {
     this.rows = rows;
@@ -155,14 +154,6 @@ export class RowRing {
     return low - 1;
   }
 
-  /** The rows in (fromTs, toTs]; the same object until a row comes or other times are asked for. */
-  rowsIn(fromTs: number, toTs: number): RowWindow {
-    const window = this.#window;
-    if (window.fromTs === fromTs && window.toTs === toTs && window.next === this.next && window.stride === this.stride) return window;
-    window.fill(this, fromTs, toTs);
-    return window;
-  }
-
   /** True when the column has neither a sample nor a staleness marker in any row that is here. */
   isDead(col: number): boolean {
     for (let row = this.first; row < this.next; row++) {
@@ -227,41 +218,6 @@ export class RowRing {
     this.source = widened(this.source, stride);
     this.irregular = widened(this.irregular, stride);
     this.stride = stride;
-  }
-}
-
-/** The rows of a ring in (fromTs, toTs]. All rules of an evaluation ask for the same few of them. */
-export class RowWindow {
-  fromTs = Number.NaN;
-  toTs = Number.NaN;
-  /** The ring's next row and stride when it was looked at. */
-  next = 0;
-  stride = 0;
-  /** The oldest row's number, and how many there are. */
-  first = 0;
-  rows = 0;
-  /** Of each row, oldest first: where its cells begin, and its time. */
-  offsets = new Int32Array(16);
-  timestamps = new Float64Array(16);
-
-  fill(ring: RowRing, fromTs: number, toTs: number): void {
-    const first = Math.max(ring.first, ring.rowAt(fromTs) + 1);
-    const rows = Math.max(0, ring.rowAt(toTs) + 1 - first);
-    if (this.offsets.length < rows) {
-      this.offsets = new Int32Array(ring.rows);
-      this.timestamps = new Float64Array(ring.rows);
-    }
-    for (let i = 0; i < rows; i++) {
-      const slot = (first + i) % ring.rows;
-      this.offsets[i] = slot * ring.stride;
-      this.timestamps[i] = ring.ts[slot]!;
-    }
-    this.fromTs = fromTs;
-    this.toTs = toTs;
-    this.next = ring.next;
-    this.stride = ring.stride;
-    this.first = first;
-    this.rows = rows;
   }
 }
 

@@ -6,6 +6,7 @@ import { NO_COLUMN } from './places.ts';
 import type { InstantOut, PointOut, RunOut, SeriesSelection } from './reader-types.ts';
 import type { RowRing } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
+import type { WindowTable } from './window-tables.ts';
 
 /**
  * A resolved set of series. Neighbours in it mostly share a lane; such runs are found once and again only after a series
@@ -18,12 +19,16 @@ export class Selected implements SeriesSelection {
   readonly #head: Head;
   readonly #source: BlockSource;
   readonly #found: FoundCell = { ts: 0, value: 0, stale: false };
-  /** The lane of each run; a run ends where the next begins, the last one with the series. */
-  #lanes: (Lane | undefined)[] = [];
-  #starts: Int32Array = new Int32Array(0);
+  /** The lane of each run and its ring, which it has as long as any series of the run has its column there. */
+  #laneIds: Int32Array = new Int32Array(0);
+  #rings: readonly (RowRing | null)[] = [];
+  /** Where each run begins; the last entry is the end. */
+  #starts: Int32Array = new Int32Array(1);
   /** Of each series; none where it has no column or samples in several lanes. */
   readonly #columns: Int32Array;
+  #hasHoles = false;
   #moves = -1;
+  #table: WindowTable | undefined;
 
   constructor(head: Head, source: BlockSource, ids: Int32Array, version: number) {
     this.#head = head;
@@ -34,9 +39,10 @@ export class Selected implements SeriesSelection {
     this.#columns = new Int32Array(ids.length);
   }
 
-  get runs(): number {
+  /** How many runs there are, found anew where a series has moved. */
+  #countRuns(): number {
     if (this.#moves !== this.#head.places.moves) this.#findRuns();
-    return this.#lanes.length;
+    return this.#rings.length;
   }
 
   labels(index: number): Labels {
@@ -44,12 +50,12 @@ export class Selected implements SeriesSelection {
   }
 
   instant(ts: number, lookbackMs: number, out: InstantOut): void {
-    const { runs } = this;
+    const runs = this.#countRuns();
     const afterTs = ts - lookbackMs;
     for (let run = 0; run < runs; run++) {
       const from = this.#starts[run]!;
       const to = this.#starts[run + 1]!;
-      const ring = this.#lanes[run]?.ring ?? null;
+      const ring = this.#rings[run] ?? null;
       const row = ring === null ? -1 : ring.rowAt(ts);
       if (ring === null || ring.next === 0 || row < ring.first) {
         for (let i = from; i < to; i++) this.#instantAnywhere(i, ts, lookbackMs, out);
@@ -57,6 +63,7 @@ export class Selected implements SeriesSelection {
       }
       if (ring.ts[row % ring.rows]! > afterTs) readRow(ring, row, this.#columns, from, to, out);
       else out.present.fill(0, from, to);
+      if (!this.#hasHoles) continue;
       for (let i = from; i < to; i++) if (this.#columns[i] === NO_COLUMN) this.#instantAnywhere(i, ts, lookbackMs, out);
     }
   }
@@ -81,19 +88,31 @@ export class Selected implements SeriesSelection {
     return n;
   }
 
-  readRun(run: number, fromTs: number, toTs: number, into: RunOut): boolean {
-    if (run >= this.runs) return false;
+  openRuns(fromTs: number, toTs: number): number {
+    const runs = this.#countRuns();
+    this.#table = this.#head.windows.get(fromTs, toTs, this.#head.lanes.length);
+    return runs;
+  }
+
+  readRun(run: number, into: RunOut): boolean {
+    const table = this.#table;
     into.from = this.#starts[run]!;
     into.to = this.#starts[run + 1]!;
-    const ring = this.#lanes[run]?.ring ?? null;
-    if (ring === null || ring.next === 0 || ring.beforeTs > fromTs) return false;
-    const window = ring.rowsIn(fromTs, toTs);
-    into.rows = window.rows;
-    into.offsets = window.offsets;
-    into.timestamps = window.timestamps;
+    const ring = this.#rings[run] ?? null;
+    if (ring === null || table === undefined) return false;
+    const lane = this.#laneIds[run]!;
+    table.look(lane, ring);
+    const rows = table.rows[lane]!;
+    if (rows < 0) return false;
+    into.rows = rows;
+    into.firstRow = table.first[lane]!;
+    into.firstAt = table.firstAt[lane]!;
+    into.lastAt = table.lastAt[lane]!;
+    into.firstTs = table.firstTs[lane]!;
+    into.lastTs = table.lastTs[lane]!;
+    into.all = table.windows[lane]!;
     into.cells = ring.v;
     into.columns = this.#columns;
-    into.firstRow = window.first;
     into.irregular = ring.irregular;
     return true;
   }
@@ -103,21 +122,25 @@ export class Selected implements SeriesSelection {
     const { n, ids } = this;
     const columns = this.#columns;
     const starts: number[] = [];
-    const lanes: (Lane | undefined)[] = [];
+    const laneIds: number[] = [];
     let laneId = Number.NaN;
+    this.#hasHoles = false;
     for (let i = 0; i < n; i++) {
       const id = ids[i]!;
       const idLane = places.lane(id);
       if (idLane !== laneId) {
         laneId = idLane;
         starts.push(i);
-        lanes.push(this.#head.lane(idLane));
+        laneIds.push(idLane);
       }
-      columns[i] = places.others(id) === undefined ? places.col(id) : NO_COLUMN;
+      const col = places.others(id) === undefined ? places.col(id) : NO_COLUMN;
+      if (col === NO_COLUMN) this.#hasHoles = true;
+      columns[i] = col;
     }
     starts.push(n);
     this.#starts = Int32Array.from(starts);
-    this.#lanes = lanes;
+    this.#laneIds = Int32Array.from(laneIds);
+    this.#rings = laneIds.map((lane) => this.#head.lane(lane)?.ring ?? null);
     this.#moves = places.moves;
   }
 

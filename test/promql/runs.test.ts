@@ -121,8 +121,9 @@ describe('reading whole runs of series', () => {
         const { head, reader } = memoryHead({ rows: ROWS });
         const writer = new Writer(head);
         const slow = plain(reader);
-        for (const each of turns) {
+        for (const [i, each] of turns.entries()) {
           writer.apply(each);
+          if (i % 3 !== 1) continue;
           for (const [expression, prepared] of TEXTS) {
             const at = writer.now + lateMs - 6000;
             const once = bitsOf(prepare(expression, { enableExperimental: true }), slow, at);
@@ -144,8 +145,8 @@ describe('reading whole runs of series', () => {
         const selection = reader.select(matchers, minTs, maxTs);
         return {
           ...plain(reader).select(matchers, minTs, maxTs),
-          runs: selection.runs,
-          readRun: (run, fromTs, toTs, into) => selection.readRun(run, fromTs, toTs, into),
+          openRuns: (fromTs, toTs) => selection.openRuns(fromTs, toTs),
+          readRun: (run, into) => selection.readRun(run, into),
           window: () => ++read,
         };
       },
