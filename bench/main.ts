@@ -4,8 +4,9 @@ import { MissingToolError } from '../testbed/kafka-dist.ts';
 import { BenchUsageError, type Bench } from './bench.ts';
 import { detect } from './detect/detect.ts';
 import { machine, textOf, writeResults } from './report.ts';
+import { rules } from './rules/rules.ts';
 
-const BENCHES: readonly Bench[] = [detect];
+const BENCHES: readonly Bench[] = [detect, rules];
 
 const HELP = `Benches of Belfry: they measure and tell, and fail on no figure.
 
