@@ -6,7 +6,9 @@ export const SEVERITIES = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
 /** Why a firing alert ended. Anything but `recovered` is said in the message. */
-export type ResolveReason = 'recovered' | 'no_data' | 'rule_removed' | 'target_removed';
+export const RESOLVE_REASONS = ['recovered', 'no_data', 'rule_removed', 'target_removed', 'limit_exceeded'] as const;
+
+export type ResolveReason = (typeof RESOLVE_REASONS)[number];
 
 /**
  * An alert as rules hand it to routing. `labels` are its identity and contain `alertname`. Times are milliseconds of

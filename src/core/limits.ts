@@ -18,4 +18,6 @@ export const LIMITS = {
   alertsInMessage: 20,
   /** Bytes of a body posted to an API. */
   requestBodyBytes: 8 * 1024 * 1024,
+  /** Bytes of one remote write request after decompression. */
+  remoteWriteBytes: 8 * 1024 * 1024,
 } as const;

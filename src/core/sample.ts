@@ -22,6 +22,8 @@ export interface TargetWriter {
   append(ts: number, layout: Layout, values: Float64Array, absent?: Uint8Array): void;
   /** Appends one sample that carries its own timestamp (from an exposition page or remote write). */
   appendAt(ts: number, series: Labels, value: number): void;
+  /** Ends one series at `ts`, where `appendAt` began it here: its sender said that it is over. Only the store's own writer has it. */
+  endAt?(ts: number, series: Labels): void;
   /** Marks every series of the target stale at `ts`: the target failed or has gone. */
   markStale(ts: number): void;
 }

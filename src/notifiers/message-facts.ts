@@ -128,10 +128,11 @@ const DOUBTS: Readonly<Record<Exclude<ResolveReason, 'recovered'>, string>> = {
   no_data: 'resolved because data stopped arriving, not because it was seen to recover',
   rule_removed: 'resolved because its rule was removed',
   target_removed: 'resolved because it is no longer watched',
+  limit_exceeded: 'no longer followed, because its rule has more alerts than its limit allows',
 };
 
 function doubtOf(alerts: readonly Alert[]): string | undefined {
-  for (const reason of ['no_data', 'target_removed', 'rule_removed'] as const)
+  for (const reason of ['no_data', 'limit_exceeded', 'target_removed', 'rule_removed'] as const)
     if (alerts.some(({ resolveReason }) => resolveReason === reason)) return DOUBTS[reason];
   return undefined;
 }

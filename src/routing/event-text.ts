@@ -9,6 +9,7 @@ const ENDED_BECAUSE: Readonly<Record<ResolveReason, string>> = {
   no_data: ' (there is no data about it any more, which does not mean that it is well)',
   rule_removed: ' (its rule was removed)',
   target_removed: ' (what it watched was removed from the configuration)',
+  limit_exceeded: ' (its rule has more alerts than its limit allows and is not followed)',
 };
 
 /** The alert's own summary as one line, or its name and labels where it has none. */

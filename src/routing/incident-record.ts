@@ -1,4 +1,4 @@
-import { compareSeverity, SEVERITIES, severityOf, type Alert, type Severity } from '../core/alert.ts';
+import { compareSeverity, RESOLVE_REASONS, SEVERITIES, severityOf, type Alert, type Severity } from '../core/alert.ts';
 import type { Incident, IncidentEvent } from '../core/incident.ts';
 import { Labels } from '../core/labels.ts';
 import type { IncidentAlertRow, IncidentRow } from '../core/state.ts';
@@ -184,5 +184,3 @@ function alertOfRow(row: IncidentAlertRow): Alert {
     source: sourceAction === '' ? source : { ...source, action: sourceAction },
   };
 }
-
-const RESOLVE_REASONS = ['recovered', 'no_data', 'rule_removed', 'target_removed'] as const;

@@ -1,10 +1,8 @@
 import { Labels } from '../core/labels.ts';
-import type { Alert, AlertSource, ResolveReason } from '../core/alert.ts';
+import { RESOLVE_REASONS, type Alert, type AlertSource, type ResolveReason } from '../core/alert.ts';
 import type { AlertStateRow } from '../core/state.ts';
 
 export type AlertState = 'pending' | 'firing' | 'inactive';
-
-const REASONS: readonly ResolveReason[] = ['recovered', 'no_data', 'rule_removed', 'target_removed'];
 
 /** One alert of one rule in memory. Times are milliseconds of Belfry time, 0 where not set. */
 export class AlertEntry {
@@ -57,7 +55,7 @@ export class AlertEntry {
     entry.resolvedAt = row.resolvedAt;
     entry.lastSentAt = row.lastSentAt;
     entry.keepFiringSince = row.keepFiringSince;
-    entry.resolveReason = REASONS.find((reason) => reason === row.resolveReason) ?? 'recovered';
+    entry.resolveReason = RESOLVE_REASONS.find((reason) => reason === row.resolveReason) ?? 'recovered';
     entry.present = false;
     entry.restored = row.state !== 'inactive';
     return entry;

@@ -81,7 +81,7 @@ export class AlertingRule {
       if (candidate !== undefined) this.#advance(entry, candidate, ts, inputs);
       else this.#miss(key, entry, evaluation, inputs, recovery);
     }
-    this.#enforceLimit();
+    this.#enforceLimit(ts);
   }
 
   #inputs(evaluation: Evaluation): Inputs {
@@ -252,11 +252,15 @@ export class AlertingRule {
     return ts - entry.keepFiringSince < keepFiringForMs;
   }
 
-  #enforceLimit(): void {
+  /** Prometheus forgets all alerts of a rule that is over its limit; who was told of one is told here that it is not followed any more. */
+  #enforceLimit(ts: number): void {
     if (this.#limit <= 0) return;
     const active = [...this.#entries.values()].filter(({ state }) => state !== 'inactive').length;
     if (active <= this.#limit) return;
-    for (const [key, entry] of this.#entries) this.#drop(key, entry);
+    for (const [key, entry] of this.#entries) {
+      if (entry.state === 'pending' || entry.lastSentAt === 0) this.#drop(key, entry);
+      else if (entry.state === 'firing') this.#resolve(entry, ts, 'limit_exceeded');
+    }
     checkLimit(active, this.#limit, 'alerts');
   }
 
