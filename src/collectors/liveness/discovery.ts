@@ -20,11 +20,13 @@ export interface DiscoveryParts {
 
 /**
  * Finds a cluster through its bootstrap addresses: one after the other until one answers, then again with back-off.
- * Runs until `pause`; at the start, and again when no broker answers any more.
+ * Runs until `pause` or `settle`; at the start, and again when no broker answers any more.
  */
 export class Discovery {
   readonly #parts: DiscoveryParts;
   #abort: AbortController | undefined;
+  #inRound = false;
+  #isLastRound = false;
   /** By address: the error that has been told. */
   readonly #told = new Map<string, string>();
 
@@ -33,25 +35,38 @@ export class Discovery {
   }
 
   resume(): void {
+    this.#isLastRound = false;
     if (this.#abort !== undefined) return;
     this.#abort = new AbortController();
     void this.#run(this.#abort.signal);
   }
 
+  /**
+   * A broker answers that was found in another way. The round under way is the last one; it still goes on to the first
+   * address that answers, so that those before it are named.
+   */
+  settle(): void {
+    if (this.#inRound) this.#isLastRound = true;
+    else this.pause();
+  }
+
   pause(): void {
     this.#abort?.abort();
     this.#abort = undefined;
+    this.#inRound = false;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, timings, random } = this.#parts;
     try {
       for (let failures = 0; ; failures++) {
+        this.#inRound = true;
         const outcome = await this.#round(signal);
         if (signal.aborted) return;
-        if ('metadata' in outcome) {
+        this.#inRound = false;
+        if ('metadata' in outcome || this.#isLastRound) {
           this.pause();
-          this.#parts.found(outcome.metadata);
+          if ('metadata' in outcome) this.#parts.found(outcome.metadata);
           return;
         }
         this.#parts.failed(outcome.error, failures + 1);

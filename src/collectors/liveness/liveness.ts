@@ -275,7 +275,7 @@ export class Liveness {
     const ended = state.answered(now);
     stopLooking(entry);
     state.certificateNotAfter = entry.watch?.certificateNotAfter;
-    this.#discovery.pause();
+    this.#discovery.settle();
     if (ended !== undefined || !wasUp) this.#save(entry);
     this.#publish();
     if (ended === undefined) return;
