@@ -12,6 +12,7 @@ import { createCatalogPort } from './catalog-port.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { kafkaFamilies } from './kafka-families.ts';
 import { createQueryPort } from './query-port.ts';
+import { createRemoteWritePort } from './remote-write-port.ts';
 import { rulesView } from './rules-view.ts';
 import { sendTest } from './send-test.ts';
 
@@ -43,6 +44,7 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     metrics: { own: () => meter.page(), kafka: () => kafkaFamilies(samples.reader, clock.now()) },
     query: createQueryPort(samples.reader, clock),
     catalog: createCatalogPort(parts),
+    remoteWrite: createRemoteWritePort({ writer: samples.writer, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),
     rules: { groups: () => rulesView(rules.snapshot()) },
     operations: operations(parts),
   };

@@ -1,7 +1,7 @@
 import type { Labels } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { WrittenFamily } from '../formats/write-exposition.ts';
-import type { CatalogPort } from './prometheus-ports.ts';
+import type { CatalogPort, RemoteWritePort } from './prometheus-ports.ts';
 
 /** What the HTTP room reads of the others; `app.ts` plugs the rooms in. Times are milliseconds of Belfry time. */
 export interface HttpPorts {
@@ -9,6 +9,7 @@ export interface HttpPorts {
   readonly metrics: MetricsPort;
   readonly query: QueryPort;
   readonly catalog: CatalogPort;
+  readonly remoteWrite: RemoteWritePort;
   readonly rules: RulesPort;
   readonly operations: OperationsPort;
 }

@@ -1,5 +1,6 @@
 import type { Labels } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
+import type { WrittenSeries } from '../formats/remote-write.ts';
 
 /** Which series a question about names is for; open where a bound is left out. Times are milliseconds of Belfry time. */
 export interface SeriesFilter {
@@ -57,4 +58,18 @@ export interface RuntimeView {
   /** Of the samples that are kept; undefined while there are none. */
   readonly minTs: number | undefined;
   readonly maxTs: number | undefined;
+}
+
+/** Samples of one series that were not kept, for one reason. */
+export interface RefusedSamples {
+  /** One of a few words, the same for the same reason. */
+  readonly why: string;
+  readonly count: number;
+  /** The first of them. */
+  readonly what: string;
+}
+
+export interface RemoteWritePort {
+  /** Keeps the samples of one series; those that were refused. */
+  write(series: WrittenSeries): readonly RefusedSamples[];
 }

@@ -13,6 +13,7 @@ import { prometheusDataRoutes } from './routes/prometheus-data.ts';
 import { prometheusStatusRoutes } from './routes/prometheus-status.ts';
 import { prometheusRoutes } from './routes/prometheus.ts';
 import { queryRangeRoutes } from './routes/query-range.ts';
+import { remoteWriteRoutes } from './routes/remote-write.ts';
 import { runbookRoutes } from './routes/runbooks.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -104,6 +105,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   queryRangeRoutes(context);
   prometheusDataRoutes(context);
   prometheusStatusRoutes(context);
+  remoteWriteRoutes(context);
   belfryRoutes(context);
   runbookRoutes(context);
   return server;

@@ -59,6 +59,15 @@ export class Target implements TargetWriter {
     if (points.append(ts, value)) this.#head.samplesAppended++;
   }
 
+  endAt(ts: number, series: Labels): void {
+    this.#admit(ts);
+    const col = this.side?.side?.columnOf(this.#head.series.find(series)) ?? -1;
+    if (this.side === null || col < 0) return;
+    const points = this.side.side!.series[col]!;
+    if (points.full) this.#head.seal(this.side);
+    points.markStale(ts);
+  }
+
   markStale(ts: number): void {
     this.#admit(ts);
     if (this.side !== null) {

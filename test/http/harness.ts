@@ -75,6 +75,12 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
         maxTs: NOW,
       }),
     },
+    remoteWrite: {
+      write: ({ labels, samples }) => {
+        rooms.calls.push(`write ${Labels.of(labels).toString()} ${samples.length}`);
+        return [];
+      },
+    },
     rules: { groups: () => rooms.groups },
     operations: {
       reload: async () => {
