@@ -2,10 +2,13 @@ import type { Clock } from '../core/clock.ts';
 import { BelfryError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { QueryAnswer, QueryOptions, QueryPort, QueryResult } from '../http/ports.ts';
+import type { Expr } from '../promql/ast.ts';
+import { astJson } from '../promql/ast-json.ts';
 import { check } from '../promql/check.ts';
 import type { EvalOptions } from '../promql/exec.ts';
 import { parse } from '../promql/parse.ts';
 import { prepare } from '../promql/prepare.ts';
+import { pretty } from '../promql/pretty.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { Value } from '../promql/value.ts';
 
@@ -22,6 +25,8 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
       check(expression, text);
       return expression.matchers;
     },
+    format: (text) => pretty(checked(text)),
+    tree: (text) => astJson(checked(text)),
     instant: (expression, ts, options): QueryAnswer => {
       const value = prepare(expression).instant(querier, ts, limitsOf(options, clock));
       return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
@@ -31,6 +36,12 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
       return { result: resultOf(value, range.endTs), warnings: value.warnings, infos: value.infos };
     },
   };
+}
+
+function checked(text: string): Expr {
+  const expression = parse(text);
+  check(expression, text);
+  return expression;
 }
 
 function limitsOf({ timeoutMs, lookbackMs }: QueryOptions, clock: Clock): EvalOptions {

@@ -59,6 +59,10 @@ export interface QueryPort {
   instant(expression: string, ts: number, options: QueryOptions): QueryAnswer;
   /** Evaluates it at each step of a range. Throws as `instant`, and `BAD_REQUEST` for what is neither scalar nor instant vector. */
   range(expression: string, range: QueryRange, options: QueryOptions): QueryAnswer;
+  /** The expression as people like to read it, over several lines where it is long. Throws `PROMQL_…` errors for what is none. */
+  format(expression: string): string;
+  /** The expression's tree, in the shape of Prometheus's API. Throws as `format`. */
+  tree(expression: string): object;
   /** The matchers of an instant selector, such as a `match[]` parameter. Throws `PROMQL_SYNTAX`. */
   matchers(selector: string): readonly Matcher[];
   now(): number;

@@ -1,7 +1,7 @@
 import { formatDuration } from '../core/duration.ts';
 import { isLegacyLabelName } from '../core/labels.ts';
 import { formatFloat } from '../core/number-format.ts';
-import type { Aggregate, Binary, Expr, Modifiers, NumberLiteral, VectorSelector } from './ast.ts';
+import type { Aggregate, Binary, Expr, Modifiers, NumberLiteral, Subquery, VectorSelector } from './ast.ts';
 
 /** The canonical text of an expression on one line, as Prometheus prints it (in `/format_query`'s spirit and in rules). */
 export function print(expr: Expr): string {
@@ -15,8 +15,7 @@ export function print(expr: Expr): string {
     case 'matrix':
       return `${selector(expr.selector)}[${formatDuration(expr.rangeMs)}]${modifiers(expr)}`;
     case 'subquery': {
-      const step = expr.stepMs === undefined ? '' : formatDuration(expr.stepMs);
-      return `${print(expr.expr)}[${formatDuration(expr.rangeMs)}:${step}]${modifiers(expr)}`;
+      return print(expr.expr) + subquerySuffix(expr);
     }
     case 'paren':
       return `(${print(expr.expr)})`;
@@ -54,6 +53,12 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '\v': '\\v',
 };
 
+/** `[5m:1m] offset 1h`. */
+export function subquerySuffix(expr: Subquery): string {
+  const step = expr.stepMs === undefined ? '' : formatDuration(expr.stepMs);
+  return `[${formatDuration(expr.rangeMs)}:${step}]${modifiers(expr)}`;
+}
+
 function number(expr: NumberLiteral): string {
   if (!expr.duration) return formatFloat(expr.value);
   const text = formatDuration(Math.abs(expr.value) * 1000);
@@ -83,6 +88,11 @@ function modifiers({ at, offsetMs }: Modifiers): string {
 }
 
 function binary(expr: Binary): string {
+  return `${print(expr.left)} ${operator(expr)} ${print(expr.right)}`;
+}
+
+/** What stands between the sides: `== bool on (a) group_left (b)`. */
+export function operator(expr: Binary): string {
   const { card, on, labels, include } = expr.matching;
   let matching = '';
   if (on || labels.length > 0) matching = ` ${on ? 'on' : 'ignoring'} (${names(labels)})`;
@@ -90,13 +100,16 @@ function binary(expr: Binary): string {
     if (matching === '') matching = ' ignoring ()';
     matching += ` group_${card === 'many-to-one' ? 'left' : 'right'} (${names(include)})`;
   }
-  return `${print(expr.left)} ${expr.op}${expr.bool ? ' bool' : ''}${matching} ${print(expr.right)}`;
+  return `${expr.op}${expr.bool ? ' bool' : ''}${matching}`;
+}
+
+/** What stands before the arguments: `sum by (a) `. */
+export function aggregator(expr: Aggregate): string {
+  if (expr.without) return `${expr.op} without (${names(expr.grouping)}) `;
+  return expr.grouping.length > 0 ? `${expr.op} by (${names(expr.grouping)}) ` : expr.op;
 }
 
 function aggregate(expr: Aggregate): string {
-  let out: string = expr.op;
-  if (expr.without) out += ` without (${names(expr.grouping)}) `;
-  else if (expr.grouping.length > 0) out += ` by (${names(expr.grouping)}) `;
   const param = expr.param === undefined ? '' : `${print(expr.param)}, `;
-  return `${out}(${param}${print(expr.expr)})`;
+  return `${aggregator(expr)}(${param}${print(expr.expr)})`;
 }

@@ -13,6 +13,8 @@ const READING = [
   ['GET', '/api/v1/query_range?query=1&start=0&end=1&step=1'],
   ['GET', '/api/v1/series?match[]=up'],
   ['GET', '/api/v1/labels'],
+  ['GET', '/api/v1/format_query?query=up'],
+  ['POST', '/api/v1/parse_query?query=up'],
   ['GET', '/api/v1/label/job/values'],
   ['GET', '/api/v1/metadata'],
   ['GET', '/api/v1/targets'],

@@ -79,6 +79,29 @@ const range = (query: string, more: Parameters = {}): readonly [string, Paramete
 ];
 const series = (...selectors: readonly string[]): readonly [string, Parameters] => ['/api/v1/series', { 'match[]': selectors }];
 
+const LONG = 'a_metric_with_a_rather_long_name_total{label="a value that is long enough", other=~"one|two|three"}';
+const FORMATTED = [
+  'sum by(a,b)(rate(x[5m]))',
+  '1+2*3',
+  'up{b="1",a=~"x"} offset 5m @ 1.5',
+  `sum by (job) (rate(${LONG}[5m])) / ignoring(a) group_left(b) sum without (x) (${LONG})`,
+  `topk(5, ${LONG})`,
+  `(${LONG} > bool 5)`,
+  `-${LONG}`,
+  `-(${LONG} - on() ${LONG})`,
+  `label_replace(${LONG}, "a", "$1", "b", "(.*)")`,
+  `max_over_time(rate(${LONG}[5m])[1h:1m] offset 1d)`,
+  `max_over_time((${LONG} and up)[1h:] @ end())`,
+  `${LONG}[5m]`,
+  'min_over_time(up[5m:1m])',
+  `quantile_over_time(scalar(${LONG}), up[5m:1m])`,
+  `time() - ${LONG} and on(a) (vector(1) unless vector(2) or ${LONG})`,
+  'up{',
+  '',
+  'rate(up)',
+  'sum(up',
+];
+
 describeWhere(missing, 'data and ranges beside a real Prometheus', () => {
   beforeAll(async () => {
     prometheus = await RealPrometheus.start(SERIES);
@@ -135,6 +158,7 @@ describeWhere(missing, 'data and ranges beside a real Prometheus', () => {
     series('sum(up)'),
     ['/api/v1/series', { 'match[]': 'up', start: RANGE.start, end: RANGE.end }],
     ['/api/v1/series', { 'match[]': 'up', start: 'x' }],
+    ...FORMATTED.map((query): readonly [string, Parameters] => ['/api/v1/format_query', { query }]),
     ['/api/v1/labels', {}],
     ['/api/v1/labels', { 'match[]': ['up', 'broken'] }],
     ['/api/v1/labels', { 'match[]': 'up', start: RANGE.start, end: RANGE.end }],

@@ -5,8 +5,21 @@ import { resultJson, success } from './prometheus.ts';
 /** Steps beyond which Prometheus refuses a range: more points than anybody's screen has. */
 const STEPS_MAX = 11_000;
 
-/** `/api/v1/query_range`, refusing in the order in which Prometheus does (web/api/v1, `queryRange`). */
+/** `/api/v1/query_range`, refusing in the order in which Prometheus does (web/api/v1, `queryRange`), and what is told of an expression. */
 export function queryRangeRoutes({ server, access, ports }: RouteContext): void {
+  const about = (url: string, shown: (expression: string) => unknown): void => {
+    server.route({
+      method: ['GET', 'POST'],
+      url,
+      handler: async (request) => {
+        access.require('read', request.headers);
+        return success(shown(parametersOf(request).get('query') ?? ''));
+      },
+    });
+  };
+  about('/api/v1/format_query', (expression) => ports.query.format(expression));
+  about('/api/v1/parse_query', (expression) => ports.query.tree(expression));
+
   server.route({
     method: ['GET', 'POST'],
     url: '/api/v1/query_range',
