@@ -106,6 +106,15 @@ describe('GET /api/v1/query', () => {
     expect((body['data'] as { result: unknown[] }).result).toHaveLength(found);
   });
 
+  it.each(['up', 'up[1h]'])('gives no more series than are wanted: %s', async (query) => {
+    const { server, rooms } = serverWithUp(1);
+    rooms.querier.series.push({ labels: Labels.of({ __name__: 'up', cluster: 'b' }), points: [{ ts: NOW - 1000, value: 1 }] });
+    const { body } = await ask(queryUrl({ query, limit: '1' }), server);
+    expect(body).toMatchObject({ data: { result: { length: 1 } }, warnings: ['results truncated due to limit'] });
+    expect((await ask(queryUrl({ query, limit: '2' }), server)).body).not.toHaveProperty('warnings');
+    expect((await ask(queryUrl({ query, limit: 'x' }), server)).status).toBe(400);
+  });
+
   it('says what is doubtful beside the answer', async () => {
     const { body } = await ask(queryUrl({ query: 'quantile(2, up)' }), serverWithUp(1).server);
     expect(body['status']).toBe('success');

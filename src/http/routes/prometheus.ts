@@ -2,7 +2,16 @@ import { matchesAll } from '../../core/matcher.ts';
 import { formatExponent, formatFloat } from '../../core/number-format.ts';
 import type { AlertView, HttpPorts, QueryAnswer, QueryResult, RuleGroupView, RuleView } from '../ports.ts';
 import type { RouteContext } from '../server.ts';
-import { booleanParameter, durationParameter, invalid, parametersOf, rfc3339, timeParameter } from './parameters.ts';
+import {
+  booleanParameter,
+  durationParameter,
+  invalid,
+  limitParameter,
+  parametersOf,
+  rfc3339,
+  timeParameter,
+  TRUNCATED,
+} from './parameters.ts';
 
 /** Of the Prometheus HTTP API v1: query, rules, alerts. */
 export function prometheusRoutes({ server, access, ports }: RouteContext): void {
@@ -12,6 +21,7 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
     handler: async (request) => {
       access.require('read', request.headers);
       const parameters = parametersOf(request);
+      const limit = limitParameter(parameters);
       const timeoutMs = durationParameter(parameters, 'timeout');
       const lookbackMs = durationParameter(parameters, 'lookback_delta');
       if (lookbackMs !== undefined && lookbackMs <= 0) throw invalid('lookback_delta', 'must be above zero');
@@ -20,7 +30,7 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(lookbackMs === undefined ? {} : { lookbackMs }),
       });
-      return success(resultJson(answer.result), answer);
+      return queryJson(answer, limit);
     },
   });
 
@@ -57,8 +67,20 @@ function sampleText(value: number): string {
   return size !== 0 && (size < 1e-6 || size >= 1e21) ? formatExponent(value) : formatFloat(value);
 }
 
-/** A query's result as Prometheus writes it. */
-export function resultJson(result: QueryResult) {
+/** A query's answer as Prometheus writes it, with no more series than `limit`. */
+export function queryJson(answer: QueryAnswer, limit: number) {
+  const { result, infos } = answer;
+  const count = result.type === 'vector' ? result.samples.length : result.type === 'matrix' ? result.series.length : 0;
+  if (count <= limit) return success(resultJson(result), answer);
+  return success(resultJson(cut(result, limit)), { warnings: [...answer.warnings, TRUNCATED], infos });
+}
+
+function cut(result: QueryResult, limit: number): QueryResult {
+  if (result.type === 'vector') return { ...result, samples: result.samples.slice(0, limit) };
+  return result.type === 'matrix' ? { ...result, series: result.series.slice(0, limit) } : result;
+}
+
+function resultJson(result: QueryResult) {
   switch (result.type) {
     case 'scalar':
       return { resultType: 'scalar', result: [result.ts / 1000, formatFloat(result.value)] };

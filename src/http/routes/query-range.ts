@@ -1,6 +1,6 @@
 import type { RouteContext } from '../server.ts';
-import { durationParameter, invalid, limitParameter, parametersOf, timeParameter, TRUNCATED } from './parameters.ts';
-import { resultJson, success } from './prometheus.ts';
+import { durationParameter, invalid, limitParameter, parametersOf, timeParameter } from './parameters.ts';
+import { queryJson, success } from './prometheus.ts';
 
 /** Steps beyond which Prometheus refuses a range: more points than anybody's screen has. */
 const STEPS_MAX = 11_000;
@@ -35,10 +35,7 @@ export function queryRangeRoutes({ server, access, ports }: RouteContext): void 
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(lookbackMs === undefined ? {} : { lookbackMs }),
       });
-      const { result } = answer;
-      if (result.type !== 'matrix' || result.series.length <= limit) return success(resultJson(result), answer);
-      const cut = resultJson({ type: 'matrix', series: result.series.slice(0, limit) });
-      return success(cut, { warnings: [...answer.warnings, TRUNCATED], infos: answer.infos });
+      return queryJson(answer, limit);
     },
   });
 }
