@@ -11,7 +11,8 @@ export const LIMITS = {
   labelsPerSeries: 64,
   /** Samples one query may hold at once (Prometheus's `query.max-samples`). */
   querySamples: 50_000_000,
-  queryTimeoutMs: 120_000,
+  /** Of a query over HTTP: it runs in one piece on the loop that also watches brokers. */
+  queryTimeoutMs: 10_000,
   /** Messages waiting for delivery, over all receivers. */
   outboxMessages: 100_000,
   /** Alerts listed one by one in a message; the rest is counted. */
