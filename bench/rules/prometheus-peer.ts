@@ -19,7 +19,7 @@ export interface PeerResult {
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 200;
 /** Until every target has been scraped twice and the rules have something to do. */
-const SETTLE_MS = 2 * INTERVAL_MS;
+const SETTLE_MS = 1.5 * INTERVAL_MS;
 
 /** `2.42.0`; undefined where none is installed. */
 export function peerVersion(): string | undefined {

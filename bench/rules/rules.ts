@@ -7,14 +7,14 @@ import { reportOf } from './rules-report.ts';
 import type { StageConfig, StageResult } from './stage.ts';
 
 /** Rows of history that the rings start with: a little more than they hold, and than the longest window. */
-const PREFILL_ROWS = 140;
+const PREFILL_ROWS = 130;
 
 const HELP = `rules: 65 rules over 300 targets of 390 series each, every 5 s; Prometheus beside it.
 
 Usage: npm run bench -- rules [--quick] [options]
 
   --targets N    simulated brokers (300)
-  --rounds N     evaluations to measure (12; 4 with --quick; by hand 100 and 40)
+  --rounds N     evaluations to measure (12; 3 with --quick; by hand 100 and 40)
   --direct       rows are appended by hand on a clock by hand, as fast as it goes: no HTTP, no parsing, no Prometheus
   --grow         by hand besides: a tenth of the targets, and three times as many
   --no-peer      without Prometheus, also where it is installed
@@ -45,7 +45,7 @@ async function run(context: BenchContext): Promise<BenchReport> {
   const targets = countOf('--targets', values['targets'], 300);
   const mode = values['direct'] === true ? 'direct' : 'live';
   const byHandRounds = quick ? 40 : 100;
-  const rounds = countOf('--rounds', values['rounds'], mode === 'direct' ? byHandRounds : quick ? 4 : 12);
+  const rounds = countOf('--rounds', values['rounds'], mode === 'direct' ? byHandRounds : quick ? 3 : 12);
   const dir = await makeTempDir();
   const exporters = mode === 'live' ? await startExporters(targets) : undefined;
   try {

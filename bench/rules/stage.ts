@@ -173,8 +173,11 @@ async function direct(config: StageConfig): Promise<StageResult> {
   const clock = new ManualClock(1_800_000_000_000);
   const stage = new Stage(config, clock);
   const rows = new RowMaker(stage.store, fleetOf(config.targets), ({ instance }) => `scrape/${CLUSTER}/${JOB}/${instance}`);
-  await rows.prefill(config.prefillRows, clock.now());
   stage.engine.start();
+  await clock.advance(INTERVAL_MS);
+  // Time goes on from slot to slot: as in real life the newest row is never younger than the evaluation.
+  await clock.advance((stage.engine.snapshot()[0]?.lastEvaluation ?? 0) + INTERVAL_MS - clock.now());
+  await rows.prefill(config.prefillRows, clock.now());
   const evaluationsMs: number[] = [];
   const evaluationsCpuMs: number[] = [];
   let busyMs = 0;
@@ -233,8 +236,8 @@ async function live(config: StageConfig): Promise<StageResult> {
     config.prefillRows,
     clock.now(),
   );
-  // What only the history from before needed is no part of the figures.
-  globalThis.gc?.();
+  // What only the history from before needed is no part of the figures; a common collection leaves its pages behind.
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   stage.store.start();
   stage.engine.start();
   const scheduler = new Scheduler({ clock, log: silentLogger, meter: silentMeter });
