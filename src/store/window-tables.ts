@@ -21,6 +21,9 @@ export class RowWindow {
   }
 }
 
+/** Of lanes that were never asked for: most windows are read from few of them. */
+const NO_WINDOW = new RowWindow();
+
 /**
  * Which rows each ring has in one window of time, in columns by the number of the lane: found once for all rules that ask
  * for that window, and read from neighbouring memory.
@@ -71,7 +74,8 @@ export class WindowTable {
     }
     const first = Math.max(ring.first, ring.rowAt(this.#fromTs) + 1);
     const rows = Math.max(0, ring.rowAt(this.#toTs) + 1 - first);
-    const window = (this.windows[lane] ??= new RowWindow());
+    if (this.windows[lane] === NO_WINDOW) this.windows[lane] = new RowWindow();
+    const window = this.windows[lane]!;
     window.fill(ring, first, rows);
     this.rows[lane] = rows;
     this.first[lane] = first;
@@ -94,7 +98,7 @@ export class WindowTable {
     this.lastAt = new Int32Array(size);
     this.firstTs = new Float64Array(size);
     this.lastTs = new Float64Array(size);
-    while (this.windows.length < size) this.windows.push(new RowWindow());
+    while (this.windows.length < size) this.windows.push(NO_WINDOW);
     this.#round++;
   }
 }
