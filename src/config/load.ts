@@ -66,7 +66,12 @@ export function loadConfig(options: LoadOptions): LoadResult {
 function parseValue(placed: PlacedDocument, problems: ConfigProblem[]): z.ZodSafeParseResult<ConfigFile> | undefined {
   if (problems.length > 0) return undefined;
   const value = valueOf(placed, problems);
-  return problems.length > 0 ? undefined : configFileSchema.safeParse(value ?? {});
+  if (value === null || value === undefined) {
+    // As with a file that is being written anew: an empty one must not drop every cluster. {} asks for the defaults.
+    if (problems.length === 0) problems.push({ file: placed.file, position: { line: 1, column: 1 }, path: [], message: 'is empty' });
+    return undefined;
+  }
+  return problems.length > 0 ? undefined : configFileSchema.safeParse(value);
 }
 
 /** The configuration, or one `CONFIG_INVALID` that lists every problem, a line each. */
@@ -110,7 +115,11 @@ function expandRules(
     const named = /[*?[{]/.test(pattern) ? globSync(pattern, { cwd: source.folder }) : [pattern];
     const files = named.map((path) => source.absolute(path)).filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
     if (files.length === 0) report(['rules', index], `no such file: ${pattern}`);
-    for (const file of files) found.add(file);
+    for (const path of files) {
+      // A file that is being written anew is empty for a moment: taken for no rules it would end every alert.
+      if (statSync(path).size === 0) report(['rules', index], `${pattern} is empty: write "groups: []" for no rules`);
+      found.add(path);
+    }
   }
   return [...found].toSorted();
 }

@@ -154,6 +154,13 @@ describe('a configuration file', () => {
     expect(texts).toHaveLength(1);
   });
 
+  it('is refused when it is empty, or a rule file is: it may be half written', () => {
+    expect(load('').texts).toEqual(['belfry.yaml:1:1 is empty']);
+    expect(load('# nothing yet\n').texts).toEqual(['belfry.yaml:1:1 is empty']);
+    writeFileSync(join(folder, 'rules.yaml'), '');
+    expect(load('rules: [rules.yaml]\n').texts).toEqual(['belfry.yaml:1:9 rules[0]: rules.yaml is empty: write "groups: []" for no rules']);
+  });
+
   it('shows twenty mistakes as twenty problems, in the order of the file', () => {
     const lines = Array.from({ length: 20 }, (_, i) => `unknown_${i}: ${i}`);
     const { texts } = load(`${lines.join('\n')}\n`);
