@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Labels } from '../../src/core/labels.ts';
 import { prepare } from '../../src/promql/prepare.ts';
 import { BelfryError } from '../../src/core/errors.ts';
 import { ExpressionGenerator, generateSeries, Random } from './expression-generator.ts';
 import { MemoryQuerier } from './memory-querier.ts';
 import { hasPrometheus, keyOf, RealPrometheus, type Answer } from './real-prometheus.ts';
+import { describeWhere } from '../../testbed/skip.ts';
 
 /** By default always the same expressions; by hand a long run on others: `BELFRY_FUZZ_SECONDS=600 BELFRY_FUZZ_SEED=7`. */
 const SECONDS = Number(process.env['BELFRY_FUZZ_SECONDS'] ?? 0);
@@ -37,10 +38,6 @@ const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegE
     applies: /^(?=.*(\^|exp|sinh|cosh))(?=.*(sin|cos|tan|%|stddev|stdvar|deriv))/,
   },
 ];
-
-const available = hasPrometheus();
-if (!available && process.env['BELFRY_REQUIRE_REAL'] === '1') throw new Error('prometheus and promtool are required and not installed');
-if (!available) process.stderr.write('SKIPPED: no prometheus and promtool here, PromQL is not compared with the real one\n');
 
 /** What we answer to the same question. */
 function ourAnswer(querier: MemoryQuerier, text: string, startTs: number, endTs: number, stepMs: number | undefined): Answer {
@@ -89,79 +86,81 @@ function difference(ours: Answer, theirs: Answer): string | undefined {
   return undefined;
 }
 
-const describeReal = available ? describe : describe.skip;
+describeWhere(
+  hasPrometheus() ? undefined : 'needs prometheus and promtool (apt-get install prometheus)',
+  `the same answers as a real Prometheus (seed ${SEED})`,
+  () => {
+    const random = new Random(SEED);
+    const series = generateSeries(random, START_TS, SAMPLES);
+    const querier = new MemoryQuerier();
+    let prometheus: RealPrometheus | undefined;
 
-describeReal(`the same answers as a real Prometheus (seed ${SEED})`, () => {
-  const random = new Random(SEED);
-  const series = generateSeries(random, START_TS, SAMPLES);
-  const querier = new MemoryQuerier();
-  let prometheus: RealPrometheus | undefined;
+    beforeAll(async () => {
+      for (const { name, labels, points } of series) querier.series.push({ labels: Labels.of({ __name__: name, ...labels }), points });
+      prometheus = await RealPrometheus.start(series);
+    });
+    afterAll(async () => prometheus?.stop());
 
-  beforeAll(async () => {
-    for (const { name, labels, points } of series) querier.series.push({ labels: Labels.of({ __name__: name, ...labels }), points });
-    prometheus = await RealPrometheus.start(series);
-  });
-  afterAll(async () => prometheus?.stop());
+    it(
+      'for random well-typed expressions',
+      async () => {
+        if (prometheus === undefined) throw new Error('not started');
+        const generator = new ExpressionGenerator(random);
+        const endAt = Date.now() + SECONDS * 1000;
+        const wrong: string[] = [];
+        let compared = 0;
+        let excused = 0;
+        while ((SECONDS > 0 ? Date.now() < endAt : compared < EXPRESSIONS) && wrong.length < 5) {
+          const text = generator.expression();
+          // Even milliseconds: samples stand on odd ones, so that nothing lies on the edge of a window.
+          const startTs = START_TS + 600_000 + 2 * random.below(500_000);
+          const stepMs = random.chance(0.4) ? random.pick([14_000, 30_000, 62_000]) : undefined;
+          const endTs = startTs + (stepMs ?? 0) * random.below(15);
+          const theirs = await prometheus.query(text, {
+            start: startTs / 1000,
+            ...(stepMs === undefined ? {} : { end: endTs / 1000, step: stepMs / 1000 }),
+          });
+          const wrongness = difference(ourAnswer(querier, text, startTs, endTs, stepMs), theirs);
+          compared++;
+          if (wrongness === undefined) continue;
+          if (KNOWN_DIFFERENCES.some(({ applies }) => applies.test(text))) excused++;
+          else wrong.push(`${text} from ${startTs} to ${endTs} by ${stepMs}: ${wrongness}`);
+        }
+        process.stderr.write(`promql: ${compared} expressions compared with a real Prometheus, ${excused} excused, seed ${SEED}\n`);
+        expect(wrong).toEqual([]);
+        // The table of differences must not hide a fault: it may excuse a few, not many.
+        expect(excused / compared).toBeLessThan(0.02);
+      },
+      (SECONDS + 60) * 1000,
+    );
 
-  it(
-    'for random well-typed expressions',
-    async () => {
+    it.each([
+      'sum(',
+      'x{',
+      'rate(g)',
+      'g and 1',
+      '1 > 2',
+      '{}',
+      'g + bool g',
+      'topk(g, g)',
+      'g[5m]',
+      'unknown(g)',
+      'g offset 5m offset 5m',
+      '"a" + 1',
+      'sum by (job) (g, g)',
+      'label_join(g)',
+      'g * on (job) group_left (job) g',
+      'g and on (job) group_left () g',
+      'g[5m:0s]',
+      'count_values(1, g)',
+      'g / on (job) g',
+      '-1 ^ 2',
+      '2 ^ -1 ^ 2',
+      'g offset 1m + g offset 2m * 2',
+    ])('refuses or accepts as it does: %s', async (text) => {
       if (prometheus === undefined) throw new Error('not started');
-      const generator = new ExpressionGenerator(random);
-      const endAt = Date.now() + SECONDS * 1000;
-      const wrong: string[] = [];
-      let compared = 0;
-      let excused = 0;
-      while ((SECONDS > 0 ? Date.now() < endAt : compared < EXPRESSIONS) && wrong.length < 5) {
-        const text = generator.expression();
-        // Even milliseconds: samples stand on odd ones, so that nothing lies on the edge of a window.
-        const startTs = START_TS + 600_000 + 2 * random.below(500_000);
-        const stepMs = random.chance(0.4) ? random.pick([14_000, 30_000, 62_000]) : undefined;
-        const endTs = startTs + (stepMs ?? 0) * random.below(15);
-        const theirs = await prometheus.query(text, {
-          start: startTs / 1000,
-          ...(stepMs === undefined ? {} : { end: endTs / 1000, step: stepMs / 1000 }),
-        });
-        const wrongness = difference(ourAnswer(querier, text, startTs, endTs, stepMs), theirs);
-        compared++;
-        if (wrongness === undefined) continue;
-        if (KNOWN_DIFFERENCES.some(({ applies }) => applies.test(text))) excused++;
-        else wrong.push(`${text} from ${startTs} to ${endTs} by ${stepMs}: ${wrongness}`);
-      }
-      process.stderr.write(`promql: ${compared} expressions compared with a real Prometheus, ${excused} excused, seed ${SEED}\n`);
-      expect(wrong).toEqual([]);
-      // The table of differences must not hide a fault: it may excuse a few, not many.
-      expect(excused / compared).toBeLessThan(0.02);
-    },
-    (SECONDS + 60) * 1000,
-  );
-
-  it.each([
-    'sum(',
-    'x{',
-    'rate(g)',
-    'g and 1',
-    '1 > 2',
-    '{}',
-    'g + bool g',
-    'topk(g, g)',
-    'g[5m]',
-    'unknown(g)',
-    'g offset 5m offset 5m',
-    '"a" + 1',
-    'sum by (job) (g, g)',
-    'label_join(g)',
-    'g * on (job) group_left (job) g',
-    'g and on (job) group_left () g',
-    'g[5m:0s]',
-    'count_values(1, g)',
-    'g / on (job) g',
-    '-1 ^ 2',
-    '2 ^ -1 ^ 2',
-    'g offset 1m + g offset 2m * 2',
-  ])('refuses or accepts as it does: %s', async (text) => {
-    if (prometheus === undefined) throw new Error('not started');
-    const theirs = await prometheus.query(text, { start: START_TS / 1000 + 1000 });
-    expect(difference(ourAnswer(querier, text, START_TS + 1_000_000, START_TS + 1_000_000, undefined), theirs)).toBeUndefined();
-  });
-});
+      const theirs = await prometheus.query(text, { start: START_TS / 1000 + 1000 });
+      expect(difference(ourAnswer(querier, text, START_TS + 1_000_000, START_TS + 1_000_000, undefined), theirs)).toBeUndefined();
+    });
+  },
+);

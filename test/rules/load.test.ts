@@ -7,6 +7,7 @@ import { checkRuleFiles, parseRuleFiles, readRuleFiles } from '../../src/rules/l
 import { formatProblem } from '../../src/rules/yaml-reader.ts';
 import { hasPromtool, promtool } from './promtool.ts';
 import type { GroupDefinition } from '../../src/rules/model.ts';
+import { describeWhere } from '../../testbed/skip.ts';
 
 const FOLDER = join(import.meta.dirname, 'testdata');
 const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.rules'));
@@ -135,7 +136,7 @@ groups:
   });
 });
 
-(hasPromtool ? describe : describe.skip)('promtool check rules', () => {
+describeWhere(hasPromtool ? undefined : 'needs promtool (apt-get install prometheus)', 'promtool check rules', () => {
   // Files that end in .own.rules break rules that only Belfry has; group labels came with Prometheus 3.
   const names = FILES.filter((name) => name !== 'action-on-group.own.rules');
 

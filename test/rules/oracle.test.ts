@@ -1,9 +1,10 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { parseUnitTestFile } from '../../src/rules/unit-test-file.ts';
 import { runUnitTest } from '../../src/rules/unit-test.ts';
 import { hasPromtool, promtool } from './promtool.ts';
+import { describeWhere } from '../../testbed/skip.ts';
 
 const RULES = stringify({
   groups: [
@@ -67,7 +68,7 @@ function ended(values: readonly string[]): string {
 }
 const timelines = fc.tuple(...SERIES.map(() => fc.array(value, { minLength: 1, maxLength: MINUTES }).map(ended)));
 
-(hasPromtool ? describe : describe.skip)('promtool test rules', () => {
+describeWhere(hasPromtool ? undefined : 'needs promtool (apt-get install prometheus)', 'promtool test rules', () => {
   it('sees the same alerts and recorded series at every minute of random timelines', () => {
     const seed = 20_261_122;
     const samples = fc.sample(timelines, { numRuns: 40, seed });

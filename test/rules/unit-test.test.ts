@@ -6,6 +6,7 @@ import { parseUnitTestFile } from '../../src/rules/unit-test-file.ts';
 import { loadUnitTest, runUnitTest } from '../../src/rules/unit-test.ts';
 import { hasPromtool, promtool } from './promtool.ts';
 import type { UnitTestReport } from '../../src/rules/unit-test.ts';
+import { describeWhere } from '../../testbed/skip.ts';
 
 const RULES = readFileSync(join(import.meta.dirname, 'unit', 'kafka.rules'), 'utf8');
 const HEAD = 'rule_files: [kafka.rules]\nevaluation_interval: 1m\n';
@@ -197,7 +198,7 @@ describe('the notation of series', () => {
   });
 });
 
-(hasPromtool ? describe : describe.skip)('promtool test rules', () => {
+describeWhere(hasPromtool ? undefined : 'needs promtool (apt-get install prometheus)', 'promtool test rules', () => {
   it('has the same verdicts', () => {
     const names = FILES.map((_, i) => `t${i}.yaml`);
     const files = Object.fromEntries(FILES.map(([, , text], i) => [`t${i}.yaml`, text]));

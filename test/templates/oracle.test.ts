@@ -1,13 +1,14 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { stringify } from 'yaml';
 import { hasPromtool, promtool } from '../rules/promtool.ts';
 import { INVALID_TEMPLATES, TEMPLATE_CASES } from './cases.ts';
+import { describeWhere } from '../../testbed/skip.ts';
 
 const LABELS = { instance: 'kafka1.example.com:9092', job: 'node', path: '/a b&<c>' };
 /** promtool's test runner has no external URL to give to these two functions; it panics inside them. */
 const NOT_IN_PROMTOOL = /\bexternalURL\b|\bpathPrefix\b/;
 
-(hasPromtool ? describe : describe.skip)('promtool agrees', () => {
+describeWhere(hasPromtool ? undefined : 'needs promtool (apt-get install prometheus)', 'promtool agrees', () => {
   it('on what every template gives', () => {
     const cases = TEMPLATE_CASES.filter(([template]) => !NOT_IN_PROMTOOL.test(template));
     const rules = cases.map(([text], i) => ({ alert: `Case${i}`, expr: 'metric > 0', annotations: { text } }));
