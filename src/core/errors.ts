@@ -43,6 +43,10 @@ const ERROR_CODES = {
   OUTBOX_FULL: { retryable: true, status: 503 },
   DELIVERY_FAILED: { retryable: true, status: 502 },
   DELIVERY_REFUSED: { retryable: false, status: 502 },
+  // The auto-pilot and its executors.
+  CONFLICT: { retryable: false, status: 409 },
+  LEASE_LOST: { retryable: false, status: 409 },
+  EXECUTOR_FAILED: { retryable: false, status: 502 },
   // HTTP and the process.
   BAD_REQUEST: { retryable: false, status: 400 },
   UNAUTHORIZED: { retryable: false, status: 401 },
