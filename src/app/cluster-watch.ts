@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { ClusterPicture } from '../autopilot/picture.ts';
+import type { FreshAnswer } from '../collectors/kafka/ask-anew.ts';
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
 import { Liveness } from '../collectors/liveness/liveness.ts';
 import { VERDICTS } from '../collectors/liveness/verdict.ts';
@@ -15,7 +17,9 @@ import { compileRegex } from '../core/regex.ts';
 import type { SampleWriter, Wake } from '../core/sample.ts';
 import { Secret } from '../core/secret.ts';
 import { KafkaConnector } from '../kafka/connection.ts';
-import type { KafkaSecurity } from '../kafka/observer.ts';
+import type { ClusterMetadata, KafkaSecurity } from '../kafka/observer.ts';
+import { pictureOf } from './cluster-picture.ts';
+import { LastIsr } from './last-isr.ts';
 import { ScopedWriter } from './scoped-writer.ts';
 import { cadencesOf, timingsOf } from './timings.ts';
 
@@ -39,6 +43,7 @@ export class ClusterWatch {
   readonly #exporters: readonly ScrapeTarget[];
   readonly #parts: ClusterWatchParts;
   readonly #writer: ScopedWriter;
+  readonly #lastIsr = new LastIsr();
 
   constructor(config: ClusterConfig, parts: ClusterWatchParts) {
     const { clock, meter, wake } = parts;
@@ -70,7 +75,10 @@ export class ClusterWatch {
       cadences: cadencesOf(config),
       groupFilter: groupFilterOf(config),
       groupWatched: groupWatchedBy(config),
-      onMetadata: (metadata) => this.liveness.observeMetadata(metadata),
+      onMetadata: (metadata) => {
+        this.#lastIsr.observe(metadata);
+        this.liveness.observeMetadata(metadata);
+      },
       expected: () => this.liveness.expectedIds,
       brokerDownIds: () => this.liveness.downIds,
       inStopGrace: () => this.liveness.stopGraceIds,
@@ -92,6 +100,28 @@ export class ClusterWatch {
   /** The exporters, each with how its last scrape went. */
   get targets(): readonly ScrapeState[] {
     return this.#exporters.map((exporter) => exporter.state);
+  }
+
+  /** The cluster as it is known now, or as `metadata` says that was asked for anew. */
+  picture(
+    around: { readonly maintenance: string | undefined; readonly labels: Readonly<Record<string, string>> },
+    metadata?: ClusterMetadata,
+  ): ClusterPicture {
+    return pictureOf({
+      cluster: this.config.name,
+      facts: this.#kafka.facts(),
+      ...(metadata === undefined ? {} : { metadata }),
+      liveness: this.liveness.facts(),
+      clusterIdChanged: this.liveness.clusterIdChanged,
+      unreachable: this.liveness.unreachable,
+      ...around,
+      lastIsr: (topic, partition) => this.#lastIsr.of(topic, partition),
+    });
+  }
+
+  /** Metadata of two brokers, each asked after this call; fewer where no more answer. */
+  askAnew(): Promise<readonly FreshAnswer[]> {
+    return this.#kafka.askAnew();
   }
 
   start(): void {

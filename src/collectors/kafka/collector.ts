@@ -1,6 +1,7 @@
 import { BelfryError } from '../../core/errors.ts';
 import type { Gauge } from '../../core/meter.ts';
-import type { ClusterMetadata, Reassignment } from '../../kafka/observer.ts';
+import type { ClusterMetadata, QuorumDescription, Reassignment } from '../../kafka/observer.ts';
+import { askAnew, type FreshAnswer } from './ask-anew.ts';
 import { ConfigCollection } from './config-collection.ts';
 import { FastLook } from './fast-look.ts';
 import { HealthRows } from './health-rows.ts';
@@ -24,6 +25,19 @@ const REASSIGNMENTS_TIMEOUT_MS = 3000;
 const REASSIGNMENTS_GOOD_FOR = 3;
 const NONE: ReadonlySet<number> = new Set();
 
+/** What the collector knows of its cluster now, for whoever judges it as a whole. */
+export interface ClusterFacts {
+  readonly metadata: ClusterMetadata | undefined;
+  /** Topic → its `min.insync.replicas`, where known. */
+  readonly minIsr: ReadonlyMap<string, number>;
+  /** Undefined where the list is too old to be relied on. */
+  readonly reassignments: readonly Reassignment[] | undefined;
+  readonly quorum: QuorumDescription | undefined;
+  /** Topics that brokers hold replicas of and that the metadata does not show. */
+  readonly invisibleTopics: number;
+  readonly usedBytesOf: (brokerId: number) => number | undefined;
+}
+
 /** Collects one Kafka cluster over its own protocol, with no agent on its brokers. Series: docs/metrics.md. */
 export class KafkaCollector {
   readonly #options: KafkaCollectorOptions;
@@ -41,7 +55,8 @@ export class KafkaCollector {
   readonly #loops: readonly Periodic[];
   /** Those that need to know the brokers first. */
   readonly #laterLoops: readonly Periodic[];
-  readonly #invisibleTopics: Gauge;
+  readonly #invisibleGauge: Gauge;
+  #invisibleTopics = 0;
   #reassignments: { readonly at: number; readonly list: readonly Reassignment[] } | undefined;
   #started = false;
   #stopping: Promise<void> | undefined;
@@ -62,7 +77,7 @@ export class KafkaCollector {
     const downIds = this.#downIds;
     this.#survivors = new Survivors(this.#pool, downIds);
     this.#tracker = new CollectionTracker({ cluster, clock, log, meter, rows: this.#rows('collectors') });
-    this.#invisibleTopics = meter.gauge(
+    this.#invisibleGauge = meter.gauge(
       'belfry_kafka_invisible_topics',
       'Topics that brokers hold replicas of and that the metadata does not show, for lack of permission.',
       ['cluster'],
@@ -93,6 +108,25 @@ export class KafkaCollector {
   /** The newest Metadata, for whoever wants to show it. */
   get metadata(): ClusterMetadata | undefined {
     return this.#metadata.last;
+  }
+
+  /** All that is known without asking. */
+  facts(): ClusterFacts {
+    return {
+      metadata: this.#metadata.last,
+      minIsr: this.#configs.minIsr,
+      reassignments: this.#reassignmentsNow(),
+      quorum: this.#quorum.last,
+      invisibleTopics: this.#invisibleTopics,
+      usedBytesOf: (brokerId) => this.#logDirs.usedBytesOf(brokerId),
+    };
+  }
+
+  /** Metadata of two brokers, each asked after this call; fewer where no more answer. Never rejects. */
+  async askAnew(): Promise<readonly FreshAnswer[]> {
+    if (!this.#started || this.#stopping !== undefined) return [];
+    const { requestTimeoutMs } = this.#limits;
+    return askAnew({ pool: this.#pool, survivors: this.#survivors, log: this.#options.log, timeoutMs: requestTimeoutMs });
   }
 
   /** Begins to collect. Idempotent; does not wait for the first answer. */
@@ -126,7 +160,7 @@ export class KafkaCollector {
   async #stop(): Promise<void> {
     this.#pool.close();
     await Promise.all([this.#fastLook.stop(), ...[...this.#loops, ...this.#laterLoops].map((loop) => loop.stop())]);
-    this.#invisibleTopics.remove({ cluster: this.#options.cluster });
+    this.#invisibleGauge.remove({ cluster: this.#options.cluster });
   }
 
   async #lookAtTick(): Promise<void> {
@@ -148,11 +182,15 @@ export class KafkaCollector {
   };
 
   #known = (): KnownFacts => {
-    const maxAgeMs = REASSIGNMENTS_GOOD_FOR * this.#metadataIntervalMs();
-    const known = this.#reassignments;
-    const list = known !== undefined && this.#options.clock.now() - known.at <= maxAgeMs ? known.list : undefined;
+    const list = this.#reassignmentsNow();
     return { minIsr: this.#configs.minIsr, adding: addingReplicas(list ?? []), reassigningPartitions: list?.length };
   };
+
+  #reassignmentsNow(): readonly Reassignment[] | undefined {
+    const known = this.#reassignments;
+    const maxAgeMs = REASSIGNMENTS_GOOD_FOR * this.#metadataIntervalMs();
+    return known !== undefined && this.#options.clock.now() - known.at <= maxAgeMs ? known.list : undefined;
+  }
 
   async #collectReassignments(): Promise<void> {
     // A broker whose controller is gone holds the answer back, and with it all that waits on the same connection.
@@ -166,8 +204,8 @@ export class KafkaCollector {
       await this.#logDirs.collect();
     } finally {
       const visible = new Set(this.#metadata.last?.topics ?? []);
-      const invisible = [...this.#logDirs.topicsSeen].filter((topic) => !visible.has(topic)).length;
-      this.#invisibleTopics.set(invisible, { cluster: this.#options.cluster });
+      this.#invisibleTopics = [...this.#logDirs.topicsSeen].filter((topic) => !visible.has(topic)).length;
+      this.#invisibleGauge.set(this.#invisibleTopics, { cluster: this.#options.cluster });
     }
   }
 

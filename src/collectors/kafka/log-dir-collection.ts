@@ -22,6 +22,7 @@ export interface LogDirCollectionParts {
 interface BrokerRows {
   readonly rows: SeriesRows;
   lastSuccessAt: number;
+  usedBytes: number;
 }
 
 /** DescribeLogDirs of every broker: the disks' sizes, and which directories are offline. */
@@ -35,6 +36,11 @@ export class LogDirCollection {
 
   /** Topics of which a broker holds replicas, from the newest answers; for comparison with what Metadata shows. */
   topicsSeen: ReadonlySet<string> = new Set();
+
+  /** Bytes of all replicas of a broker, as it last said itself, however long ago; undefined where it never did. */
+  usedBytesOf(brokerId: number): number | undefined {
+    return this.#brokers.get(brokerId)?.usedBytes;
+  }
 
   /** Rejects with the last error where a broker that should answer did not; what others told is written. */
   async collect(): Promise<void> {
@@ -55,9 +61,10 @@ export class LogDirCollection {
   #write(brokerId: number, dirs: readonly LogDir[]): void {
     const { clock, cluster, rowsOf } = this.#parts;
     let broker = this.#brokers.get(brokerId);
-    if (broker === undefined) this.#brokers.set(brokerId, (broker = { rows: rowsOf(brokerId), lastSuccessAt: 0 }));
+    if (broker === undefined) this.#brokers.set(brokerId, (broker = { rows: rowsOf(brokerId), lastSuccessAt: 0, usedBytes: 0 }));
     broker.lastSuccessAt = clock.now();
     const { rows } = broker;
+    broker.usedBytes = dirs.reduce((sum, dir) => sum + (dir.errorCode === KAFKA_ERROR.none ? dir.usedBytes : 0), 0);
     rows.begin();
     for (const dir of dirs) {
       const at = { cluster, broker: String(brokerId), log_dir: dir.path.slice(0, 1024) };

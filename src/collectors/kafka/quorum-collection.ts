@@ -23,6 +23,7 @@ export class QuorumCollection {
   readonly #rows: SeriesRows;
   readonly #cluster: string;
   readonly #onChange: (ts: number, metricNames: ReadonlySet<string>) => void;
+  #last: QuorumDescription | undefined;
 
   constructor(options: {
     pool: BrokerPool;
@@ -38,6 +39,11 @@ export class QuorumCollection {
     this.#rows = options.rows;
     this.#cluster = options.cluster;
     this.#onChange = options.onChange;
+  }
+
+  /** The newest answer that named a leader; undefined where the latest named none. */
+  get last(): QuorumDescription | undefined {
+    return this.#last;
   }
 
   /**
@@ -85,6 +91,7 @@ export class QuorumCollection {
 
   #write(quorum: QuorumDescription | undefined): void {
     const cluster = this.#cluster;
+    this.#last = quorum;
     this.#rows.begin();
     const one = (metric: string, value: number): void => {
       this.#rows.segment(metric, 1, () => [Labels.of({ __name__: metric, cluster })]).set(0, value);

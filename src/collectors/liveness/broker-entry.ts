@@ -1,7 +1,7 @@
 import type { Timer } from '../../core/clock.ts';
 import type { BrokerState } from './broker-state.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import type { OutageLooks } from './survivor-look.ts';
+import type { OutageLooks, Survivor } from './survivor-look.ts';
 
 /** One expected broker with what is at work on it. */
 export interface BrokerEntry {
@@ -26,4 +26,25 @@ export function stopLooking(entry: BrokerEntry): void {
 export function release(entry: BrokerEntry): void {
   stopLooking(entry);
   entry.watch?.stop();
+}
+
+/** The brokers' states, by id. */
+export function statesOf(entries: Iterable<BrokerEntry>): readonly BrokerState[] {
+  return [...entries].map(({ state }) => state).toSorted((a, b) => a.id - b.id);
+}
+
+export function idsWhere(entries: Iterable<BrokerEntry>, holds: (state: BrokerState) => boolean): ReadonlySet<number> {
+  const ids = new Set<number>();
+  for (const { state } of entries) if (holds(state)) ids.add(state.id);
+  return ids;
+}
+
+/** Those, other than the broker, that can be asked about it now. */
+export function survivorsAmong(entries: Iterable<BrokerEntry>, brokerId: number): readonly Survivor[] {
+  const found: Survivor[] = [];
+  for (const { state, watch } of entries) {
+    const connection = watch?.usable;
+    if (state.id !== brokerId && state.outage === undefined && connection !== undefined) found.push({ id: state.id, connection });
+  }
+  return found;
 }

@@ -1,6 +1,7 @@
 import type { BrokerAddress } from '../../kafka/observer.ts';
 import { LeadershipHistory, type BrokerFacts } from './broker-facts.ts';
 import type { ExpectedBrokerRow } from './expected-brokers.ts';
+import type { LivenessFacts } from './liveness-events.ts';
 import type { LivenessTimings } from './timings.ts';
 import type { Attempt, Outage, SurvivorLook, Verdict } from './verdict.ts';
 
@@ -153,6 +154,17 @@ export class BrokerState {
   retires(now: number, timings: LivenessTimings): boolean {
     if (this.outage === undefined || this.verdict !== 'stopped' || !this.verdictHolds) return false;
     return this.hasReplicas === false && now - this.outage.at >= timings.retireAfterMs;
+  }
+
+  asFacts(now: number, timings: LivenessTimings): LivenessFacts {
+    return {
+      id: this.id,
+      up: this.up,
+      registered: this.registered,
+      verdict: this.verdictHolds ? this.verdict : undefined,
+      downSince: this.outage?.at,
+      inStopGrace: this.inStopGrace(now, timings),
+    };
   }
 
   inStopGrace(now: number, timings: LivenessTimings): boolean {

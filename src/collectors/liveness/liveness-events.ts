@@ -27,3 +27,18 @@ export interface VerdictEvent {
 }
 
 export type VerdictListener = (event: VerdictEvent) => void;
+
+/** Where liveness stands with one expected broker. */
+export interface LivenessFacts {
+  readonly id: number;
+  /** Undefined before the first outcome. */
+  readonly up: boolean | undefined;
+  /** As of the latest metadata; undefined before it. */
+  readonly registered: boolean | undefined;
+  /** The finding that holds now; it may outlive the outage, until the copies are back. */
+  readonly verdict: Verdict | undefined;
+  /** When the present outage began; undefined while there is none. */
+  readonly downSince: number | undefined;
+  /** Stopped in an orderly way, within its stop grace. */
+  readonly inStopGrace: boolean;
+}

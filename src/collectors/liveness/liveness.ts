@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import { breakKindBehind } from '../../kafka/break.ts';
 import type { BrokerAddress, ClusterMetadata } from '../../kafka/observer.ts';
-import { release, stopLooking, type BrokerEntry } from './broker-entry.ts';
+import { idsWhere, release, statesOf, stopLooking, survivorsAmong, type BrokerEntry } from './broker-entry.ts';
 import { BrokerWatch, type WatchListener, type WatchParts } from './broker-watch.ts';
 import { brokerFacts, topicsOn } from './broker-facts.ts';
 import { BrokerState } from './broker-state.ts';
@@ -10,12 +10,12 @@ import { isUnreachable } from './cluster-judgement.ts';
 import { Discovery } from './discovery.ts';
 import { HandshakePacer } from './handshake-pacer.ts';
 import { KnownBrokers } from './known-brokers.ts';
-import type { Evidence, VerdictListener } from './liveness-events.ts';
+import type { Evidence, LivenessFacts, VerdictListener } from './liveness-events.ts';
 import type { LivenessOptions } from './liveness-options.ts';
 import { LivenessOutput } from './liveness-output.ts';
 import { MetadataRefresh } from './metadata-refresh.ts';
 import { StallDetector } from './stall-detector.ts';
-import { OutageLooks, type LookParts, type LookScope, type Survivor } from './survivor-look.ts';
+import { OutageLooks, type LookParts, type LookScope } from './survivor-look.ts';
 import { DEFAULT_TIMINGS, type LivenessTimings } from './timings.ts';
 import { judge, settleTimes, type Outage } from './verdict.ts';
 
@@ -66,7 +66,7 @@ export class Liveness {
     this.#refresh = new MetadataRefresh({
       log: options.log,
       timings,
-      someone: () => this.#survivors(NO_BROKER)[0],
+      someone: () => survivorsAmong(this.#entries.values(), NO_BROKER)[0],
       observed: (metadata) => {
         // One stray broker must not decide which cluster this is: the bootstrap addresses do.
         if (metadata.clusterId === this.#known.clusterId) this.observeMetadata(metadata);
@@ -76,7 +76,7 @@ export class Liveness {
     this.#lookParts = {
       clock,
       timings,
-      survivors: (brokerId) => this.#survivors(brokerId),
+      survivors: (brokerId) => survivorsAmong(this.#entries.values(), brokerId),
       scope: (brokerId) => this.#scope(brokerId),
       belongs: ({ clusterId }) => clusterId === this.#known.clusterId,
       looked: (brokerId, look) => {
@@ -151,13 +151,28 @@ export class Liveness {
 
   /** Those of them that do not answer. */
   get downIds(): ReadonlySet<number> {
-    return this.#idsWhere((state) => state.outage !== undefined);
+    return idsWhere(this.#entries.values(), (state) => state.outage !== undefined);
   }
 
   /** Those that were stopped in an orderly way and may stay away a while. */
   get stopGraceIds(): ReadonlySet<number> {
     const now = this.#clock.now();
-    return this.#idsWhere((state) => state.inStopGrace(now, this.#timings));
+    return idsWhere(this.#entries.values(), (state) => state.inStopGrace(now, this.#timings));
+  }
+
+  /** Another cluster than the one known by this name answers. */
+  get clusterIdChanged(): boolean {
+    return this.#known.changed === true;
+  }
+
+  /** Whether no broker answers; undefined where not known. */
+  get unreachable(): boolean | undefined {
+    return isUnreachable(this.#states(), this.#bootstrap === 'failed');
+  }
+
+  /** What is known of each expected broker. */
+  facts(): readonly LivenessFacts[] {
+    return this.#states().map((state) => state.asFacts(this.#clock.now(), this.#timings));
   }
 
   /** Whether the cluster has been seen, or found not to answer, since the start. */
@@ -293,7 +308,7 @@ export class Liveness {
       now: this.#clock.now(),
       kraft: entry.watch?.kraft ?? true,
       registered: state.registered,
-      survivors: this.#survivors(brokerId).length,
+      survivors: survivorsAmong(this.#entries.values(), brokerId).length,
       mostMovableLeads: state.history.most(outage.at, this.#timings.leadershipWindowMs),
     };
     const { verdict, look, words } = judge(outage, around, this.#timings);
@@ -313,21 +328,6 @@ export class Liveness {
     if (outage.verdict === undefined) this.#output.firstVerdictAfter(this.#clock.now() - outage.at);
     this.#output.found(state, verdict, outage.at, evidence);
     if (isUnreachable(this.#states(), this.#bootstrap === 'failed') === true) this.#discovery.resume();
-  }
-
-  #idsWhere(holds: (state: BrokerState) => boolean): ReadonlySet<number> {
-    const ids = new Set<number>();
-    for (const { state } of this.#entries.values()) if (holds(state)) ids.add(state.id);
-    return ids;
-  }
-
-  #survivors(brokerId: number): readonly Survivor[] {
-    const found: Survivor[] = [];
-    for (const { state, watch } of this.#entries.values()) {
-      const connection = watch?.usable;
-      if (state.id !== brokerId && state.outage === undefined && connection !== undefined) found.push({ id: state.id, connection });
-    }
-    return found;
   }
 
   #scope(brokerId: number): LookScope {
@@ -380,7 +380,7 @@ export class Liveness {
   }
 
   #states(): readonly BrokerState[] {
-    return [...this.#entries.values()].map(({ state }) => state).toSorted((a, b) => a.id - b.id);
+    return statesOf(this.#entries.values());
   }
 
   #remove(brokerId: number): boolean {

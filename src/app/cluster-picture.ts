@@ -1,0 +1,124 @@
+import type { BrokerPicture, ClusterPicture, PartitionPicture, QuorumPicture } from '../autopilot/picture.ts';
+import type { ClusterFacts } from '../collectors/kafka/collector.ts';
+import { addingReplicas } from '../collectors/kafka/partition-facts.ts';
+import type { LivenessFacts } from '../collectors/liveness/liveness-events.ts';
+import type { ClusterMetadata, QuorumDescription } from '../kafka/observer.ts';
+
+/** A voter this far behind the leader's own clock has not caught up. */
+const CAUGHT_UP_WITHIN_MS = 10_000;
+
+export interface PictureInput {
+  readonly cluster: string;
+  readonly facts: ClusterFacts;
+  /** Instead of the newest collected one, such as an answer asked for anew. */
+  readonly metadata?: ClusterMetadata;
+  readonly liveness: readonly LivenessFacts[];
+  readonly clusterIdChanged: boolean;
+  readonly unreachable: boolean | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly maintenance: string | undefined;
+  /** The last ISR with a member of a partition whose ISR is empty now. */
+  readonly lastIsr: (topic: string, partition: number) => readonly number[] | undefined;
+}
+
+/** The cluster at one time, from what the collectors know. Partitions are made when they are first asked for: there may be many. */
+export function pictureOf(input: PictureInput): ClusterPicture {
+  const { facts, clusterIdChanged, labels, maintenance } = input;
+  const metadata = input.metadata ?? facts.metadata;
+  let partitions: readonly PartitionPicture[] | undefined;
+  return {
+    cluster: input.cluster,
+    askedAt: metadata?.askedAt ?? 0,
+    observedAt: metadata?.answeredAt ?? 0,
+    blind: blindness(input, metadata),
+    clusterIdChanged,
+    brokers: brokersOf(input, metadata),
+    get partitions(): readonly PartitionPicture[] {
+      partitions ??= metadata === undefined ? [] : partitionsOf(metadata, input);
+      return partitions;
+    },
+    reassigning: facts.reassignments?.map(({ topic, partition }) => ({ topic, partition })),
+    quorum: facts.quorum === undefined ? undefined : quorumOf(facts.quorum),
+    labels,
+    maintenance,
+  };
+}
+
+function blindness({ facts, unreachable }: PictureInput, metadata: ClusterMetadata | undefined): string | undefined {
+  if (metadata === undefined) return 'the cluster has not been seen yet';
+  if (unreachable === true) return 'no broker of the cluster answers';
+  if (facts.invisibleTopics > 0) return `${facts.invisibleTopics} topics are hidden from Belfry for lack of permission`;
+  return undefined;
+}
+
+function brokersOf(input: PictureInput, metadata: ClusterMetadata | undefined): ReadonlyMap<number, BrokerPicture> {
+  const registered = new Map(metadata?.brokers.map((broker) => [broker.id, broker]));
+  const fetches = quorumFetches(input.facts.quorum);
+  const brokers = new Map<number, BrokerPicture>();
+  const add = (id: number, known: LivenessFacts | undefined): void => {
+    brokers.set(id, {
+      id,
+      expected: known !== undefined,
+      up: known?.up,
+      registered: registered.has(id),
+      verdict: known?.verdict,
+      downSince: known?.downSince,
+      inStopGrace: known?.inStopGrace === true,
+      rack: registered.get(id)?.rack,
+      lastQuorumFetchAt: fetches.get(id),
+      usedBytes: input.facts.usedBytesOf(id),
+    });
+  };
+  for (const known of input.liveness) add(known.id, known);
+  for (const id of registered.keys()) if (!brokers.has(id)) add(id, undefined);
+  return brokers;
+}
+
+/** Node → when it last fetched, in Belfry time: the leader stamps all by its own clock, which its own entry tells. */
+function quorumFetches(quorum: QuorumDescription | undefined): ReadonlyMap<number, number> {
+  const fetches = new Map<number, number>();
+  if (quorum === undefined) return fetches;
+  const leaderNow = quorum.voters.find(({ nodeId }) => nodeId === quorum.leaderId)?.lastCaughtUpAt ?? -1;
+  if (leaderNow < 0) return fetches;
+  for (const { nodeId, lastFetchAt } of [...quorum.voters, ...quorum.observers]) {
+    if (lastFetchAt >= 0) fetches.set(nodeId, quorum.answeredAt - Math.max(0, leaderNow - lastFetchAt));
+  }
+  return fetches;
+}
+
+function quorumOf({ leaderId, voters }: QuorumDescription): QuorumPicture {
+  const leaderNow = voters.find(({ nodeId }) => nodeId === leaderId)?.lastCaughtUpAt ?? -1;
+  return {
+    leaderId,
+    voters: voters.map(({ nodeId, lastCaughtUpAt }) => ({
+      id: nodeId,
+      caughtUp: nodeId === leaderId || (lastCaughtUpAt >= 0 && leaderNow >= 0 && leaderNow - lastCaughtUpAt <= CAUGHT_UP_WITHIN_MS),
+    })),
+  };
+}
+
+function partitionsOf(metadata: ClusterMetadata, { facts, lastIsr }: PictureInput): readonly PartitionPicture[] {
+  const adding = addingReplicas(facts.reassignments ?? []);
+  const partitions: PartitionPicture[] = [];
+  for (const [t, topic] of metadata.topics.entries()) {
+    const minIsr = facts.minIsr.get(topic);
+    const moving = adding.get(topic);
+    for (let p = metadata.partitionStart[t] ?? 0; p < (metadata.partitionStart[t + 1] ?? 0); p++) {
+      const partition = metadata.partitionId[p] ?? -1;
+      const added = moving?.get(partition) ?? [];
+      const replicas = [...metadata.replicaIds.subarray(metadata.replicaStart[p], metadata.replicaStart[p + 1])];
+      const isr = [...metadata.isrIds.subarray(metadata.isrStart[p], metadata.isrStart[p + 1])];
+      partitions.push({
+        topic,
+        partition,
+        replicas: added.length === 0 ? replicas : replicas.filter((id) => !added.includes(id)),
+        isr,
+        leader: metadata.leaderId[p] ?? -1,
+        minIsr,
+        adding: added,
+        lastIsr: isr.length > 0 ? isr : (lastIsr(topic, partition) ?? []),
+      });
+    }
+  }
+  return partitions;
+}
