@@ -1,4 +1,5 @@
 import type { AlertStateRow, DedupRow, DeliveryRow, IncidentAlertRow, IncidentEventRow, IncidentRow, OutboxRow } from '../../core/state.ts';
+import { PILOT_ENTITIES, type PilotEntityKeys, type PilotEntityRows } from './pilot-entities.ts';
 
 /** When a rule group was last evaluated; the key is the group's own. */
 export interface RuleTimerRow {
@@ -32,7 +33,7 @@ export interface BrokerRow {
 }
 
 /** What there is in state.db: the row type of each kind of thing. */
-export interface EntityRows {
+export interface EntityRows extends PilotEntityRows {
   alert: AlertStateRow;
   rule_timer: RuleTimerRow;
   incident: IncidentRow;
@@ -151,10 +152,11 @@ export const ENTITIES: { readonly [E in EntityName]: Entity<EntityRows[E]> } = {
     },
   },
   setting: { key: ['key'], columns: { key: 'text', shard: 'text', value: 'text' } },
+  ...PILOT_ENTITIES,
 };
 
 /** The key properties of an entity's row. */
-export type EntityKey<E extends EntityName> = {
+export type EntityKey<E extends EntityName> = (PilotEntityKeys & {
   alert: Pick<AlertStateRow, 'ruleKey' | 'alertKey'>;
   rule_timer: Pick<RuleTimerRow, 'key'>;
   incident: Pick<IncidentRow, 'id'>;
@@ -165,7 +167,7 @@ export type EntityKey<E extends EntityName> = {
   delivery: Pick<DeliveryRow, (typeof DESTINATION_KEY)[number]>;
   broker: Pick<BrokerRow, 'cluster' | 'brokerId'>;
   setting: Pick<SettingRow, 'key'>;
-}[E];
+})[E];
 
 /** A value as SQLite binds it. */
 export type SqlValue = string | number | null;

@@ -251,7 +251,7 @@ describe('opening', () => {
     migrated.close();
 
     expect(codeOf(() => open())).toBe('STORE_NEWER');
-    const copy = join(folder, 'state.db.before-v2');
+    const copy = join(folder, `state.db.before-v${migrations.length}`);
     expect(existsSync(copy)).toBe(true);
     for (const name of readdirSync(folder)) if (/^state\.db(-wal|-shm)?$/.test(name)) rmSync(join(folder, name));
     copyFileSync(copy, path);
