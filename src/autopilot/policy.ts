@@ -49,7 +49,20 @@ export interface ScalePolicy {
   readonly bytesPerSecondPerBroker: number | undefined;
   /** A scale act has failed when the load has not moved after so long. */
   readonly settleMs: number;
+  /** From which share on a broker counts as over-utilised; `DEFAULT_TRIGGERS` for what is not given. */
+  readonly triggers?: Partial<ScaleTriggers>;
 }
+
+/** Shares of what one broker can do, 0 to 1; the thresholds `broker_…_busy_ratio` of the rules. `bytes`: of `bytesPerSecondPerBroker`. */
+export interface ScaleTriggers {
+  readonly handlers: number;
+  readonly cpu: number;
+  readonly disk: number;
+  readonly network: number;
+  readonly bytes: number;
+}
+
+export const DEFAULT_TRIGGERS: ScaleTriggers = { handlers: 0.7, cpu: 0.7, disk: 0.7, network: 0.8, bytes: 0.7 };
 
 export const DEFAULT_REPAIR: RepairPolicy = {
   firstAfterMs: 2 * MINUTE_MS,

@@ -22,6 +22,13 @@ export const DEFAULT_THRESHOLDS = {
   quorum_voter_lag_seconds: 10,
   certificate_days: 30,
   certificate_critical_days: 7,
+  broker_handlers_busy_ratio: 0.7,
+  broker_cpu_busy_ratio: 0.7,
+  broker_disk_used_ratio: 0.7,
+  broker_network_busy_ratio: 0.8,
+  broker_bytes_busy_ratio: 0.7,
+  // What one broker can take in, bytes a second; 0: not known, so that nothing is judged by it.
+  broker_bytes_per_second: 0,
 } as const;
 
 const thresholdNames = Object.keys(DEFAULT_THRESHOLDS);
