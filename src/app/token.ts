@@ -5,15 +5,19 @@ import { newToken } from '../http/auth.ts';
 
 /** The API token in the data folder, made at the first start and readable by its owner only. */
 export function readOrMakeToken(folder: string): string {
-  const path = join(folder, 'token');
+  return readOrMakeSecretFile(join(folder, 'token'), newToken);
+}
+
+/** The secret in the file, which is made with mode 0600 where there is none. Throws `SECRET_UNREADABLE`. */
+export function readOrMakeSecretFile(path: string, make: () => string): string {
   try {
-    writeFileSync(path, `${newToken()}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(path, `${make()}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     if (!isThere(error)) throw new BelfryError('SECRET_UNREADABLE', `cannot write ${path}: ${errorText(error)}`, { cause: error });
   }
-  const token = readFileSync(path, 'utf8').trim();
-  if (token.length < 20) throw new BelfryError('SECRET_UNREADABLE', `${path} does not hold a token: remove it, and a new one is made`);
-  return token;
+  const secret = readFileSync(path, 'utf8').trim();
+  if (secret.length < 20) throw new BelfryError('SECRET_UNREADABLE', `${path} does not hold a secret: remove it, and a new one is made`);
+  return secret;
 }
 
 function isThere(error: unknown): boolean {
