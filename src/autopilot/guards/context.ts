@@ -47,6 +47,8 @@ export interface GuardContext {
   readonly cruiseControlBusy: string | undefined;
   /** Brokers of this cluster that evidence or liveness says are in trouble, the target included. */
   readonly troubled: ReadonlySet<number>;
+  /** A recovery of the target has stood still for `recoveryStallMs`: it is not left alone any more. */
+  readonly recoveryStalled?: boolean;
 }
 
 /** One guard: a small pure function. `undefined` where it has no say in this action. */
