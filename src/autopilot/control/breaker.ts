@@ -1,0 +1,195 @@
+import { z } from 'zod';
+import type { PilotStore } from '../../core/autopilot-state.ts';
+import type { Clock } from '../../core/clock.ts';
+import { humanDuration } from '../../core/duration.ts';
+import { BelfryError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Journal } from '../journal.ts';
+import type { FleetPolicy } from '../policy.ts';
+import type { ClusterObserver } from '../ports.ts';
+import { checkCommand, type Command, mustBeDurable, readSetting } from './durable.ts';
+
+const BREAKER_KEY = 'breaker';
+
+/** The share of all brokers counts only from so many, in so many clusters: one of three brokers is 33 % and an everyday fault. */
+const SHARE_BROKERS_MIN = 3;
+const SHARE_CLUSTERS_MIN = 2;
+/** A place that holds one broker fails with that broker. */
+const PLACE_BROKERS_MIN = 2;
+/** Breaks that are remembered at once; with more the breaker is open long since. */
+const BREAKS_MAX = 1000;
+
+const openSchema = z.object({ at: z.number(), why: z.string() });
+type Open = z.output<typeof openSchema>;
+
+/** A broker that turned unhealthy. */
+export interface Break {
+  readonly cluster: string;
+  readonly broker: number;
+  /** `datacenter` and `rack`: the cluster's labels, or what the broker says of itself. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly at: number;
+}
+
+export interface BreakerOptions {
+  readonly store: PilotStore;
+  readonly journal: Journal;
+  readonly fleet: () => FleetPolicy;
+  readonly observer: Pick<ClusterObserver, 'clusters' | 'picture'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called when it opens. */
+  readonly onOpen: (why: string, clusters: readonly string[]) => void;
+}
+
+/**
+ * Stops all acts when too much turns unhealthy at once: then the cause is not in a broker, and restarting brokers would
+ * make it worse. Within `breaker.withinMs` (5 min), one of:
+ *
+ * - brokers of `breaker.clusters` (3) clusters;
+ * - `breaker.brokersRatio` (10 %) of all expected brokers, and at least 3 of them, in at least 2 clusters;
+ * - at least 2 brokers of one `datacenter` or `rack` label, and none of that place is left healthy. A rack belongs to its
+ *   datacenter, or to its cluster where that names none, for racks of the same name elsewhere are other racks.
+ *
+ * It stays open, over restarts too, until a person closes it.
+ */
+export class Breaker {
+  readonly #options: BreakerOptions;
+  readonly #breaks = new Map<string, Break>();
+  #open: Open | undefined;
+
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+    const { value, damaged } = readSetting(options.store, BREAKER_KEY, openSchema, options.log);
+    this.#open = value;
+    if (damaged) this.#open = { at: options.clock.now(), why: 'its state in state.db cannot be read' };
+    this.#rememberBreaks();
+  }
+
+  /** Why it is open; undefined while it is closed. */
+  isOpen(): string | undefined {
+    return this.#open === undefined ? undefined : `open since ${new Date(this.#open.at).toISOString().slice(0, 19)}Z: ${this.#open.why}`;
+  }
+
+  /** A broker turned unhealthy; opens the breaker where it is one too many. */
+  unhealthy(broken: Break): void {
+    const key = `${broken.broker}\n${broken.cluster}`;
+    this.#breaks.delete(key);
+    this.#breaks.set(key, broken);
+    this.#forgetOld(broken.at);
+    if (this.#open !== undefined) return;
+    const breaks = [...this.#breaks.values()];
+    const why = this.#whyToOpen(breaks, broken);
+    if (why === undefined) return;
+    this.#open = { at: broken.at, why };
+    this.#save(this.#open, breaks);
+    this.#options.log.error('autopilot_breaker_open', { why });
+    this.#options.onOpen(why, clustersOf(breaks));
+  }
+
+  /** Throws `CONFLICT` where it is closed already, `STATE_NOT_DURABLE`. */
+  close(command: Command): void {
+    checkCommand(command);
+    const { store, journal, log } = this.#options;
+    const open = this.#open;
+    if (open === undefined) throw new BelfryError('CONFLICT', 'the breaker is closed');
+    const { by, reason } = command;
+    mustBeDurable(
+      store,
+      'the closing of the breaker',
+      () => {
+        store.saveSetting(BREAKER_KEY, '');
+        const text = `the breaker was closed by ${by}: ${reason}`;
+        journal.write({ cluster: '', kind: 'breaker', from: 'open', to: 'closed', text, detail: { by, reason, open } });
+      },
+      () => this.#save(open, []),
+    );
+    this.#open = undefined;
+    // What opened it has been looked at by a person: only new breaks count.
+    this.#breaks.clear();
+    log.warn('autopilot_breaker_closed', { by, reason });
+  }
+
+  tick(now: number): void {
+    this.#forgetOld(now);
+  }
+
+  #save(open: Open, breaks: readonly Break[]): void {
+    const { store, journal } = this.#options;
+    const detail = { breaks: breaks.slice(0, 50).map(({ cluster, broker, at }) => ({ cluster, broker, at })), count: breaks.length };
+    store.durably(() => {
+      store.saveSetting(BREAKER_KEY, JSON.stringify(open));
+      journal.write({ cluster: '', kind: 'breaker', from: 'closed', to: 'open', text: `the breaker opened: ${open.why}`, detail });
+    });
+  }
+
+  /** Brokers that turned unhealthy shortly before a restart still count. */
+  #rememberBreaks(): void {
+    const { store, observer, fleet, clock } = this.#options;
+    const since = clock.now() - fleet().breaker.withinMs;
+    for (const { cluster, brokerId, unhealthySince } of store.loadBrokers()) {
+      if (unhealthySince <= since) continue;
+      const labels = observer.picture(cluster)?.labels ?? {};
+      this.#breaks.set(`${brokerId}\n${cluster}`, { cluster, broker: brokerId, labels, at: unhealthySince });
+    }
+  }
+
+  #forgetOld(now: number): void {
+    const since = now - this.#options.fleet().breaker.withinMs;
+    for (const [key, { at }] of this.#breaks) if (at <= since || this.#breaks.size > BREAKS_MAX) this.#breaks.delete(key);
+  }
+
+  #whyToOpen(breaks: readonly Break[], last: Break): string | undefined {
+    const { breaker } = this.#options.fleet();
+    const within = `within ${humanDuration(breaker.withinMs)}`;
+    const clusters = clustersOf(breaks);
+    if (clusters.length >= breaker.clusters)
+      return `brokers of ${clusters.length} clusters turned unhealthy ${within} (${clusters.join(', ')}); the limit is ${breaker.clusters}`;
+    const all = this.#brokersOfAll();
+    const needed = Math.max(SHARE_BROKERS_MIN, Math.ceil(breaker.brokersRatio * all));
+    if (breaks.length >= needed && clusters.length >= SHARE_CLUSTERS_MIN)
+      return `${breaks.length} of ${all} brokers turned unhealthy ${within}; the limit is ${needed}`;
+    return this.#placeThatFailed(breaks, last, within);
+  }
+
+  #brokersOfAll(): number {
+    let count = 0;
+    for (const { brokers } of this.#pictures()) count += [...brokers.values()].filter(({ expected }) => expected).length;
+    return count;
+  }
+
+  /** Only the places of the newest break can have failed just now. */
+  #placeThatFailed(breaks: readonly Break[], last: Break, within: string): string | undefined {
+    const broken = new Set(breaks.map(({ cluster, broker }) => `${broker}\n${cluster}`));
+    for (const place of placesOf(last.cluster, last.labels, undefined)) {
+      const there = this.#pictures().flatMap(({ cluster, labels, brokers }) =>
+        [...brokers.values()]
+          .filter(({ expected, rack }) => expected && placesOf(cluster, labels, rack).includes(place))
+          .map(({ id, up }) => ({ key: `${id}\n${cluster}`, up })),
+      );
+      const newly = there.filter(({ key }) => broken.has(key));
+      if (newly.length >= PLACE_BROKERS_MIN && there.every(({ key, up }) => broken.has(key) || up === false))
+        return `all ${there.length} brokers of ${place} are unhealthy, ${newly.length} of them ${within}`;
+    }
+    return undefined;
+  }
+
+  #pictures() {
+    const { observer } = this.#options;
+    return observer.clusters().flatMap((name) => observer.picture(name) ?? []);
+  }
+}
+
+function clustersOf(breaks: readonly Break[]): readonly string[] {
+  return [...new Set(breaks.map(({ cluster }) => cluster))].toSorted((a, b) => a.localeCompare(b));
+}
+
+/** `datacenter dal`, `rack r1 of datacenter dal`; a broker's own rack counts before its cluster's label. */
+function placesOf(cluster: string, labels: Readonly<Record<string, string>>, brokerRack: string | undefined): readonly string[] {
+  const { datacenter } = labels;
+  const rack = brokerRack ?? labels['rack'];
+  return [
+    ...(datacenter === undefined || datacenter === '' ? [] : [`datacenter ${datacenter}`]),
+    ...(rack === undefined || rack === '' ? [] : [`rack ${rack} of ${datacenter === undefined ? cluster : `datacenter ${datacenter}`}`]),
+  ];
+}
