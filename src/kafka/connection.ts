@@ -76,22 +76,27 @@ export class KafkaConnector implements Connector {
     this.#options = options;
   }
 
-  async connect(address: BrokerAddress, timeoutMs: number): Promise<BrokerConnection> {
-    const { clock, security = {}, clientId = 'belfry', maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES } = this.#options;
-    const deadline = clock.elapsed() + timeoutMs;
-    const leftMs = (): number => Math.max(1, Math.round(deadline - clock.elapsed()));
-    let transport: Transport | undefined;
-    try {
-      const socket = await openSocket(address, security.tls, clock, timeoutMs);
-      transport = new Transport(socket, { address, clock, clientId, maxResponseBytes });
-      const certificateNotAfter = certificateEnd(socket);
-      const connection = new KafkaConnection(transport, { ...this.#options, address, certificateNotAfter });
-      await connection.introduce(leftMs);
-      return connection;
-    } catch (error) {
-      transport?.close('the handshake failed');
-      throw connectError(address, error);
-    }
+  connect(address: BrokerAddress, timeoutMs: number): Promise<BrokerConnection> {
+    return openKafkaConnection(address, this.#options, timeoutMs);
+  }
+}
+
+/** What every kind of connector does. Resolves and rejects as `Connector.connect`. */
+export async function openKafkaConnection(address: BrokerAddress, options: ConnectorOptions, timeoutMs: number): Promise<KafkaConnection> {
+  const { clock, security = {}, clientId = 'belfry', maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES } = options;
+  const deadline = clock.elapsed() + timeoutMs;
+  const leftMs = (): number => Math.max(1, Math.round(deadline - clock.elapsed()));
+  let transport: Transport | undefined;
+  try {
+    const socket = await openSocket(address, security.tls, clock, timeoutMs);
+    transport = new Transport(socket, { address, clock, clientId, maxResponseBytes });
+    const certificateNotAfter = certificateEnd(socket);
+    const connection = new KafkaConnection(transport, { ...options, address, certificateNotAfter });
+    await connection.introduce(leftMs);
+    return connection;
+  } catch (error) {
+    transport?.close('the handshake failed');
+    throw connectError(address, error);
   }
 }
 
@@ -111,14 +116,16 @@ interface Details extends ConnectorOptions {
   readonly certificateNotAfter: number | undefined;
 }
 
-interface Exchange<T> {
+/** One request and how its answer is read. */
+export interface Exchange<T> {
   readonly api: Api;
   readonly timeoutMs: number;
   write(writer: WireWriter, version: number): void;
   read(reader: WireReader, version: number): T | Promise<T>;
 }
 
-class KafkaConnection implements BrokerConnection {
+/** A connection to one broker. Others than `AdminConnection` see it as a `BrokerConnection`, which only looks. */
+export class KafkaConnection implements BrokerConnection {
   readonly address: BrokerAddress;
   readonly certificateNotAfter: number | undefined;
   readonly ended: Promise<ConnectionBreak>;
@@ -159,7 +166,7 @@ class KafkaConnection implements BrokerConnection {
   metadata(topics: readonly string[] | undefined, timeoutMs: number): Promise<ClusterMetadata> {
     const { clock } = this.#details;
     const askedAt = clock.now();
-    return this.#call({
+    return this.call({
       api: APIS.metadata,
       timeoutMs,
       write: (writer, version) => writeMetadataRequest(writer, version, topics),
@@ -168,7 +175,7 @@ class KafkaConnection implements BrokerConnection {
   }
 
   describeQuorum(timeoutMs: number): Promise<QuorumDescription> {
-    return this.#call({
+    return this.call({
       api: APIS.describeQuorum,
       timeoutMs,
       write: writeDescribeQuorumRequest,
@@ -177,7 +184,7 @@ class KafkaConnection implements BrokerConnection {
   }
 
   describeLogDirs(timeoutMs: number): Promise<readonly LogDir[]> {
-    return this.#call({
+    return this.call({
       api: APIS.describeLogDirs,
       timeoutMs,
       write: writeDescribeLogDirsRequest,
@@ -186,7 +193,7 @@ class KafkaConnection implements BrokerConnection {
   }
 
   listPartitionReassignments(timeoutMs: number): Promise<readonly Reassignment[]> {
-    return this.#call({
+    return this.call({
       api: APIS.listPartitionReassignments,
       timeoutMs,
       write: (writer) => writeListReassignmentsRequest(writer, timeoutMs),
@@ -195,7 +202,7 @@ class KafkaConnection implements BrokerConnection {
   }
 
   listOffsets(at: -1 | -2, partitions: ReadonlyMap<string, readonly number[]>, timeoutMs: number): Promise<OffsetColumns> {
-    return this.#call({
+    return this.call({
       api: APIS.listOffsets,
       timeoutMs,
       write: (writer) => writeListOffsetsRequest(writer, at, partitions),
@@ -204,7 +211,7 @@ class KafkaConnection implements BrokerConnection {
   }
 
   describeConfigs(resources: readonly ConfigResource[], timeoutMs: number): Promise<readonly ConfigDescription[]> {
-    return this.#call({
+    return this.call({
       api: APIS.describeConfigs,
       timeoutMs,
       write: (writer) => writeDescribeConfigsRequest(writer, resources),
@@ -213,11 +220,11 @@ class KafkaConnection implements BrokerConnection {
   }
 
   listGroups(timeoutMs: number): Promise<readonly ListedGroup[]> {
-    return this.#call({ api: APIS.listGroups, timeoutMs, write: writeListGroupsRequest, read: decodeListGroups });
+    return this.call({ api: APIS.listGroups, timeoutMs, write: writeListGroupsRequest, read: decodeListGroups });
   }
 
   describeGroups(groupIds: readonly string[], type: 'classic' | 'consumer', timeoutMs: number): Promise<readonly GroupDescription[]> {
-    return this.#call({
+    return this.call({
       api: type === 'classic' ? APIS.describeGroups : APIS.consumerGroupDescribe,
       timeoutMs,
       write: (writer) => writeDescribeGroupsRequest(writer, groupIds),
@@ -226,7 +233,7 @@ class KafkaConnection implements BrokerConnection {
   }
 
   offsetFetch(groupIds: readonly string[], timeoutMs: number): Promise<readonly GroupOffsets[]> {
-    return this.#call({
+    return this.call({
       api: APIS.offsetFetch,
       timeoutMs,
       write: (writer) => writeOffsetFetchRequest(writer, groupIds),
@@ -239,7 +246,7 @@ class KafkaConnection implements BrokerConnection {
   }
 
   /** A request in the highest version both sides speak, with the session renewed first where that is due. */
-  async #call<T>(exchange: Exchange<T>): Promise<T> {
+  async call<T>(exchange: Exchange<T>): Promise<T> {
     const version = negotiate(exchange.api, this.#versions);
     if (this.#reauthenticateAt !== undefined && this.#details.clock.elapsed() >= this.#reauthenticateAt) {
       this.#reauthentication ??= this.#authenticate(exchange.timeoutMs).finally(() => {

@@ -3,6 +3,7 @@ import { BelfryError, type ErrorCode } from '../core/errors.ts';
 /** Codes that the code branches on. */
 export const KAFKA_ERROR = {
   none: 0,
+  unknownTopicOrPartition: 3,
   leaderNotAvailable: 5,
   notLeaderOrFollower: 6,
   coordinatorNotAvailable: 15,
@@ -16,6 +17,10 @@ export const KAFKA_ERROR = {
   kafkaStorageError: 56,
   saslAuthenticationFailed: 58,
   groupIdNotFound: 69,
+  preferredLeaderNotAvailable: 80,
+  electionNotNeeded: 84,
+  noReassignmentInProgress: 85,
+  brokerIdNotRegistered: 102,
 } as const;
 
 /** Kafka's error codes by their names in the protocol guide, those that an observer can meet. */
@@ -41,22 +46,30 @@ const NAMES: Readonly<Record<number, string>> = {
   34: 'ILLEGAL_SASL_STATE',
   35: 'UNSUPPORTED_VERSION',
   37: 'INVALID_PARTITIONS',
+  38: 'INVALID_REPLICATION_FACTOR',
+  39: 'INVALID_REPLICA_ASSIGNMENT',
   40: 'INVALID_CONFIG',
   41: 'NOT_CONTROLLER',
   42: 'INVALID_REQUEST',
+  44: 'POLICY_VIOLATION',
   56: 'KAFKA_STORAGE_ERROR',
   57: 'LOG_DIR_NOT_FOUND',
   58: 'SASL_AUTHENTICATION_FAILED',
+  60: 'REASSIGNMENT_IN_PROGRESS',
   69: 'GROUP_ID_NOT_FOUND',
   72: 'LISTENER_NOT_FOUND',
   74: 'FENCED_LEADER_EPOCH',
   75: 'UNKNOWN_LEADER_EPOCH',
   78: 'OFFSET_NOT_AVAILABLE',
+  80: 'PREFERRED_LEADER_NOT_AVAILABLE',
+  83: 'ELIGIBLE_LEADERS_NOT_AVAILABLE',
+  84: 'ELECTION_NOT_NEEDED',
   85: 'NO_REASSIGNMENT_IN_PROGRESS',
   86: 'GROUP_SUBSCRIBED_TO_TOPIC',
   89: 'THROTTLING_QUOTA_EXCEEDED',
   94: 'INCONSISTENT_VOTER_SET',
   100: 'UNKNOWN_TOPIC_ID',
+  102: 'BROKER_ID_NOT_REGISTERED',
   104: 'INCONSISTENT_CLUSTER_ID',
 };
 

@@ -11,19 +11,44 @@ const PARTITION_BYTES = 22;
 const TOPIC_BYTES = 3;
 const LOG_DIR_BYTES = 5;
 
+/** Topic → partition → bytes. */
+export type ReplicaSizes = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
 /** DescribeLogDirs request v2 to v4 for all topics. */
 export function writeDescribeLogDirsRequest(writer: WireWriter): void {
   writer.compactArray(undefined, () => undefined).noTags();
 }
 
+/**
+ * Topic → partition → bytes of the replicas one broker holds, from a DescribeLogDirs answer v2 to v4, in slices. Copies
+ * that are being moved between two of its disks are not counted twice.
+ */
+export async function decodeReplicaSizes(reader: WireReader, version: number, clock: Clock): Promise<ReplicaSizes> {
+  const sizes = new Map<string, Map<number, number>>();
+  const count = (topic: string, partition: number, bytes: number): void => {
+    const known = sizes.get(topic);
+    if (known === undefined) sizes.set(topic, new Map([[partition, bytes]]));
+    else known.set(partition, bytes);
+  };
+  await decodeAll(reader, version, clock, count);
+  return sizes;
+}
+
 /** Decodes a DescribeLogDirs answer v2 to v4, in slices; an offline dir is data. Throws `KAFKA_MALFORMED`. */
 export async function decodeLogDirs(reader: WireReader, version: number, clock: Clock): Promise<readonly LogDir[]> {
+  return decodeAll(reader, version, clock);
+}
+
+/** Told of every replica but the copies that are being moved between two disks. */
+type CountReplica = (topic: string, partition: number, bytes: number) => void;
+
+async function decodeAll(reader: WireReader, version: number, clock: Clock, count?: CountReplica): Promise<readonly LogDir[]> {
   const slices = new Slices(clock);
   const dirs: LogDir[] = [];
   reader.int32(); // throttle_time_ms
   if (version >= 3) throwOnError('DescribeLogDirs', reader.int16());
   for (let left = reader.compactArrayLength(LOG_DIR_BYTES); left > 0; left--) {
-    dirs.push(await decodeLogDir(reader, version, slices));
+    dirs.push(await decodeLogDir(reader, version, slices, count));
   }
   reader.skipTags();
   reader.expectEnd();
@@ -32,7 +57,7 @@ export async function decodeLogDirs(reader: WireReader, version: number, clock: 
   return dirs;
 }
 
-async function decodeLogDir(reader: WireReader, version: number, slices: Slices): Promise<LogDir> {
+async function decodeLogDir(reader: WireReader, version: number, slices: Slices, count?: CountReplica): Promise<LogDir> {
   const errorCode = reader.int16();
   const path = reader.compactString();
   const replicas = new Map<string, number[]>();
@@ -41,10 +66,13 @@ async function decodeLogDir(reader: WireReader, version: number, slices: Slices)
     const topic = reader.compactString();
     const ids: number[] = [];
     for (let rows = reader.compactArrayLength(PARTITION_BYTES); rows > 0; rows--) {
-      ids.push(reader.int32());
-      usedBytes += reader.int64();
+      const partition = reader.int32();
+      ids.push(partition);
+      const bytes = reader.int64();
+      usedBytes += bytes;
       reader.skip(8); // offset_lag
-      reader.boolean(); // is_future_key: a copy being moved here takes space too
+      // is_future_key: a copy being moved here takes space too.
+      if (!reader.boolean()) count?.(topic, partition, bytes);
       reader.skipTags();
       if (rows % CHECK_EVERY === 0 && slices.due) await slices.pause();
     }
