@@ -88,6 +88,7 @@ export interface Lease {
   /** The executor's own name. */
   readonly executor: string;
   readonly grantedAt: number;
+  /** 0 once it was given back with the executor's last word, revoked, or the intent has ended: then it says only who had it. */
   readonly expiresAt: number;
 }
 
@@ -114,9 +115,9 @@ export interface Intent {
   readonly reason: string;
   readonly createdAt: number;
   readonly changedAt: number;
-  /** Not to be leased after this time. */
+  /** Not to be leased after this time; 0 while it is blocked and was not approved: that waits as long as it takes. */
   readonly expiresAt: number;
-  /** For `announced`: when it opens unless someone stops it. 0 otherwise. */
+  /** When it opens, or opened, unless someone stops it; 0 where it was not announced. */
   readonly opensAt: number;
   /** As judged last. */
   readonly guards: readonly GuardVerdict[];
