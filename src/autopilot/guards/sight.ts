@@ -96,7 +96,7 @@ function judgeEvidence(broker: BrokerPicture, seen: ClusterPicture): Judgement {
   if (registered) return holds(`broker ${id} is registered, its verdict ${verdict ?? 'none'} proves no outage`);
   const listed = seen.partitions.filter(({ replicas }) => replicas.includes(id)).length;
   if (listed === 0) return holds(`broker ${id} is not registered, and no partition lists it`);
-  return passes(`broker ${id} is not registered, and ${count(listed, 'partition')} list it`);
+  return passes(`broker ${id} is not registered, and a replica of ${count(listed, 'partition')}`);
 }
 
 const stopGrace: Guard = {
@@ -140,7 +140,9 @@ const otherBrokers: Guard = {
       if (expected && id !== broker && (!registered || up === false)) others.add(id);
     }
     if (others.size === 0) return passes(broker === undefined ? 'no broker is in trouble' : `no broker but ${broker} is in trouble`);
-    return holds(`${brokerNames([...others])} ${others.size === 1 ? 'is' : 'are'} in trouble too: a person must look`);
+    return holds(
+      `${brokerNames([...others])} ${others.size === 1 ? 'is' : 'are'} in trouble${broker === undefined ? '' : ' too'}: a person must look`,
+    );
   }),
 };
 
