@@ -1,0 +1,127 @@
+import type { BrokerPicture, ClusterPicture, PartitionPicture } from '../picture.ts';
+import type { ScalePolicy } from '../policy.ts';
+import type { BrokerLoad } from '../ports.ts';
+import { fewestBrokers, membersOf } from './limits.ts';
+import { meanAfterRemovalMax, RESOURCES, shareOf, triggersOf } from './load-model.ts';
+
+/** The broker to drain and remove, or why there is none. */
+export type Removal = { readonly broker: number; readonly usedBytes: number } | { readonly veto: string };
+
+/** Picks the broker with the fewest bytes among those that may go, if the others can carry its load. */
+export function chooseRemoval(picture: ClusterPicture, loads: readonly BrokerLoad[], policy: ScalePolicy): Removal {
+  const members = membersOf(picture);
+  const veto = removalVeto(picture, loads, policy);
+  if (veto !== undefined) return { veto };
+  const refused: string[] = [];
+  const candidates: (BrokerPicture & { usedBytes: number })[] = [];
+  const blocked = cannotLeave(picture);
+  for (const id of members) {
+    const broker = picture.brokers.get(id);
+    if (broker === undefined) continue;
+    const why = keeps(broker, picture) ?? blocked.get(id);
+    if (why !== undefined) refused.push(`broker ${id} ${why}`);
+    else if (broker.usedBytes === undefined) refused.push(`what broker ${id} holds is not known`);
+    else candidates.push({ ...broker, usedBytes: broker.usedBytes });
+  }
+  // The newest of equals: it is the one that came last.
+  candidates.sort((a, b) => a.usedBytes - b.usedBytes || b.id - a.id);
+  const [chosen] = candidates;
+  if (chosen === undefined) return { veto: `no broker may go: ${refused.slice(0, 5).join('; ')}` };
+  const tooMuch = projectionVeto(chosen.id, members, loads, policy);
+  return tooMuch === undefined ? { broker: chosen.id, usedBytes: chosen.usedBytes } : { veto: tooMuch };
+}
+
+/** Why the one that was chosen may not go any more; undefined where it still may. */
+export function stillRemovable(id: number, picture: ClusterPicture, loads: readonly BrokerLoad[], policy: ScalePolicy): string | undefined {
+  const broker = picture.brokers.get(id);
+  if (broker === undefined) return `broker ${id} is not there any more`;
+  const kept = keeps(broker, picture) ?? cannotLeave(picture).get(id);
+  if (kept !== undefined) return `broker ${id} ${kept}`;
+  return removalVeto(picture, loads, policy) ?? projectionVeto(id, membersOf(picture), loads, policy);
+}
+
+/** What vetoes any removal, whichever broker it is. */
+function removalVeto(picture: ClusterPicture, loads: readonly BrokerLoad[], policy: ScalePolicy): string | undefined {
+  const count = membersOf(picture).length;
+  const fewest = fewestBrokers(picture, policy);
+  if (count <= fewest) return `${count} brokers are the fewest there may be (${fewest})`;
+  return overUtilised(loads, policy);
+}
+
+/** Any over-utilised member vetoes. */
+function overUtilised(loads: readonly BrokerLoad[], policy: ScalePolicy): string | undefined {
+  const triggers = triggersOf(policy);
+  for (const load of loads)
+    for (const resource of RESOURCES) {
+      const share = shareOf(load, resource, policy);
+      if (share !== undefined && share > triggers[resource]) return `broker ${load.broker} is at ${percent(share)} of its ${resource}`;
+    }
+  return undefined;
+}
+
+/** Why a broker stays whatever its load. */
+function keeps({ id, registered, up, rack }: BrokerPicture, picture: ClusterPicture): string | undefined {
+  if (picture.quorum === undefined) return 'may be a voter of the quorum: the quorum is not known';
+  if (picture.quorum.voters.some((voter) => voter.id === id)) return 'is a voter of the quorum';
+  if (!registered || up !== true) return 'is not up';
+  if (rack === undefined) return undefined;
+  const alone = ![...picture.brokers.values()].some((other) => other.id !== id && other.rack === rack && other.registered);
+  return alone ? `is the last one in rack ${rack}` : undefined;
+}
+
+/** Brokers with a partition's last copy, or a topic whose min ISR is not known. */
+function cannotLeave(picture: ClusterPicture): ReadonlyMap<number, string> {
+  const blocked = new Map<number, string>();
+  for (const partition of picture.partitions) {
+    const name = `${partition.topic}-${partition.partition}`;
+    for (const id of lastCopies(partition)) blocked.set(id, `holds the last copy of ${name}`);
+    if (partition.minIsr === undefined)
+      for (const id of partition.replicas) if (!blocked.has(id)) blocked.set(id, `holds ${name}, whose min.insync.replicas is not known`);
+  }
+  return blocked;
+}
+
+function lastCopies({ leader, isr, lastIsr, replicas }: PartitionPicture): readonly number[] {
+  if (leader < 0) return lastIsr.length > 0 ? lastIsr : replicas;
+  return isr.length === 1 ? isr : [];
+}
+
+/**
+ * Spreads the load of the one that goes over those that stay: no resource of any of them may pass `projectionMax`, nor
+ * the mean what calls for a broker more.
+ */
+function projectionVeto(gone: number, members: readonly number[], loads: readonly BrokerLoad[], policy: ScalePolicy): string | undefined {
+  const byId = new Map(loads.map((load) => [load.broker, load]));
+  const triggers = triggersOf(policy);
+  const known = new Set<string>();
+  for (const resource of RESOURCES) {
+    const shares = members.map((id) => {
+      const load = byId.get(id);
+      return [id, load === undefined ? undefined : shareOf(load, resource, policy)] as const;
+    });
+    if (shares.every(([, share]) => share === undefined)) continue;
+    const missing = shares.filter(([, share]) => share === undefined).map(([id]) => id);
+    if (missing.length > 0) return `the ${resource} of broker ${missing.join(', ')} is not known`;
+    known.add(resource);
+    const given = (shares.find(([id]) => id === gone)?.[1] ?? 0) / (members.length - 1);
+    const stay = shares.filter(([id]) => id !== gone).map(([id, share]) => [id, (share ?? 0) + given] as const);
+    const worst = stay.reduce((a, b) => (b[1] > a[1] ? b : a));
+    if (worst[1] > policy.projectionMax)
+      return (
+        `without broker ${gone}, broker ${worst[0]} would be at ${percent(worst[1])} of its ${resource} ` +
+        `(at most ${percent(policy.projectionMax)})`
+      );
+    const mean = stay.reduce((sum, [, share]) => sum + share, 0) / stay.length;
+    const meanMax = meanAfterRemovalMax(triggers[resource]);
+    if (mean > meanMax) return `without broker ${gone} the mean ${resource} would be ${percent(mean)}, close to what calls for one more`;
+  }
+  if (!known.has('disk')) return 'how full the disks are is not known';
+  // Bytes in say what clients do where no exporter does; with neither, quiet is only silence.
+  if (!known.has('bytes') && !(known.has('handlers') && known.has('cpu') && known.has('network')))
+    return 'neither bytes per second nor handlers, processors and network are known';
+  return undefined;
+}
+
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
