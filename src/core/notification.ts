@@ -2,8 +2,8 @@ import type { Alert } from './alert.ts';
 import type { Incident, IncidentEvent } from './incident.ts';
 import type { Labels } from './labels.ts';
 
-/** Why a message goes out now; logged, counted and put into the webhook body. */
-export type NotifyReason = 'first' | 'new_alerts' | 'worse' | 'some_resolved' | 'all_resolved' | 'repeat' | 'test';
+/** Why a message goes out now; logged, counted and put into the webhook body. `note`: what the auto-pilot says of it. */
+export type NotifyReason = 'first' | 'new_alerts' | 'worse' | 'some_resolved' | 'all_resolved' | 'repeat' | 'note' | 'test';
 
 /**
  * What one receiver is to be told of one incident now: the whole present state, not a change, so that a newer one
@@ -23,8 +23,10 @@ export interface Notification {
   readonly alerts: readonly Alert[];
   /** The incident's latest events (200 at most); a receiver remembers the `seq` up to which it has told them. */
   readonly events: readonly IncidentEvent[];
-  /** True when people must be pinged: first, worse, all resolved, repeat. Otherwise an edit in place is enough. */
+  /** True when people must be pinged: first, worse, all resolved, repeat, a loud note. Otherwise an edit in place is enough. */
   readonly loud: boolean;
+  /** What the auto-pilot does about it now, a sentence; absent where nobody was asked. */
+  readonly autopilot?: string;
   /** When the state it tells was reached. */
   readonly at: number;
   /**

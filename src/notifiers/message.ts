@@ -16,7 +16,7 @@ export interface MessageOptions {
   readonly externalUrl: string | undefined;
   /** Where runbooks given as a relative path are found. */
   readonly runbookBaseUrl: string | undefined;
-  /** A sentence: who else acts. Belfry's default is an auto-pilot that watches. */
+  /** A sentence, where the notification has none of its own: who else acts. Belfry's default is an auto-pilot that watches. */
   readonly autopilot: string;
 }
 
@@ -108,7 +108,7 @@ export function buildMessage(notification: Notification, options: MessageOptions
     title: headline.title,
     subject: subjectOf(facts),
     you: youOf(facts),
-    autopilot: facts.state === 'TEST' || facts.state === 'RESOLVED' ? '' : oneLine(options.autopilot),
+    autopilot: facts.state === 'TEST' || facts.state === 'RESOLVED' ? '' : cut(oneLine(notification.autopilot ?? options.autopilot), 300),
     runbook: runbookOf(facts, options),
     at: facts.at,
     effects: effectsOf(facts),

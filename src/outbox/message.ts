@@ -1,8 +1,8 @@
 import type { NotifyReason } from '../core/notification.ts';
 import type { Destination, OutboxRow } from '../core/state.ts';
 
-/** Of two reasons to tell that an incident fires, the one further up is kept. */
-const REASONS: readonly NotifyReason[] = ['first', 'worse', 'repeat', 'new_alerts', 'some_resolved', 'test', 'all_resolved'];
+/** Of two reasons to tell the same state, the one further up is kept. */
+const REASONS: readonly NotifyReason[] = ['first', 'worse', 'repeat', 'all_resolved', 'note', 'new_alerts', 'some_resolved', 'test'];
 
 /**
  * One message out of an older one that was not delivered and a newer one for the same group and destination. The newer

@@ -1,8 +1,16 @@
-import type { NotifyReason } from '../core/notification.ts';
 import type { DedupRow, Destination, OutboxRow } from '../core/state.ts';
 import type { IncidentRecord } from './incident-record.ts';
 import type { EnqueueResult, NotificationLog } from './ports.ts';
-import { DEFAULT_MAIL_INTERVAL_MS, dueAt, isResolveHeld, policyOf, verdictOf, type Silence, type WhatChanged } from './verdict.ts';
+import {
+  DEFAULT_MAIL_INTERVAL_MS,
+  dueAt,
+  isResolveHeld,
+  policyOf,
+  verdictOf,
+  type Silence,
+  type Telling,
+  type WhatChanged,
+} from './verdict.ts';
 
 /** A message to send, and the entry that stands for it once it is queued. */
 export interface Decision {
@@ -112,7 +120,7 @@ export class DedupLog {
   #decision(
     record: IncidentRecord,
     { receiver, integration, index }: Destination,
-    { verdict, entry, now }: { verdict: { reason: NotifyReason; loud: boolean }; entry: DedupRow | undefined; now: number },
+    { verdict, entry, now }: { verdict: Telling; entry: DedupRow | undefined; now: number },
   ): Decision {
     const { groupKey, shard } = record.row;
     const notBefore = dueAt(verdict, entry, now, {

@@ -15,7 +15,15 @@ const ENDED_BECAUSE: Readonly<Record<ResolveReason, string>> = {
 /** The alert's own summary as one line, or its name and labels where it has none. */
 export function firingText(alert: Alert): string {
   const summary = alert.annotations.get('summary').replaceAll(/\s+/g, ' ').trim();
-  const text = summary === '' ? `${alert.labels.get('alertname')} ${alert.labels.without('alertname').toString()}` : summary;
+  return bounded(summary === '' ? `${alert.labels.get('alertname')} ${alert.labels.without('alertname').toString()}` : summary);
+}
+
+/** What the auto-pilot says, as one line. */
+export function noteText(text: string): string {
+  return bounded(text.replaceAll(/\s+/g, ' ').trim());
+}
+
+function bounded(text: string): string {
   return text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX - 1)}…` : text;
 }
 

@@ -14,6 +14,8 @@ export class IncidentRecord {
   row: IncidentRow;
   readonly alerts = new Map<string, Alert>();
   readonly events: IncidentEvent[] = [];
+  /** Keys of firing alerts that nobody tells again: they end when their time is over. */
+  readonly #timed = new Set<string>();
   #lastSeq = 0;
   /** How many fire, by severity. */
   readonly #firing: Record<Severity, number> = { info: 0, warning: 0, critical: 0 };
@@ -33,7 +35,10 @@ export class IncidentRecord {
     for (const alertRow of alerts) {
       const alert = alertOfRow(alertRow);
       record.alerts.set(alertRow.alertKey, alert);
-      if (alert.status === 'firing') record.#firing[severityOf(alert.labels)]++;
+      if (alert.status === 'firing') {
+        record.#firing[severityOf(alert.labels)]++;
+        if (isTimed(alert)) record.#timed.add(alertRow.alertKey);
+      }
       if (alert.status === 'firing' || alert.endsAt >= row.firingSince) record.#enterRun(alert);
     }
     for (const { seq, at, kind, text } of events) record.events.push({ seq, at, kind, text });
@@ -47,6 +52,11 @@ export class IncidentRecord {
 
   get closed(): boolean {
     return this.row.closedAt > 0;
+  }
+
+  /** The firing alerts that end when their time is over. */
+  timedAlerts(): readonly Alert[] {
+    return [...this.#timed].map((key) => this.alerts.get(key)).filter((alert) => alert !== undefined);
   }
 
   /** The worst of what fires now. */
@@ -66,6 +76,7 @@ export class IncidentRecord {
     const worseBy = isNewRun ? undefined : this.#worseBy(alert);
     this.#enterRun(alert);
     this.alerts.set(alert.labels.key, alert);
+    if (isTimed(alert)) this.#timed.add(alert.labels.key);
     this.#firing[severityOf(alert.labels)]++;
     this.row = { ...this.row, resolvedAt: 0, severity: worse(this.row.severity, severityOf(alert.labels)) };
     this.#ordered = undefined;
@@ -74,6 +85,7 @@ export class IncidentRecord {
 
   resolve(alert: Alert, at: number): void {
     this.alerts.set(alert.labels.key, alert);
+    this.#timed.delete(alert.labels.key);
     this.#firing[severityOf(alert.labels)]--;
     if (!this.firing) this.row = { ...this.row, resolvedAt: at };
     this.#ordered = undefined;
@@ -137,6 +149,11 @@ export class IncidentRecord {
     if (severity === 'critical' && !this.#runCriticals.has(alert.labels.key)) return 'more_critical';
     return undefined;
   }
+}
+
+/** Rules tell the end of their alerts themselves; others have but the time they gave. */
+function isTimed({ source }: Alert): boolean {
+  return source.kind === 'api';
 }
 
 /** What made an incident worse. */

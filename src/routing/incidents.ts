@@ -1,8 +1,9 @@
 import { severityOf, type Alert } from '../core/alert.ts';
 import type { IncidentEvent } from '../core/incident.ts';
+import type { Labels } from '../core/labels.ts';
 import { ulid } from '../core/ulid.ts';
 import { EVENTS_TOLD, IncidentRecord, rowOfAlert, type WorseBy } from './incident-record.ts';
-import { firingText, moreText, resolvedText } from './event-text.ts';
+import { firingText, moreText, noteText, resolvedText } from './event-text.ts';
 import type { IncidentStore } from './ports.ts';
 
 /** An alert with the owner of its cluster, who is no part of its identity. */
@@ -98,6 +99,31 @@ export class IncidentBook {
     return { changes: [...changes.values()], ignored };
   }
 
+  /** The open incident that an alert of these labels would join; for a note, which is an alert in all but its name. */
+  find(labels: Labels, owner: string): IncidentRecord | undefined {
+    const broker = labels.get('broker');
+    let best: IncidentRecord | undefined;
+    for (const record of this.#open.get(placeOf(labels.get('cluster'), labels.get('alertname'))) ?? []) {
+      if (record.row.owner !== owner) continue;
+      if (record.row.broker === broker) return record;
+      if (best === undefined || record.row.broker === '' || best.row.broker !== '') best = record;
+    }
+    return best;
+  }
+
+  /** An alert that fires already has other texts and another end; both are kept. */
+  renew(record: IncidentRecord, alert: Alert): void {
+    record.refresh(alert);
+    this.#store.saveIncidentAlert(rowOfAlert(record.row, alert));
+  }
+
+  /** What the auto-pilot says. The incident's time of change is a new one each time: receivers tell messages apart by it. */
+  say(record: IncidentRecord, at: number, text: string): void {
+    record.row = { ...record.row, changedAt: Math.max(at, record.row.changedAt + 1) };
+    this.#store.saveIncident(record.row);
+    this.note(record, 'note', at, noteText(text));
+  }
+
   close(record: IncidentRecord, at: number): void {
     record.row = { ...record.row, closedAt: at, changedAt: at };
     this.note(record, 'closed', at, 'Closed: none of its alerts has come back.');
@@ -124,7 +150,7 @@ export class IncidentBook {
       known.refresh(alert);
       return 'unchanged';
     }
-    const record = known ?? this.#find(alert, owner) ?? this.#openFor(alert, owner, at);
+    const record = known ?? this.find(alert.labels, owner) ?? this.#openFor(alert, owner, at);
     if (record === undefined) return 'too_many_incidents';
     if (known === undefined && record.alerts.size >= this.#limits.alertsPerIncident) return 'too_many_alerts';
     const worseBy = record.fire(alert, at, this.#holdMs);
@@ -142,17 +168,6 @@ export class IncidentBook {
     record.resolve(alert, at);
     changeOf(changes, record).resolved.push(alert);
     return undefined;
-  }
-
-  #find(alert: Alert, owner: string): IncidentRecord | undefined {
-    const broker = alert.labels.get('broker');
-    let best: IncidentRecord | undefined;
-    for (const record of this.#open.get(placeOf(alert.labels.get('cluster'), alert.labels.get('alertname'))) ?? []) {
-      if (record.row.owner !== owner) continue;
-      if (record.row.broker === broker) return record;
-      if (best === undefined || record.row.broker === '' || best.row.broker !== '') best = record;
-    }
-    return best;
   }
 
   #openFor(alert: Alert, owner: string, at: number): IncidentRecord | undefined {

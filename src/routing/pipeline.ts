@@ -9,6 +9,7 @@ import type { DeliveryRow, OutboxRow } from '../core/state.ts';
 import { DedupLog, type Decided, type Decision } from './dedup.ts';
 import type { IncidentRecord } from './incident-record.ts';
 import { INCIDENT_LIMITS, IncidentBook, type Absorbed, type IncidentChange, type IncidentLimits, type OwnedAlert } from './incidents.ts';
+import { noteAlert, type Note } from './note-alert.ts';
 import type { IncidentStore, NotificationLog, OutboxPort, OwnerDirectory } from './ports.ts';
 
 export interface RoutingOptions {
@@ -29,6 +30,8 @@ export interface RoutingOptions {
   /** Closed incidents are kept so long as history. Default 30 days. */
   readonly keepClosedMs?: number;
   readonly limits?: IncidentLimits;
+  /** What the auto-pilot does now about a cluster and broker, a sentence for the messages; empty where it has nothing to say. */
+  readonly autopilotOf?: (cluster: string, broker: number | undefined) => string;
 }
 
 const DEFAULTS = { groupIntervalMs: 1000, repeatIntervalMs: 4 * 3_600_000, closeAfterMs: 5 * 60_000, keepClosedMs: 30 * 86_400_000 };
@@ -85,11 +88,47 @@ export class Routing {
     }
   }
 
-  #pass(alerts: readonly Alert[], ts: number): void {
+  /** Id of the open incident of the cluster and broker, else of the cluster; empty where there is none. */
+  incidentOf(cluster: string, broker: number | undefined): string {
+    return this.#incidentFor({ cluster, broker, text: '', loud: false, at: 0 })?.row.id ?? '';
+  }
+
+  /**
+   * Adds a sentence to that incident, told in its threads. A loud one is told at once and pings; where nothing fires it
+   * raises an alert of its own for half an hour. A quiet one without an open incident is told to nobody. Does not throw.
+   */
+  note(note: Note): void {
+    try {
+      const record = this.#incidentFor(note);
+      if (note.loud && (record === undefined || !record.firing)) this.#pass([noteAlert(note)], note.at, 'loud');
+      else if (record !== undefined) this.#options.store.durably(() => this.#say(record, note));
+    } catch (error) {
+      this.#options.log.error('note_not_told', { cluster: note.cluster, note: note.text, error: errorText(error) });
+    }
+  }
+
+  #incidentFor(note: Note): IncidentRecord | undefined {
+    return this.#incidents.find(noteAlert(note).labels, this.#options.owners.ownerOf(note.cluster));
+  }
+
+  #say(record: IncidentRecord, note: Note): void {
+    const { text, loud, at } = note;
+    const own = noteAlert(note);
+    const raised = record.alerts.get(own.labels.key);
+    if (loud && raised?.status === 'firing') this.#incidents.renew(record, { ...own, startsAt: raised.startsAt });
+    this.#incidents.say(record, at, text);
+    const change = { firing: record.firing, newAlerts: 0, resolved: 0, worse: false, note: loud ? 'loud' : 'quiet' } as const;
+    const decided = this.#dedup.decide(record, change, this.#options.owners.destinationsOf(record.row.owner), at);
+    this.#countSilent(record, decided);
+    this.#enqueue(decided.decisions);
+    this.#arm(record);
+  }
+
+  #pass(alerts: readonly Alert[], ts: number, note?: 'loud'): void {
     this.#options.store.durably(() => {
       const owned = this.#joinOwner(alerts);
       const changes = this.#joinIncident(owned, ts);
-      const decisions = changes.flatMap((change) => this.#decide(change, ts));
+      const decisions = changes.flatMap((change) => this.#decide(change, ts, note));
       this.#enqueue(decisions);
       for (const { record } of changes) this.#arm(record);
     });
@@ -105,7 +144,8 @@ export class Routing {
   notificationFor(message: OutboxRow): Notification | undefined {
     const record = this.#incidents.get(message.groupKey);
     if (record === undefined) return undefined;
-    const { shard, alertName, changedAt } = record.row;
+    const { shard, broker, alertName, changedAt } = record.row;
+    const autopilot = this.#options.autopilotOf?.(shard, /^\d+$/.test(broker) ? Number(broker) : undefined);
     return {
       groupKey: message.groupKey,
       receiver: message.receiver,
@@ -116,6 +156,7 @@ export class Routing {
       alerts: record.orderedAlerts(),
       events: [...record.events],
       loud: message.loud,
+      ...(autopilot === undefined ? {} : { autopilot }),
       at: changedAt,
       seq: message.seq,
     };
@@ -162,8 +203,9 @@ export class Routing {
     return changes;
   }
 
-  #decide({ record, newAlerts, resolved, worseBy }: IncidentChange, ts: number): readonly Decision[] {
-    const change = { firing: record.firing, newAlerts: newAlerts.length, resolved: resolved.length, worse: worseBy !== undefined };
+  #decide({ record, newAlerts, resolved, worseBy }: IncidentChange, ts: number, note?: 'loud'): readonly Decision[] {
+    const counts = { newAlerts: newAlerts.length, resolved: resolved.length, worse: worseBy !== undefined };
+    const change = { firing: record.firing, ...counts, ...(note === undefined ? {} : { note }) };
     const decided = this.#dedup.decide(record, change, this.#options.owners.destinationsOf(record.row.owner), ts);
     this.#countSilent(record, decided);
     return decided.decisions;
@@ -187,19 +229,16 @@ export class Routing {
     }
   }
 
-  /** One timer an incident: while it fires for the next reminder, then for its closing; not before `leastMs`. */
+  /** One timer an incident: while it fires for the next reminder or the end of a note, then for its closing; not before `leastMs`. */
   #arm(record: IncidentRecord, leastMs = 0): void {
     this.#timers.get(record)?.cancel();
     this.#timers.delete(record);
     if (this.#stopped || record.closed) return;
     const { clock, closeAfterMs, repeatIntervalMs } = this.#options;
-    const repeats = record.firing && record.firingSeverity === 'critical';
-    const due = record.firing
-      ? repeats
-        ? this.#dedup.repeatDueAt(record.row.groupKey, repeatIntervalMs)
-        : undefined
-      : record.row.resolvedAt + closeAfterMs;
-    if (due === undefined) return;
+    let due = record.firing ? Infinity : record.row.resolvedAt + closeAfterMs;
+    if (record.firingSeverity === 'critical') due = this.#dedup.repeatDueAt(record.row.groupKey, repeatIntervalMs) ?? Infinity;
+    for (const { endsAt } of record.timedAlerts()) due = Math.min(due, endsAt);
+    if (due === Infinity) return;
     const timer = clock.timer(Math.max(leastMs, due - clock.now()), () => this.#onTimer(record), { unref: true });
     this.#timers.set(record, timer);
   }
@@ -208,8 +247,15 @@ export class Routing {
     const now = this.#options.clock.now();
     try {
       this.#options.store.durably(() => {
-        if (record.firing) this.#enqueue(this.#dedup.repeat(record, this.#options.repeatIntervalMs, now));
-        else this.#close(record, now);
+        // Nobody says that it is well: its time is over, that is all.
+        const over = record.timedAlerts().filter(({ endsAt }) => endsAt <= now);
+        if (over.length > 0)
+          this.#pass(
+            over.map((alert) => ({ ...alert, status: 'resolved', resolveReason: 'no_data' })),
+            now,
+          );
+        else if (record.firingSeverity === 'critical') this.#enqueue(this.#dedup.repeat(record, this.#options.repeatIntervalMs, now));
+        else if (!record.firing) this.#close(record, now);
         // A reminder that found no room is due still: it must not come round at once for ever.
         this.#arm(record, TIMER_LEAST_MS);
       });

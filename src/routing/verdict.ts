@@ -3,7 +3,10 @@ import type { DedupRow } from '../core/state.ts';
 
 /** What an integration can do with a message that pings nobody, and how often it may ping. */
 export interface IntegrationPolicy {
-  /** Whether it is told changes that are not loud: it edits its message in place, or is a machine. */
+  /**
+   * Whether it is told changes that are not loud: it edits its message in place, or is a machine. Another is told notes
+   * only, each a message as if it were loud, in its own time.
+   */
   readonly edits: boolean;
   /** Least time between two loud messages of one group; a resolve does not wait for it. */
   readonly loudIntervalMs: number;
@@ -14,7 +17,7 @@ export const DEFAULT_MAIL_INTERVAL_MS = 5 * 60_000;
 
 const DEFAULT_POLICY: IntegrationPolicy = { edits: true, loudIntervalMs: 0 };
 
-/** Mail is sent on first, worse, resolved and repeat only, at most once in its interval a group, but a resolve at once. */
+/** Mail is sent on first, worse, resolved, repeat and notes, at most once in its interval a group, but a resolve and a loud note at once. */
 export function policyOf(integration: string, mailIntervalMs: number = DEFAULT_MAIL_INTERVAL_MS): IntegrationPolicy {
   return integration === 'email' ? { edits: false, loudIntervalMs: mailIntervalMs } : DEFAULT_POLICY;
 }
@@ -26,13 +29,21 @@ export interface WhatChanged {
   readonly newAlerts: number;
   readonly resolved: number;
   readonly worse: boolean;
+  /** The auto-pilot said something about it. */
+  readonly note?: 'quiet' | 'loud';
 }
 
 /** Nothing to tell, and why. */
 export type Silence = 'never_told' | 'already_told' | 'edit_not_sent' | 'unchanged';
 
-export type Verdict =
-  { readonly tell: true; readonly reason: NotifyReason; readonly loud: boolean } | { readonly tell: false; readonly because: Silence };
+/** Why it is told, and whether it pings. `urgent`: it waits for no interval, as it may be too late then. */
+export interface Telling {
+  readonly reason: NotifyReason;
+  readonly loud: boolean;
+  readonly urgent?: boolean;
+}
+
+export type Verdict = ({ readonly tell: true } & Telling) | { readonly tell: false; readonly because: Silence };
 
 /** Whether the entry is a resolve that is still held back for the group interval, and so was not sent yet. */
 export function isResolveHeld(entry: DedupRow | undefined, now: number, groupIntervalMs: number): boolean {
@@ -50,16 +61,28 @@ export function verdictOf(
 ): Verdict {
   if (!change.firing) {
     if (entry === undefined) return { tell: false, because: 'never_told' };
-    if (entry.status === 'resolved') return { tell: false, because: 'already_told' };
+    if (entry.status === 'resolved') {
+      // What is held has not been sent yet, and tells the note too.
+      if (change.note === undefined || resolveIsHeld) return { tell: false, because: 'already_told' };
+      return noteVerdict(change.note, policy);
+    }
     return { tell: true, reason: 'all_resolved', loud: true };
   }
   // For the destination it never ended: what is held is replaced, also where an edit would not be sent.
+  if (entry !== undefined && resolveIsHeld && change.note === 'loud') return noteVerdict('loud', policy);
   if (entry !== undefined && resolveIsHeld) return { tell: true, reason: change.worse ? 'worse' : 'new_alerts', loud: change.worse };
   if (entry === undefined || entry.status === 'resolved') return { tell: true, reason: 'first', loud: true };
   if (change.worse) return { tell: true, reason: 'worse', loud: true };
+  if (change.note === 'loud') return noteVerdict('loud', policy);
+  if (change.note === 'quiet' && change.newAlerts === 0) return noteVerdict('quiet', policy);
   if (change.newAlerts === 0 && change.resolved === 0) return { tell: false, because: 'unchanged' };
   if (!policy.edits) return { tell: false, because: 'edit_not_sent' };
   return { tell: true, reason: change.newAlerts > 0 ? 'new_alerts' : 'some_resolved', loud: false };
+}
+
+function noteVerdict(note: 'quiet' | 'loud', policy: IntegrationPolicy): Verdict {
+  if (note === 'loud') return { tell: true, reason: 'note', loud: true, urgent: true };
+  return { tell: true, reason: 'note', loud: !policy.edits };
 }
 
 /**
@@ -67,11 +90,12 @@ export function verdictOf(
  * group interval, so that what belongs together goes together.
  */
 export function dueAt(
-  verdict: { readonly reason: NotifyReason; readonly loud: boolean },
+  verdict: Telling,
   entry: DedupRow | undefined,
   now: number,
   { policy, groupIntervalMs }: { readonly policy: IntegrationPolicy; readonly groupIntervalMs: number },
 ): number {
+  if (verdict.urgent === true) return now;
   if (!verdict.loud || verdict.reason === 'all_resolved') return now + groupIntervalMs;
   if (entry === undefined || entry.loudAt === 0) return now;
   // A loud message that is due later already takes this one with it.

@@ -142,6 +142,18 @@ describe('a message', () => {
     expect(messageOf({ alerts: [CRASH] }).effects).toEqual(['Unknown: the rule that fired does not measure it.']);
   });
 
+  it.each([
+    [
+      'what the auto-pilot does about this very incident',
+      { autopilot: 'Auto-pilot: restarting\nbroker 2.' },
+      'Auto-pilot: restarting broker 2.',
+    ],
+    ['that it watches, where nobody was asked', {}, DEFAULT_MESSAGE_OPTIONS.autopilot],
+    ['nothing of it, where it has nothing to say', { autopilot: '' }, ''],
+  ])('says %s', (_, given, expected) => {
+    expect(messageOf(given).autopilot).toBe(expected);
+  });
+
   it('lists twenty alerts and counts the others', () => {
     const alerts = Array.from({ length: 58 }, (_, index) => alertOf({ labels: { topic: `t${index}` } }));
     const message = messageOf({ alerts });

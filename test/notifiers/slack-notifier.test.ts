@@ -197,6 +197,20 @@ describe('Slack', () => {
     });
   });
 
+  it('tells a note in the thread: a quiet one there only, a loud one in the channel too, with a mention', async () => {
+    const said = (seq: number, text: string) => ({ seq, at: T0 + seq * 1000, kind: 'note' as const, text });
+    const events = [...eventsUpTo(1), said(2, 'Restarting broker 2.'), said(3, 'Broker 2 needs you.')];
+    await withSlack(async (slack, tell) => {
+      await tell({ events: events.slice(0, 1) });
+      await tell({ events: events.slice(0, 2), reason: 'note', loud: false, at: T0 + 2000, autopilot: 'Auto-pilot: restarting broker 2.' });
+      await tell({ events, reason: 'note', at: T0 + 3000 });
+      const [root, quiet, loud] = slack.messages();
+      expect(JSON.stringify(root?.versions)).toContain('Auto-pilot: restarting broker 2.');
+      expect([quiet?.broadcast, quiet?.text]).toEqual([false, expect.stringMatching(/Restarting broker 2\.$/)]);
+      expect([loud?.broadcast, loud?.text]).toEqual([true, expect.stringMatching(/^🔴 CRITICAL.*<!here>\n.*Broker 2 needs you\.$/u)]);
+    }, 'here');
+  });
+
   it('tells in the thread what happened before its first message got through', async () => {
     await withSlack(async (slack, tell) => {
       await tell({ events: eventsUpTo(3) });

@@ -7,7 +7,7 @@ import { rfc3339, webhookBody } from '../../src/notifiers/webhook/webhook-body.t
 import { WebhookNotifier } from '../../src/notifiers/webhook/webhook-notifier.ts';
 import { notifierContract } from '../contracts/notifier-contract.ts';
 import { HttpPeer } from './http-peer.ts';
-import { alertOf, CRASH, LEADERLESS, notificationOf, resolved, T0 } from './sample-notifications.ts';
+import { alertOf, CRASH, eventsUpTo, LEADERLESS, notificationOf, resolved, T0 } from './sample-notifications.ts';
 import type { WebhookReceiverOptions } from '../../src/notifiers/schema.ts';
 import type { NotifierRig } from '../contracts/notifier-contract.ts';
 import type { PeerAnswer } from './http-peer.ts';
@@ -138,6 +138,21 @@ describe('the webhook body', () => {
     [Infinity, '0001-01-01T00:00:00Z'],
   ])('writes %d as Go does', (timeMs, text) => {
     expect(rfc3339(timeMs)).toBe(text);
+  });
+
+  it("adds what the auto-pilot does and said last, beside Alertmanager's own fields", () => {
+    const said = { seq: 2, at: T0, kind: 'note', text: 'Restarting broker 2 (attempt 1).' } as const;
+    const notification = notificationOf({
+      reason: 'note',
+      autopilot: 'Auto-pilot: restarting broker 2.',
+      events: [...eventsUpTo(1), said],
+    });
+    expect(webhookBody(notification, { externalUrl: '', maxAlerts: 5 })).toMatchObject({
+      version: '4',
+      notification_reason: 'auto-pilot note',
+      autopilot: 'Auto-pilot: restarting broker 2.',
+      note: said.text,
+    });
   });
 
   it('counts the alerts it leaves out', () => {

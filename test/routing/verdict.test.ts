@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DedupRow } from '../../src/core/state.ts';
-import { dueAt, isResolveHeld, policyOf, verdictOf, type Verdict, type WhatChanged } from '../../src/routing/verdict.ts';
+import { dueAt, isResolveHeld, policyOf, verdictOf, type Telling, type Verdict, type WhatChanged } from '../../src/routing/verdict.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -36,6 +36,15 @@ describe('what a destination is told of a change', () => {
     [16, 'resolved, held', { newAlerts: 1 }, 'new_alerts'],
     [17, 'resolved, held', { newAlerts: 1, worse: true }, 'worse, loud'],
     [18, 'resolved, held', { firing: false }, 'nothing: already_told'],
+    [19, 'nothing', { note: 'quiet' }, 'first, loud'],
+    [20, 'firing', { note: 'quiet' }, 'note', 'note, loud'],
+    [21, 'firing', { note: 'loud' }, 'note, loud'],
+    [22, 'firing', { note: 'loud', worse: true, newAlerts: 1 }, 'worse, loud'],
+    [23, 'resolved', { note: 'quiet', firing: false }, 'note', 'note, loud'],
+    [24, 'resolved', { note: 'loud', newAlerts: 1 }, 'first, loud'],
+    [25, 'resolved, held', { note: 'quiet', firing: false }, 'nothing: already_told'],
+    [26, 'resolved, held', { note: 'loud', newAlerts: 1 }, 'note, loud'],
+    [27, 'nothing', { note: 'quiet', firing: false }, 'nothing: never_told'],
   ])('%i. told %s, then %j: %s', (_, told, change, edits, mail = edits) => {
     const held = told === 'resolved, held';
     const was = told === 'nothing' ? undefined : entry(told === 'firing' ? 'firing' : 'resolved');
@@ -57,8 +66,10 @@ describe('when it is due', () => {
   const first = { reason: 'first', loud: true } as const;
   const edit = { reason: 'new_alerts', loud: false } as const;
   const over = { reason: 'all_resolved', loud: true } as const;
+  const note = { reason: 'note', loud: true } as const;
+  const urgent = { ...note, urgent: true } as const;
   // number, integration, verdict, milliseconds since the last loud message was due, milliseconds until this one is
-  it.each<[number, string, { reason: 'worse' | 'first' | 'new_alerts' | 'all_resolved'; loud: boolean }, number | undefined, number]>([
+  it.each<[number, string, Telling, number | undefined, number]>([
     [1, 'slack', first, undefined, 0],
     [2, 'slack', loud, 10, 0],
     [3, 'slack', edit, 10, 1000],
@@ -69,6 +80,9 @@ describe('when it is due', () => {
     [8, 'email', loud, -200_000, 200_000],
     [9, 'email', over, 10, 1000],
     [10, 'email', first, 60_000, 240_000],
+    [11, 'email', note, 60_000, 240_000],
+    [12, 'email', urgent, 60_000, 0],
+    [13, 'email', urgent, -200_000, 0],
   ])('%i. %s, %j, %s ms after the last: in %i ms', (_, integration, verdict, sinceMs, expected) => {
     const was = sinceMs === undefined ? undefined : entry('firing', NOW - sinceMs);
     expect(dueAt(verdict, was, NOW, { policy: policyOf(integration), groupIntervalMs: 1000 }) - NOW).toBe(expected);

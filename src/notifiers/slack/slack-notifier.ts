@@ -114,7 +114,7 @@ export class SlackNotifier implements Notifier {
     const text = replyText(message, events, {
       timezone: this.#message.timezone,
       loud,
-      mention: loud && notification.reason === 'worse' && message.state === 'CRITICAL' ? this.#mention : '',
+      mention: loud && ['worse', 'note'].includes(notification.reason) && message.state === 'CRITICAL' ? this.#mention : '',
     });
     const broadcast = loud && (!over || notification.at - notification.incident.openedAt > LONG_INCIDENT_MS);
     await this.#client.post({ channel: told.channel, text, threadTs: told.ts, broadcast }, signal);

@@ -2,14 +2,14 @@ import { BelfryError } from '../../core/errors.ts';
 import { shownUrl } from '../../core/secret.ts';
 import { buildMessage } from '../message.ts';
 import { parseRetryAfter, Reasons } from '../outcome.ts';
-import { rootText } from './blocks.ts';
+import { replyText, rootText } from './blocks.ts';
 import { mrkdwnMention } from './mrkdwn.ts';
 import { slackHint, slackVerdict } from './slack-answers.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { DeliveryOutcome, Notification, Notifier, ReceiverData } from '../../core/notification.ts';
 import type { HttpAnswer, HttpPoster } from '../http-post.ts';
-import type { MessageOptions } from '../message.ts';
+import type { Message, MessageOptions } from '../message.ts';
 
 /**
  * Slack by an incoming webhook. Messages posted there cannot be edited nor answered, so only loud notifications are
@@ -51,8 +51,9 @@ export class SlackWebhookNotifier implements Notifier {
     const key = `${notification.reason}@${notification.at}`;
     if (!notification.loud || previous['loud'] === key) return { kind: 'delivered', receiverData: previous };
     const message = buildMessage(notification, this.#message);
-    const calls = message.state === 'CRITICAL' && (notification.reason === 'first' || notification.reason === 'worse');
-    const root = rootText(message, { timezone: this.#message.timezone, mention: calls ? this.#mention : '' });
+    const calls = message.state === 'CRITICAL' && ['first', 'worse', 'note'].includes(notification.reason);
+    const mention = calls ? this.#mention : '';
+    const root = this.#content(notification, message, mention);
     try {
       let answer = await this.#post(root, signal);
       if (answer.status === 400 && slackVerdict(codeOf(answer)) === 'plain') answer = await this.#post({ text: root.text }, signal);
@@ -60,6 +61,15 @@ export class SlackWebhookNotifier implements Notifier {
     } catch (error) {
       return this.#reasons.retry(`${this.destination}: ${this.#reasons.of(error)}`);
     }
+  }
+
+  /** The whole message; where it is about what the auto-pilot said, line 1 and that. */
+  #content({ reason, events }: Notification, message: Message, mention: string): { text: string } {
+    const { timezone } = this.#message;
+    if (reason !== 'note') return rootText(message, { timezone, mention });
+    const last = events.findLast(({ kind }) => kind === 'note')?.seq;
+    const said = message.events.filter(({ seq }) => seq === last);
+    return { text: replyText(message, said, { timezone, loud: true, mention }) };
   }
 
   #post(body: object, signal: AbortSignal): Promise<HttpAnswer> {

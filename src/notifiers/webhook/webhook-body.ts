@@ -15,6 +15,7 @@ const REASONS: Readonly<Record<NotifyReason, string>> = {
   some_resolved: 'some alerts resolved',
   all_resolved: 'all alerts resolved',
   repeat: 'repeat interval elapsed',
+  note: 'auto-pilot note',
   test: 'first notification',
 };
 
@@ -31,6 +32,9 @@ export interface WebhookBody {
   readonly version: '4';
   readonly groupKey: string;
   readonly truncatedAlerts: number;
+  /** Belfry's own: what the auto-pilot does about it now, and the latest word about the incident. */
+  readonly autopilot?: string;
+  readonly note?: string;
 }
 
 export interface WebhookAlert {
@@ -66,6 +70,16 @@ export function webhookBody(notification: Notification, options: { externalUrl: 
     version: '4',
     groupKey: notification.groupKey,
     truncatedAlerts: notification.alerts.length - alerts.length,
+    ...ownFields(notification),
+  };
+}
+
+/** Beside Alertmanager's fields, and absent where there is nothing to say: whoever reads the form as it is there finds it so. */
+function ownFields({ autopilot = '', events }: Notification): Pick<WebhookBody, 'autopilot' | 'note'> {
+  const note = events.findLast(({ kind }) => kind === 'note')?.text ?? '';
+  return {
+    ...(autopilot === '' ? {} : { autopilot: autopilot.slice(0, MAX_TEXT).toWellFormed() }),
+    ...(note === '' ? {} : { note: note.slice(0, MAX_TEXT).toWellFormed() }),
   };
 }
 
