@@ -49,12 +49,14 @@ const minIsr: Guard = {
     if (!serves(id, seen)) return passes(`broker ${id} is not registered: the act takes it from no ISR`);
     // A restart of a partition's only copy is a question of its own, which a person may answer: `single_copy`.
     const shrunk = seen.partitions.filter((one) => one.isr.includes(id) && !(action === 'repair' && isOnlyCopyOf(id, one)));
-    const short = shrunk.filter((one) => one.isr.length - 1 < Math.max(1, one.minIsr ?? 1));
+    // A member that is not registered is on its way out of the ISR: it does not count for what is left.
+    const leftOf = ({ isr }: PartitionPicture): number => isr.filter((member) => member !== id && serves(member, seen)).length;
+    const short = shrunk.filter((one) => leftOf(one) < Math.max(1, one.minIsr ?? 1));
     const [first] = short;
     if (first === undefined) return passes(`${count(shrunk.length, 'partition')} keep their min ISR without broker ${id}`);
     return holds(
       `${count(short.length, 'partition')} would fall below min ISR: ${namesOf(short)} ` +
-        `(ISR ${first.isr.length}, ${first.isr.length - 1} without broker ${id}, min ${first.minIsr ?? 'not known'})`,
+        `(ISR ${first.isr.length}, ${leftOf(first)} without broker ${id}, min ${first.minIsr ?? 'not known'})`,
     );
   }),
 };
@@ -89,14 +91,13 @@ const lastCopy: Guard = {
 };
 
 /**
- * True unless a registered broker other than the target is in the partition's ISR, and for a leaderless partition unless
- * the target was not in the last ISR that was known. Where nothing is known, the target may hold it.
+ * True unless the partition is led and a registered broker other than the target is in its ISR. Of a leaderless one the
+ * target's copy may be all that is left, in sync or not.
  */
-function mayHoldLastCopy(broker: number, partition: PartitionPicture, { brokers }: ClusterPicture): boolean {
+function mayHoldLastCopy(broker: number, partition: PartitionPicture, seen: ClusterPicture): boolean {
   const { replicas, adding, isr, leader, lastIsr } = partition;
-  if (!replicas.includes(broker) && !adding.includes(broker) && !isr.includes(broker) && !lastIsr.includes(broker)) return false;
-  if (leader < 0) return isr.includes(broker) || lastIsr.includes(broker) || (isr.length === 0 && lastIsr.length === 0);
-  return !isr.some((id) => id !== broker && brokers.get(id)?.registered === true);
+  if (![replicas, adding, isr, lastIsr].some((ids) => ids.includes(broker))) return false;
+  return leader < 0 || !isr.some((id) => id !== broker && serves(id, seen));
 }
 
 const singleCopy: Guard = {

@@ -91,6 +91,8 @@ const ownEvidence: Guard = {
 function judgeEvidence(broker: BrokerPicture, seen: ClusterPicture): Judgement {
   const { id, up, registered, verdict } = broker;
   if (verdict === 'auth') return holds(`broker ${id} is up and refuses Belfry's credentials`);
+  if (up === undefined) return holds(`nothing was heard yet of broker ${id}`);
+  if (verdict === 'suspect') return holds(`broker ${id} is only suspected`);
   if (up === true && registered) return holds(`broker ${id} answers and is registered`);
   if (verdict === 'crashed' || verdict === 'cut_short') return passes(`broker ${id} is judged ${verdict}`);
   if (registered) return holds(`broker ${id} is registered, its verdict ${verdict ?? 'none'} proves no outage`);
