@@ -1,0 +1,106 @@
+import type { Clock } from '../core/clock.ts';
+import { ACTIONS, type Action } from '../core/autopilot.ts';
+import { BelfryError } from '../core/errors.ts';
+import type { KafkaSecurity } from '../kafka/observer.ts';
+import { CommandProbe, CommandStep, type CommandSurroundings } from './drivers/command.ts';
+import { RebalanceStep, UnregisterStep } from './drivers/rebalance-step.ts';
+import type { Step } from './driver.ts';
+import type { ClusterPlan } from './executor.ts';
+import type { Rebalancer } from './ports.ts';
+import type { ExecutorClusterFile, StepFile } from './schema.ts';
+import { fileReader, requiredSecret, type Surroundings } from './secret-reader.ts';
+
+/** A cluster as the planner over the Kafka protocol needs it. */
+export interface KafkaCluster {
+  readonly name: string;
+  readonly brokers: readonly { readonly host: string; readonly port: number }[];
+  readonly security: KafkaSecurity;
+  /** Bytes a second that moves may use of each broker; undefined: its own default. */
+  readonly throttleBytes: number | undefined;
+}
+
+/** What moves partitions over the Kafka protocol, and takes a broker out of the cluster's books. */
+export interface KafkaActs extends Rebalancer {
+  unregister(broker: number, signal: AbortSignal): Promise<void>;
+  /** Whether the cluster answers and lets this credential read what a plan is made of. Rejects with what is missing. */
+  look(signal: AbortSignal): Promise<void>;
+}
+
+export interface PlanSurroundings extends Surroundings {
+  readonly clock: Clock;
+  readonly passEnv: readonly string[];
+  /** Opened for each use, so that changed credentials count. */
+  openKafka(cluster: KafkaCluster): KafkaActs;
+}
+
+/** What executor.yaml says of one cluster, as steps. Throws `CONFIG_INVALID`. */
+export function planCluster(name: string, file: ExecutorClusterFile, surroundings: PlanSurroundings): ClusterPlan {
+  const commands: CommandSurroundings = { ...surroundings, hosts: file.hosts, lookup: (variable) => surroundings.lookup(variable) };
+  const parts: Parts = { name, file, surroundings, commands };
+  const steps = new Map<Action, readonly Step[]>();
+  for (const action of ACTIONS) {
+    const given = file[action];
+    if (given !== undefined)
+      steps.set(
+        action,
+        given.map((step) => stepOf(step, parts)),
+      );
+  }
+  return {
+    name,
+    steps,
+    probe: file.probe === undefined ? undefined : new CommandProbe(file.probe, file.timeouts.probe, commands),
+    probing: { everyMs: file.probing.every, stalledAfterMs: file.probing.stalled_after, hungAfterMs: file.probing.hung_after },
+    brokers: Object.keys(file.hosts).map(Number),
+  };
+}
+
+interface Parts {
+  readonly name: string;
+  readonly file: ExecutorClusterFile;
+  readonly surroundings: PlanSurroundings;
+  readonly commands: CommandSurroundings;
+}
+
+function stepOf(step: StepFile, parts: Parts): Step {
+  const { file, commands } = parts;
+  const timeoutMs = (usual: number): number => step.timeout ?? usual;
+  if (step.command !== undefined) return new CommandStep(step.command, timeoutMs(file.timeouts.command), commands);
+  if (step.rebalance === 'kafka') return new RebalanceStep('kafka', timeoutMs(file.timeouts.rebalance), openerOf(parts));
+  if (step.unregister === true) return new UnregisterStep(timeoutMs(file.timeouts.command), openerOf(parts));
+  throw new BelfryError('CONFIG_INVALID', `${parts.name}: a step of a kind that is not known`);
+}
+
+function openerOf({ name, file, surroundings }: Parts): () => KafkaActs {
+  const brokers = file.brokers ?? [];
+  return () => surroundings.openKafka({ name, brokers, security: securityOf(file, surroundings), throttleBytes: file.throttle_bytes });
+}
+
+/** Read anew at each use. Throws `SECRET_UNREADABLE`. */
+function securityOf({ tls, sasl }: ExecutorClusterFile, surroundings: Surroundings): KafkaSecurity {
+  const text = (path: string): string => fileReader(path, surroundings)();
+  return {
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            rejectUnauthorized: true,
+            ...(tls.ca_file === undefined ? {} : { ca: text(tls.ca_file) }),
+            ...(tls.cert_file === undefined ? {} : { cert: text(tls.cert_file) }),
+            ...(tls.key_file === undefined ? {} : { key: text(tls.key_file) }),
+            ...(tls.server_name === undefined ? {} : { serverName: tls.server_name }),
+          },
+        }),
+    ...(sasl === undefined
+      ? {}
+      : {
+          sasl: {
+            mechanism: MECHANISMS[sasl.mechanism],
+            username: sasl.username,
+            password: requiredSecret(sasl, 'password', surroundings)(),
+          },
+        }),
+  };
+}
+
+const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
