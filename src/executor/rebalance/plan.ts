@@ -91,12 +91,10 @@ function substitute(layout: Layout, fromId: number, toId: number): void {
 function receiverOf(layout: Layout, partition: number, from: number): number {
   const to = bestReceiver(layout, partition, from, () => true);
   if (to >= 0) return to;
-  const row = layout.partitions[partition];
+  const { topic = '', replicas = [] } = layout.partitions[partition] ?? {};
+  const copies = `${topic}-${layout.partitions[partition]?.partition} has ${replicas.length} copies`;
   const others = layout.targets.length;
-  throw new BelfryError(
-    'CONFLICT',
-    `${row?.topic}-${row?.partition} has ${row?.replicas.length} copies: without broker ${layout.ids[from]} only ${others} brokers could hold one`,
-  );
+  throw new BelfryError('CONFLICT', `${copies}: without broker ${layout.ids[from]} only ${others} brokers could hold one`);
 }
 
 function movesOf(layout: Layout): readonly Move[] {
