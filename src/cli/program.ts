@@ -6,6 +6,7 @@ import { checkCommand } from './check.ts';
 import { clusterCommand } from './cluster.ts';
 import type { CliContext } from './context.ts';
 import { queryCommand } from './query.ts';
+import { rebalanceCommand } from './rebalance.ts';
 import { sendTestCommand } from './send-test.ts';
 import { startCommand } from './start.ts';
 import { testCommand } from './test.ts';
@@ -35,5 +36,6 @@ export function buildProgram(context: CliContext): Command {
   brokerCommand(program, context);
   clusterCommand(program, context);
   agentCommand(program, context);
+  rebalanceCommand(program, context);
   return program;
 }
