@@ -5,6 +5,7 @@ import { brokerCommand } from './broker.ts';
 import { checkCommand } from './check.ts';
 import { clusterCommand } from './cluster.ts';
 import type { CliContext } from './context.ts';
+import { executorCommand } from './executor.ts';
 import { queryCommand } from './query.ts';
 import { rebalanceCommand } from './rebalance.ts';
 import { sendTestCommand } from './send-test.ts';
@@ -37,5 +38,6 @@ export function buildProgram(context: CliContext): Command {
   clusterCommand(program, context);
   agentCommand(program, context);
   rebalanceCommand(program, context);
+  executorCommand(program, context);
   return program;
 }

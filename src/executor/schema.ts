@@ -5,6 +5,8 @@ import { CLUSTER_NAME, EXECUTOR_NAME, HOST_NAME, placeholderProblem } from './dr
 
 const MAX_CLUSTERS = 256;
 const MAX_STEPS = 20;
+/** The process ends by force 10 s after the signal; killing and acknowledging need the rest. */
+const MAX_STOP_WITHIN_MS = 6000;
 const MAX_ARGUMENTS = 64;
 
 const filePath = z.string().min(1);
@@ -174,7 +176,9 @@ export const executorFileSchema = strict({
   /** While this file is there, nothing is started and what runs stops before its next step. */
   stop_file: filePath.default('executor.stop'),
   /** How long a step that runs may go on after the executor was told to stop. */
-  stop_within: duration().default(20_000),
+  stop_within: duration()
+    .refine((ms) => ms <= MAX_STOP_WITHIN_MS, 'must be at most 6s: the process ends 10 s after it was told to')
+    .default(5000),
   /** Variables of the executor's own environment that commands may see, besides PATH, HOME, USER and LANG. */
   pass_env: z
     .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))

@@ -8,7 +8,7 @@ import { OutputTail } from '../output-tail.ts';
 import { fillArgv, type TemplateValues } from './argv.ts';
 
 /** Between the request to end and the kill. */
-const KILL_AFTER_MS = 5000;
+const KILL_AFTER_MS = 2000;
 const EXIT_STOPPED = 1;
 const EXIT_RECOVERING = 3;
 /** A broker id that a command has made: its last line. */
@@ -135,7 +135,7 @@ interface RunOptions {
 
 /**
  * Runs one program to its end, in a process group of its own. When the signal is aborted the whole group is asked to end,
- * and killed 5 s later; the run then rejects with the signal's reason. Rejects where the program cannot be started.
+ * and killed 2 s later; the run then rejects with the signal's reason. Rejects where the program cannot be started.
  */
 async function runCommand(argv: readonly string[], options: RunOptions): Promise<Ran> {
   const { surroundings, task, signal, report } = options;

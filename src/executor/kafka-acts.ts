@@ -1,0 +1,56 @@
+import type { Clock } from '../core/clock.ts';
+import { BelfryError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { AdminConnector } from '../kafka/admin-connection.ts';
+import type { KafkaActs, KafkaCluster } from './plan.ts';
+import type { RebalanceProgress, RebalanceRequest } from './ports.ts';
+import { KafkaRebalancer } from './rebalance/kafka-rebalancer.ts';
+import { AdminSession } from './rebalance/session.ts';
+
+const UNREGISTER_TIMEOUT_MS = 10_000;
+
+/** A cluster that is acted on over the Kafka protocol, with the executor's own credential. */
+export class KafkaClusterActs implements KafkaActs {
+  readonly #cluster: KafkaCluster;
+  readonly #connector: AdminConnector;
+  readonly #rebalancer: KafkaRebalancer;
+  readonly #clock: Clock;
+
+  constructor(cluster: KafkaCluster, { clock, log }: { clock: Clock; log: Logger }) {
+    const { brokers, security, throttleBytes } = cluster;
+    this.#cluster = cluster;
+    this.#clock = clock;
+    this.#connector = new AdminConnector({ clock, security });
+    this.#rebalancer = new KafkaRebalancer({
+      connector: this.#connector,
+      bootstrap: brokers,
+      clock,
+      log: log.child({ cluster: cluster.name }),
+      ...(throttleBytes === undefined ? {} : { throttleBytesPerSecond: throttleBytes }),
+    });
+  }
+
+  async rebalance(request: RebalanceRequest, report: (progress: RebalanceProgress) => void, signal: AbortSignal): Promise<void> {
+    await this.#rebalancer.rebalance(request, report, signal);
+  }
+
+  /** Refused while the broker is still alive or holds a replica: its place in the books is all that may go. */
+  async unregister(broker: number, signal: AbortSignal): Promise<void> {
+    const { brokers, partitions } = (await this.#rebalancer.plan({ kind: 'elect_preferred' })).picture;
+    if (brokers.some(({ id }) => id === broker)) throw new BelfryError('CONFLICT', `broker ${broker} is alive: it is not unregistered`);
+    const held = partitions.filter(({ replicas }) => replicas.includes(broker)).length;
+    if (held > 0) throw new BelfryError('CONFLICT', `broker ${broker} stands in the replica lists of ${held} partitions`);
+    signal.throwIfAborted();
+    const session = new AdminSession({ connector: this.#connector, bootstrap: this.#cluster.brokers, clock: this.#clock });
+    try {
+      await session.ofAny((connection) => connection.unregister(broker, UNREGISTER_TIMEOUT_MS));
+    } finally {
+      session.close();
+    }
+  }
+
+  async look(signal: AbortSignal): Promise<void> {
+    await this.#rebalancer.plan({ kind: 'elect_preferred' });
+    signal.throwIfAborted();
+  }
+}
