@@ -61,10 +61,12 @@ async function decodeLogDir(reader: WireReader, version: number, slices: Slices,
   const errorCode = reader.int16();
   const path = reader.compactString();
   const replicas = new Map<string, number[]>();
+  const sizes = new Map<string, number[]>();
   let usedBytes = 0;
   for (let topics = reader.compactArrayLength(TOPIC_BYTES); topics > 0; topics--) {
     const topic = reader.compactString();
     const ids: number[] = [];
+    const bytesOf: number[] = [];
     for (let rows = reader.compactArrayLength(PARTITION_BYTES); rows > 0; rows--) {
       const partition = reader.int32();
       ids.push(partition);
@@ -72,16 +74,19 @@ async function decodeLogDir(reader: WireReader, version: number, slices: Slices,
       usedBytes += bytes;
       reader.skip(8); // offset_lag
       // is_future_key: a copy being moved here takes space too.
-      if (!reader.boolean()) count?.(topic, partition, bytes);
+      const isFuture = reader.boolean();
+      bytesOf.push(isFuture ? -1 : bytes);
+      if (!isFuture) count?.(topic, partition, bytes);
       reader.skipTags();
       if (rows % CHECK_EVERY === 0 && slices.due) await slices.pause();
     }
     reader.skipTags();
     replicas.set(topic, ids);
+    sizes.set(topic, bytesOf);
     if (slices.due) await slices.pause();
   }
   const totalBytes = version >= 4 ? reader.int64() : -1;
   const usableBytes = version >= 4 ? reader.int64() : -1;
   reader.skipTags();
-  return { path, errorCode, totalBytes, usableBytes, usedBytes, replicas };
+  return { path, errorCode, totalBytes, usableBytes, usedBytes, replicas, sizes };
 }

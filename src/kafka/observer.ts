@@ -122,6 +122,8 @@ export interface LogDir {
   readonly usedBytes: number;
   /** Topic → partition ids with a replica in it. */
   readonly replicas: ReadonlyMap<string, readonly number[]>;
+  /** Topic → bytes of each of those replicas, in their order; -1 for a copy that is being moved between two disks. */
+  readonly sizes: ReadonlyMap<string, readonly number[]>;
 }
 
 export interface Reassignment {

@@ -114,8 +114,16 @@ describe('DescribeLogDirs', () => {
   ])('v%i tells an offline dir beside a healthy one', async (version, total, usable) => {
     const dirs = await decodeLogDirs(readerOf(logDirsAnswer(version, [healthy, offline])), version, clock);
     expect(dirs).toEqual([
-      { path: '/d1', errorCode: 0, totalBytes: total, usableBytes: usable, usedBytes: 15, replicas: new Map([['a', [0, 2]]]) },
-      { path: '/d2', errorCode: 56, totalBytes: -1, usableBytes: -1, usedBytes: 0, replicas: new Map() },
+      {
+        path: '/d1',
+        errorCode: 0,
+        totalBytes: total,
+        usableBytes: usable,
+        usedBytes: 15,
+        replicas: new Map([['a', [0, 2]]]),
+        sizes: new Map([['a', [10, 5]]]),
+      },
+      { path: '/d2', errorCode: 56, totalBytes: -1, usableBytes: -1, usedBytes: 0, replicas: new Map(), sizes: new Map() },
     ]);
   });
 

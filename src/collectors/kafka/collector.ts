@@ -316,6 +316,7 @@ export class KafkaCollector {
       timeoutMs: this.#limits.requestTimeoutMs,
       rowsOf: (brokerId) => this.#rows(`logdirs/${brokerId}`),
       downIds: this.#downIds,
+      metadata: () => this.#metadata.last,
     });
   }
 }

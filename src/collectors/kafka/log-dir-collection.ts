@@ -1,9 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
 import { Labels } from '../../core/labels.ts';
 import { KAFKA_ERROR } from '../../kafka/error-codes.ts';
-import type { LogDir } from '../../kafka/observer.ts';
+import type { ClusterMetadata, LogDir } from '../../kafka/observer.ts';
 import { forEachBroker } from './for-each-broker.ts';
 import type { BrokerPool } from './pool.ts';
+import { leadersOf, ProducedBytes, type Leaders } from './produced-bytes.ts';
 import type { SeriesRows } from './rows.ts';
 
 const STALE_AFTER_INTERVALS = 3;
@@ -17,10 +18,13 @@ export interface LogDirCollectionParts {
   /** The rows of one broker, a target of its own: one broker that does not answer says nothing about the others. */
   readonly rowsOf: (brokerId: number) => SeriesRows;
   readonly downIds: () => ReadonlySet<number>;
+  /** The newest Metadata; undefined before the first. */
+  readonly metadata: () => ClusterMetadata | undefined;
 }
 
 interface BrokerRows {
   readonly rows: SeriesRows;
+  readonly produced: ProducedBytes;
   lastSuccessAt: number;
   usedBytes: number;
 }
@@ -44,13 +48,15 @@ export class LogDirCollection {
 
   /** Rejects with the last error where a broker that should answer did not; what others told is written. */
   async collect(): Promise<void> {
-    const { pool, timeoutMs, downIds } = this.#parts;
+    const { pool, timeoutMs, downIds, metadata } = this.#parts;
+    const known = metadata();
+    const leaders = known === undefined ? new Map() : leadersOf(known);
     const topicsSeen = new Set<string>();
     try {
       await forEachBroker(pool, downIds(), async (connection, brokerId) => {
         const dirs = await connection.describeLogDirs(timeoutMs);
         for (const dir of dirs) for (const topic of dir.replicas.keys()) topicsSeen.add(topic);
-        this.#write(brokerId, dirs);
+        this.#write(brokerId, dirs, leaders);
       });
     } finally {
       this.topicsSeen = topicsSeen;
@@ -58,10 +64,11 @@ export class LogDirCollection {
     }
   }
 
-  #write(brokerId: number, dirs: readonly LogDir[]): void {
+  #write(brokerId: number, dirs: readonly LogDir[], leaders: Leaders): void {
     const { clock, cluster, rowsOf } = this.#parts;
     let broker = this.#brokers.get(brokerId);
-    if (broker === undefined) this.#brokers.set(brokerId, (broker = { rows: rowsOf(brokerId), lastSuccessAt: 0, usedBytes: 0 }));
+    if (broker === undefined)
+      this.#brokers.set(brokerId, (broker = { rows: rowsOf(brokerId), produced: new ProducedBytes(), lastSuccessAt: 0, usedBytes: 0 }));
     broker.lastSuccessAt = clock.now();
     const { rows } = broker;
     broker.usedBytes = dirs.reduce((sum, dir) => sum + (dir.errorCode === KAFKA_ERROR.none ? dir.usedBytes : 0), 0);
@@ -80,6 +87,10 @@ export class LogDirCollection {
       if (dir.usableBytes >= 0) segment.set(2, dir.usableBytes);
       segment.set(3, dir.usedBytes);
     }
+    const labels = { cluster, broker: String(brokerId) };
+    rows
+      .segment('', 1, () => [Labels.of({ __name__: 'belfry_kafka_broker_produced_bytes_total', ...labels })])
+      .set(0, broker.produced.add(brokerId, dirs, leaders));
     rows.commit(clock.now());
   }
 

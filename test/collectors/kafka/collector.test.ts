@@ -350,8 +350,8 @@ describe('log dirs', () => {
     await using setup = await started((cluster) => {
       const replicas = new Map([['orders', [0]]]);
       cluster.logDirs.set(1, [
-        { path: '/a', errorCode: 0, totalBytes: 100, usableBytes: 30, usedBytes: 7, replicas },
-        { path: '/b', errorCode: 56, totalBytes: -1, usableBytes: -1, usedBytes: 0, replicas: new Map() },
+        { path: '/a', errorCode: 0, totalBytes: 100, usableBytes: 30, usedBytes: 7, replicas, sizes: new Map([['orders', [7]]]) },
+        { path: '/b', errorCode: 56, totalBytes: -1, usableBytes: -1, usedBytes: 0, replicas: new Map(), sizes: new Map() },
       ]);
       return undefined;
     });
