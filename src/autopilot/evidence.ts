@@ -3,7 +3,6 @@ import { type Action, ACTIONS } from '../core/autopilot.ts';
 import type { PilotEvidenceRow, PilotStore } from '../core/autopilot-state.ts';
 import type { Logger } from '../core/log.ts';
 import type { Counter, Meter } from '../core/meter.ts';
-import type { Journal } from './journal.ts';
 import type { ClusterObserver, EvidenceView } from './ports.ts';
 
 /** Alerts that stand as evidence at once; more are refused, for nobody repairs so much by machine. */
@@ -14,7 +13,6 @@ const NO_BROKER = -1;
 
 export interface EvidenceOptions {
   readonly store: PilotStore;
-  readonly journal: Journal;
   readonly observer: Pick<ClusterObserver, 'clusters' | 'picture'>;
   readonly startedAt: number;
   readonly log: Logger;

@@ -1,0 +1,89 @@
+import type { PilotClusterRow, PilotEvidenceRow } from '../core/autopilot-state.ts';
+import { errorText } from '../core/errors.ts';
+import type { ClusterPilotOptions } from './cluster-pilot.ts';
+import type { ClusterPicture } from './picture.ts';
+import { advance } from './scale/scaler.ts';
+import type { ScaleOutcome, ScaleWant } from './scale/types.ts';
+
+/** Loads are averaged over so long, so that one spike is none. */
+const LOAD_WINDOW_MS = 5 * 60_000;
+
+/** What one look at a cluster's size rests on. */
+export interface SizeLook {
+  readonly picture: ClusterPicture;
+  readonly standing: readonly PilotEvidenceRow[];
+  readonly troubled: ReadonlySet<number>;
+  readonly mayAct: boolean;
+  readonly now: number;
+}
+
+/** The size of one cluster: runs the scaler and writes what it decides, each step one transaction. */
+export class ScalePilot {
+  readonly #options: ClusterPilotOptions;
+  #row: PilotClusterRow | undefined;
+
+  constructor(options: ClusterPilotOptions, row: PilotClusterRow | undefined) {
+    this.#options = options;
+    this.#row = row;
+  }
+
+  get row(): PilotClusterRow | undefined {
+    return this.#row;
+  }
+
+  look({ picture, standing, troubled, mayAct, now }: SizeLook): void {
+    const { cluster, book, control, loads, policies } = this.#options;
+    const row = this.#row;
+    // What rests is not looked at while nothing may be done; what is under way is watched to its end.
+    if (!mayAct && (row === undefined || row.state === 'steady')) return;
+    const outcome = advance(
+      {
+        cluster,
+        row,
+        picture,
+        loads: loads.loads(cluster, now, LOAD_WINDOW_MS),
+        evidence: standing.filter(({ action }) => action === 'scale_out' || action === 'scale_in'),
+        policy: policies.cluster(cluster),
+        modes: { scale_out: control.modeOf(cluster, 'scale_out'), scale_in: control.modeOf(cluster, 'scale_in') },
+        intent: row === undefined || row.intentId === '' ? undefined : book.get(row.intentId),
+        troubled,
+      },
+      now,
+    );
+    this.#apply(outcome, mayAct, now);
+  }
+
+  #apply(outcome: ScaleOutcome, mayAct: boolean, now: number): void {
+    const { cluster, store, journal, book, board, observer, log } = this.#options;
+    const before = this.#row;
+    const { edges, want, settle, note, forget } = outcome;
+    if (outcome.row === before && want === undefined && settle === undefined && note === undefined) return;
+    // A request that may not be made now is made at a later look: the row that counts on it is not taken over.
+    if (want !== undefined && !mayAct) return;
+    let row = outcome.row;
+    store.durably(() => {
+      if (settle !== undefined && before !== undefined && before.intentId !== '') book.settle(before.intentId, settle.to, settle.word);
+      if (want !== undefined) row = this.#request(row, want);
+      for (const { from, to, text, evidence } of edges)
+        journal.write({ cluster, kind: 'edge', from, to, intentId: row.intentId || (before?.intentId ?? ''), text, detail: { evidence } });
+      store.saveCluster(row);
+    });
+    this.#row = row;
+    for (const { from, to, text } of edges) log.info('autopilot_edge', { cluster, from, to, text });
+    if (note !== undefined) board.note({ cluster, broker: undefined, text: note.text, loud: note.loud, at: now });
+    if (forget !== undefined) observer.forget(cluster, forget);
+  }
+
+  #request(row: PilotClusterRow, want: ScaleWant): PilotClusterRow {
+    const { cluster, book, log } = this.#options;
+    const { action, broker, desired, current, incidentId, attempt, reason, evidence } = want;
+    try {
+      const request = { cluster, action, broker, incidentId, attempt, reason, evidence, drill: false };
+      const intent = book.request({ ...request, desiredBrokers: desired, currentBrokers: current });
+      return { ...row, intentId: intent.id };
+    } catch (error) {
+      log.warn('autopilot_intent_not_made', { cluster, action, error: errorText(error) });
+      return row;
+    }
+  }
+}
