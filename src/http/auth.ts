@@ -3,9 +3,19 @@ import { isIP } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
 import { BelfryError } from '../core/errors.ts';
 import { isLoopback } from '../core/loopback.ts';
+import type { Secret } from '../core/secret.ts';
 
-/** What a token may be used for; `operate` includes `read`. */
-export type Scope = 'read' | 'operate';
+/** What a token may be used for; every one includes `read`. */
+export const SCOPES = ['read', 'operate', 'approve', 'executor', 'write'] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+/** A token of the configuration, for one holder and some uses. */
+export interface NamedToken {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly token: Secret;
+}
 
 export interface AccessOptions {
   /** The address Belfry listens on. */
@@ -14,6 +24,8 @@ export interface AccessOptions {
   readonly externalUrl: string | undefined;
   /** Everything may be done with it. */
   readonly token: string;
+  /** Those of the configuration now; read at each request, so that a reload takes one away at once. */
+  readonly tokens?: () => readonly NamedToken[];
 }
 
 /** A new token: 256 random bits. */
@@ -24,12 +36,14 @@ export function newToken(): string {
 /** Who may ask for what. Loopback may read without a token; anything that changes something needs one everywhere. */
 export class Access {
   readonly #tokenHash: Buffer;
+  readonly #tokens: () => readonly NamedToken[];
   readonly #hosts: ReadonlySet<string>;
   readonly #loopback: boolean;
   readonly #externalOrigin: string | undefined;
 
   constructor(options: AccessOptions) {
     this.#tokenHash = hash(options.token);
+    this.#tokens = options.tokens ?? (() => []);
     this.#loopback = isLoopback(options.listenHost);
     const external = options.externalUrl === undefined ? undefined : new URL(options.externalUrl);
     this.#externalOrigin = external?.origin;
@@ -53,19 +67,40 @@ export class Access {
   /** Whether the request has a right to the scope. */
   allows(scope: Scope, headers: IncomingHttpHeaders): boolean {
     if (scope === 'read' && this.#loopback) return true;
-    const given = tokenOf(headers);
-    return given !== undefined && timingSafeEqual(hash(given), this.#tokenHash);
+    return this.#scopesOf(headers)?.has(scope) === true;
   }
 
-  /** Throws `UNAUTHORIZED` where the request has no right to the scope. */
+  /** Throws `UNAUTHORIZED` without a token that is known, `FORBIDDEN` where it has no right to the scope. */
   require(scope: Scope, headers: IncomingHttpHeaders): void {
     if (this.allows(scope, headers)) return;
+    if (this.#scopesOf(headers) !== undefined)
+      throw new BelfryError('FORBIDDEN', `the token ${this.holderOf(headers) ?? ''} has no scope ${scope}`);
     throw new BelfryError(
       'UNAUTHORIZED',
       tokenOf(headers) === undefined
         ? 'needs the header Authorization: Bearer TOKEN (the token is in the file "token" of the data folder)'
         : 'wrong token',
     );
+  }
+
+  /** The name of the configured token that was sent; undefined for the one of the data folder, or none. */
+  holderOf(headers: IncomingHttpHeaders): string | undefined {
+    const given = tokenOf(headers);
+    return given === undefined ? undefined : this.#named(given)?.name;
+  }
+
+  /** Undefined without a token that is known. */
+  #scopesOf(headers: IncomingHttpHeaders): ReadonlySet<Scope> | undefined {
+    const given = tokenOf(headers);
+    if (given === undefined) return undefined;
+    if (timingSafeEqual(hash(given), this.#tokenHash)) return new Set(SCOPES);
+    const named = this.#named(given);
+    return named === undefined ? undefined : new Set<Scope>(['read', ...named.scopes]);
+  }
+
+  #named(given: string): NamedToken | undefined {
+    const givenHash = hash(given);
+    return this.#tokens().find(({ token }) => timingSafeEqual(givenHash, hash(token.reveal())));
   }
 
   #isOurs(host: string): boolean {

@@ -1,6 +1,7 @@
 import type { Labels } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { WrittenFamily } from '../formats/write-exposition.ts';
+import type { AutopilotPort } from './autopilot-ports.ts';
 import type { CatalogPort, RemoteWritePort } from './prometheus-ports.ts';
 
 /** What the HTTP room reads of the others; `app.ts` plugs the rooms in. Times are milliseconds of Belfry time. */
@@ -12,6 +13,8 @@ export interface HttpPorts {
   readonly remoteWrite: RemoteWritePort;
   readonly rules: RulesPort;
   readonly operations: OperationsPort;
+  /** Left out where there is no auto-pilot: its routes are then not there. */
+  readonly autopilot?: AutopilotPort;
 }
 
 export interface HealthPort {

@@ -5,8 +5,9 @@ import { BelfryError, errorText } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
-import { Access } from './auth.ts';
+import { Access, type NamedToken } from './auth.ts';
 import type { HttpPorts } from './ports.ts';
+import { autopilotRoutes } from './routes/autopilot.ts';
 import { belfryRoutes } from './routes/belfry.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { prometheusDataRoutes } from './routes/prometheus-data.ts';
@@ -24,6 +25,8 @@ export interface HttpServerOptions {
   readonly externalUrl: string | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly token: string;
+  /** Further tokens with fewer rights, as configured now. */
+  readonly tokens?: () => readonly NamedToken[];
   readonly ports: HttpPorts;
   /** Of the installation's docs/runbooks. */
   readonly runbookFolder: string;
@@ -72,7 +75,8 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply, options.log),
     https: options.tls ?? null,
   }) as unknown as FastifyInstance;
-  const access = new Access({ listenHost: options.listen.host, externalUrl: options.externalUrl, token: options.token });
+  const { listen, externalUrl, token, tokens = () => [] } = options;
+  const access = new Access({ listenHost: listen.host, externalUrl, token, tokens });
   const requests = options.meter.histogram(
     'belfry_http_request_duration_seconds',
     'Time to answer a request.',
@@ -108,6 +112,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   remoteWriteRoutes(context);
   belfryRoutes(context);
   runbookRoutes(context);
+  if (options.ports.autopilot !== undefined) autopilotRoutes({ ...context, autopilot: options.ports.autopilot, clock: options.clock });
   return server;
 }
 

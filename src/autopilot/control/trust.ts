@@ -120,7 +120,9 @@ export class Trust {
       {
         name: 'healed',
         met: healedRatio < HEALED_RATIO_MAX,
-        sentence: `${real.healed} of ${judged} incidents healed by themselves first (${percent(healedRatio)}); fewer than ${percent(HEALED_RATIO_MAX)} may`,
+        sentence:
+          `${real.healed} of ${judged} incidents healed by themselves first (${percent(healedRatio)}); ` +
+          `fewer than ${percent(HEALED_RATIO_MAX)} may`,
       },
       this.#dryRunCondition(now),
       this.#haltCondition(now),

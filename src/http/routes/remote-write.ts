@@ -18,7 +18,7 @@ export function remoteWriteRoutes({ server, access, ports }: RouteContext): void
     scope.post('/api/v1/write', {
       // Before the body is read: without a token nobody makes Belfry take one in.
       onRequest: async ({ headers }) => {
-        access.require('operate', headers);
+        access.require('write', headers);
         refuseOtherProtocols(headers['content-type'], headers['content-encoding']);
       },
       handler: async ({ body }, reply) => {
