@@ -60,6 +60,8 @@ export interface LoadReader {
 export interface IntentPublisher {
   /** Such as `kafka`, `webhook`. */
   readonly name: string;
+  /** The watched cluster that it needs itself; undefined where it needs none. */
+  readonly cluster?: string | undefined;
   publish(intent: Intent): Promise<void>;
   close(): Promise<void>;
 }

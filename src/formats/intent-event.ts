@@ -219,7 +219,7 @@ function eventType(action: Action): string {
   return `belfry.intent.${action}.v1`;
 }
 
-/** Percent-encodes what HTTP header values of the CloudEvents binding may not hold: quotes, per cent, spaces, and all but printable ASCII. */
+/** Percent-encodes what the HTTP binding keeps out of headers: quotes, per cent, spaces, and all but printable ASCII. */
 function headerText(value: string): string {
   return value.replaceAll(/[^\u0021\u0023\u0024\u0026-\u007e]/gu, (char) => encodeURIComponent(char.isWellFormed() ? char : '\ufffd'));
 }

@@ -3,7 +3,10 @@ import type { IntentStore } from './intent-ledger.ts';
 
 const SETTING = 'fencing_token';
 
-/** Tokens rise by one with every lease, over restarts too; one that was given out is never given again, even when its lease was not granted in the end. */
+/**
+ * Tokens rise by one with every lease, over restarts too; one that was given out is never given again, even when its lease
+ * was not granted in the end.
+ */
 export class FencingTokens {
   readonly #store: Pick<IntentStore, 'setting' | 'saveSetting'>;
   #last = 0;
