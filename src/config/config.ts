@@ -1,5 +1,7 @@
+import type { AutopilotSettings, ClusterAutopilotSettings } from '../autopilot/schema.ts';
 import type { Secret } from '../core/secret.ts';
 import type { ReceiverOptions, SmtpOptions, SlackOptions } from '../notifiers/schema.ts';
+import type { MaintenanceEntry } from '../timeintervals/maintenance.ts';
 
 export interface HostPort {
   readonly host: string;
@@ -25,6 +27,42 @@ export interface BelfryConfig {
   readonly defaultOwner: string | undefined;
   readonly slack: SlackOptions | undefined;
   readonly smtp: SmtpOptions | undefined;
+  readonly autopilot: AutopilotConfig;
+  readonly maintenance: readonly MaintenanceEntry[];
+}
+
+/** Only what the file sets; the policies have their own defaults. */
+export interface AutopilotConfig {
+  /** For all clusters. */
+  readonly settings: AutopilotSettings;
+  /** By cluster, what goes over it; apart from `clusters`, so that a new mode disturbs no connection. */
+  readonly clusters: ReadonlyMap<string, ClusterAutopilotSettings>;
+  /** Signs intents and acks; undefined: the key in the data folder. */
+  readonly signingKey: Secret | undefined;
+  readonly publish: {
+    readonly kafka: IntentTopicConfig | undefined;
+    readonly webhook: { readonly url: Secret; readonly secret: Secret | undefined } | undefined;
+  };
+}
+
+/** Where intents are published to Kafka. */
+export interface IntentTopicConfig {
+  /** The one of `clusters:` that it is; undefined for brokers of its own. */
+  readonly cluster: string | undefined;
+  readonly brokers: readonly HostPort[];
+  readonly tls: TlsConfig | undefined;
+  readonly sasl: SaslConfig | undefined;
+  readonly topic: string;
+  readonly acksTopic: string;
+}
+
+export const TOKEN_SCOPES = ['read', 'operate', 'approve', 'executor'] as const;
+
+/** A token of the API beside the one in the data folder. */
+export interface TokenConfig {
+  readonly name: string;
+  readonly scopes: readonly (typeof TOKEN_SCOPES)[number][];
+  readonly token: Secret;
 }
 
 export interface HttpConfig {
@@ -32,6 +70,7 @@ export interface HttpConfig {
   readonly externalUrl: string | undefined;
   readonly insecure: boolean;
   readonly tls: { readonly cert: string; readonly key: Secret } | undefined;
+  readonly tokens: readonly TokenConfig[];
 }
 
 /** Every threshold that applies, by name, and whether it is the cluster's own, the file's or the default. */

@@ -3,16 +3,9 @@ import { BelfryError } from '../core/errors.ts';
 import { isLoopback } from '../core/loopback.ts';
 import { compileRegex } from '../core/regex.ts';
 import type { Secret } from '../core/secret.ts';
-import type {
-  AppliedThresholds,
-  BelfryConfig,
-  ClusterConfig,
-  ExporterConfig,
-  HostPort,
-  HttpConfig,
-  SaslConfig,
-  TlsConfig,
-} from './config.ts';
+import type { AppliedThresholds, BelfryConfig, ClusterConfig, ExporterConfig, HostPort, HttpConfig } from './config.ts';
+import { resolveSasl, resolveTls } from './connection.ts';
+import { resolveAutopilot, resolveMaintenance, resolveTokens } from './resolve-autopilot.ts';
 import type { ConfigPath } from './problems.ts';
 import { resolveReceivers } from './receivers.ts';
 import { type ClusterFile, type ConfigFile, DEFAULT_THRESHOLDS } from './schema.ts';
@@ -28,6 +21,7 @@ type Resolved = Omit<BelfryConfig, 'file' | 'hash' | 'ruleFiles'>;
 /** From the file's shape to the process's: names looked up, files and secrets read, cross-checks made. Problems are reported. */
 export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolved {
   checkNames(file, context);
+  const clusters = file.clusters.map((cluster, index) => resolveCluster(file, cluster, ['clusters', index], context));
   return {
     evaluationIntervalMs: file.evaluation_interval,
     storage: {
@@ -38,9 +32,11 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
     http: resolveHttp(file, context),
     host: { collect: file.host.collect, cluster: file.host.cluster, intervalMs: file.host.interval },
     thresholds: thresholdsOf(file.thresholds, {}),
-    clusters: file.clusters.map((cluster, index) => resolveCluster(file, cluster, ['clusters', index], context)),
+    clusters,
     defaultOwner: file.default_owner,
     ...resolveReceivers(file, context),
+    autopilot: resolveAutopilot(file, clusters, context),
+    maintenance: resolveMaintenance(file, context),
   };
 }
 
@@ -99,6 +95,7 @@ function resolveHttp(file: ConfigFile, { source, report }: ResolveContext): Http
     externalUrl: file.http.external_url?.replace(/\/+$/, ''),
     insecure: file.http.insecure,
     tls: cert === undefined || key === undefined ? undefined : { cert, key },
+    tokens: resolveTokens(file, { source, report }),
   };
 }
 
@@ -153,25 +150,6 @@ function thresholdsOf(ofFile: Thresholds, ofCluster: Thresholds): AppliedThresho
     else all.set(name, { value, from: 'default' });
   }
   return all;
-}
-
-function resolveTls(tls: NonNullable<ClusterFile['tls']>, path: ConfigPath, { source, report }: ResolveContext): TlsConfig {
-  if ((tls.cert_file === undefined) !== (tls.key_file === undefined)) report(path, 'cert_file and key_file go together', true);
-  return {
-    ca: source.text(tls.ca_file, [...path, 'ca_file']),
-    cert: source.text(tls.cert_file, [...path, 'cert_file']),
-    key: source.secret({ key_file: tls.key_file }, 'key', path),
-    serverName: tls.server_name,
-    rejectUnauthorized: !tls.insecure_skip_verify,
-  };
-}
-
-const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
-
-function resolveSasl(sasl: NonNullable<ClusterFile['sasl']>, path: ConfigPath, { source }: ResolveContext): SaslConfig | undefined {
-  const password = source.secret(sasl, 'password', path, { required: true });
-  if (password === undefined) return undefined;
-  return { mechanism: MECHANISMS[sasl.mechanism], username: sasl.username, password };
 }
 
 function resolveExporter(exporter: ClusterFile['exporters'][number], path: ConfigPath, context: ResolveContext): ExporterConfig {

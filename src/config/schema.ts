@@ -1,6 +1,10 @@
 import { z } from 'zod';
+import { autopilotSchema, clusterAutopilotSchema } from '../autopilot/schema.ts';
 import { byteSize, duration, hostPort, listenAddress, notInThisVersion, secretFields, strict } from '../core/schema-parts.ts';
-import { emailSchema, ownerSchema, slackSchema } from '../notifiers/schema.ts';
+import { BelfryError } from '../core/errors.ts';
+import { emailSchema, isTimeZone, ownerSchema, slackSchema } from '../notifiers/schema.ts';
+import { MAINTENANCE_MAX_MS, parseSchedule } from '../timeintervals/maintenance.ts';
+import { TOKEN_SCOPES } from './config.ts';
 
 const name = z
   .string()
@@ -103,6 +107,31 @@ const clusterSchema = strict({
   consumer_groups: strict({ include: z.string().optional(), exclude: z.string().optional(), alert: z.string().optional() }).optional(),
   liveness: livenessSchema.default({}),
   cadence: cadenceSchema.default({}),
+  autopilot: clusterAutopilotSchema.prefault({}),
+});
+
+const schedule = z.string({ error: 'expected the five fields of cron' }).transform((text, context) => {
+  try {
+    return parseSchedule(text);
+  } catch (error) {
+    if (!(error instanceof BelfryError)) throw error;
+    context.addIssue({ code: 'custom', message: error.message });
+    return z.NEVER;
+  }
+});
+
+const maintenanceSchema = strict({
+  cluster: z.union([z.literal('*'), name]),
+  schedule,
+  for: duration({ minMs: 60_000 }).refine((forMs) => forMs <= MAINTENANCE_MAX_MS, 'must be at most 7d'),
+  timezone: z.string().refine(isTimeZone, 'expected a time zone such as Europe/Berlin').default('UTC'),
+  name: z.string().min(1).max(100).default('maintenance'),
+});
+
+const tokenSchema = strict({
+  name,
+  scopes: z.array(z.enum(TOKEN_SCOPES, { error: `expected ${TOKEN_SCOPES.join(', ')}` })).min(1),
+  ...secretFields('token'),
 });
 
 /** `belfry.yaml`, whole. Durations come out in milliseconds, sizes in bytes, addresses as host and port. */
@@ -119,6 +148,7 @@ export const configFileSchema = strict({
     external_url: z.string().refine(isPlainHttpUrl, 'expected an http or https address without user, query and fragment').optional(),
     insecure: z.boolean().default(false),
     tls: strict({ cert_file: filePath, key_file: filePath }).optional(),
+    tokens: z.array(tokenSchema).max(1000).default([]),
   }).prefault({}),
   host: strict({
     collect: z.boolean().default(true),
@@ -134,8 +164,8 @@ export const configFileSchema = strict({
   watch: notInThisVersion(),
   peers: notInThisVersion(),
   heartbeat: notInThisVersion(),
-  autopilot: notInThisVersion(),
-  maintenance: notInThisVersion(),
+  autopilot: autopilotSchema({ tls: tlsSchema, sasl: saslSchema }).prefault({}),
+  maintenance: z.array(maintenanceSchema).max(1000).default([]),
   route: notInThisVersion(),
   receivers: notInThisVersion(),
   inhibit_rules: notInThisVersion(),

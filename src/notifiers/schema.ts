@@ -160,7 +160,8 @@ export function mailAddressOf(text: string): string | undefined {
   return ADDRESS.test(bare) ? bare : undefined;
 }
 
-function isTimeZone(text: string): boolean {
+/** Whether it is the name of a time zone. */
+export function isTimeZone(text: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== '';
   } catch (error) {

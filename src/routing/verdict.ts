@@ -17,7 +17,10 @@ export const DEFAULT_MAIL_INTERVAL_MS = 5 * 60_000;
 
 const DEFAULT_POLICY: IntegrationPolicy = { edits: true, loudIntervalMs: 0 };
 
-/** Mail is sent on first, worse, resolved, repeat and notes, at most once in its interval a group, but a resolve and a loud note at once. */
+/**
+ * Mail is sent on first, worse, resolved, repeat and notes, at most once in its interval a group, but a resolve and a
+ * loud note at once.
+ */
 export function policyOf(integration: string, mailIntervalMs: number = DEFAULT_MAIL_INTERVAL_MS): IntegrationPolicy {
   return integration === 'email' ? { edits: false, loudIntervalMs: mailIntervalMs } : DEFAULT_POLICY;
 }

@@ -1,0 +1,25 @@
+import type { SaslConfig, TlsConfig } from './config.ts';
+import type { ConfigPath } from './problems.ts';
+import type { ResolveContext } from './resolve.ts';
+import type { ClusterFile } from './schema.ts';
+
+/** The files that `tls:` names, read. */
+export function resolveTls(tls: NonNullable<ClusterFile['tls']>, path: ConfigPath, { source, report }: ResolveContext): TlsConfig {
+  if ((tls.cert_file === undefined) !== (tls.key_file === undefined)) report(path, 'cert_file and key_file go together', true);
+  return {
+    ca: source.text(tls.ca_file, [...path, 'ca_file']),
+    cert: source.text(tls.cert_file, [...path, 'cert_file']),
+    key: source.secret({ key_file: tls.key_file }, 'key', path),
+    serverName: tls.server_name,
+    rejectUnauthorized: !tls.insecure_skip_verify,
+  };
+}
+
+const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
+
+/** Undefined, and a problem, where there is no password. */
+export function resolveSasl(sasl: NonNullable<ClusterFile['sasl']>, path: ConfigPath, { source }: ResolveContext): SaslConfig | undefined {
+  const password = source.secret(sasl, 'password', path, { required: true });
+  if (password === undefined) return undefined;
+  return { mechanism: MECHANISMS[sasl.mechanism], username: sasl.username, password };
+}
