@@ -215,13 +215,13 @@ export class RebalanceRun {
 
   async #alter(assignments: readonly ReplicaAssignment[]): Promise<void> {
     const refusals = await this.#options.act.ofAny((any) => any.alterReassignments(assignments, REQUEST_TIMEOUT_MS));
-    for (const { errorCode, message, ...row } of refusals) {
-      // A topic that was deleted meanwhile, or a move that has ended by itself, is nothing to do any more.
-      if (errorCode === KAFKA_ERROR.unknownTopicOrPartition || errorCode === KAFKA_ERROR.noReassignmentInProgress) continue;
-      this.#inFlight.delete(nameOf(row));
-      const code = errorCode === KAFKA_ERROR.clusterAuthorizationFailed ? 'KAFKA_PERMISSION_MISSING' : 'KAFKA_REFUSED';
-      throw new BelfryError(code, `${nameOf(row)} cannot be moved: ${message || kafkaErrorName(errorCode)}`);
-    }
+    // A topic that was deleted meanwhile, or a move that has ended by itself, is nothing to do any more.
+    const nothingToDo: readonly number[] = [KAFKA_ERROR.unknownTopicOrPartition, KAFKA_ERROR.noReassignmentInProgress];
+    const [first] = refusals.filter(({ errorCode }) => !nothingToDo.includes(errorCode));
+    if (first === undefined) return;
+    for (const row of refusals) this.#inFlight.delete(nameOf(row));
+    const code = first.errorCode === KAFKA_ERROR.clusterAuthorizationFailed ? 'KAFKA_PERMISSION_MISSING' : 'KAFKA_REFUSED';
+    throw new BelfryError(code, `${nameOf(first)} cannot be moved: ${first.message || kafkaErrorName(first.errorCode)}`);
   }
 
   /**
@@ -231,8 +231,7 @@ export class RebalanceRun {
   async #letGo(): Promise<string> {
     const words: string[] = [];
     try {
-      if (this.#inFlight.size > 0)
-        this.#settle(await this.#options.read.ofAny((any) => any.listPartitionReassignments(REQUEST_TIMEOUT_MS)));
+      if (this.#inFlight.size > 0) await this.#forgetEnded();
       if (this.#options.signal.aborted && this.#options.onAbort === 'cancel') await this.#cancel();
       if (this.#inFlight.size === 0) await this.#throttle.remove();
     } catch (error) {
@@ -241,6 +240,14 @@ export class RebalanceRun {
     if (this.#inFlight.size > 0) words.push(`${this.#inFlight.size} running moves go on by themselves`);
     if (this.#throttle.isSet) words.push('their throttle stays on until the next run');
     return words.join(', ');
+  }
+
+  async #forgetEnded(): Promise<void> {
+    const running = await this.#options.read.ofAny((any) => any.listPartitionReassignments(REQUEST_TIMEOUT_MS));
+    // After a failure it is not known whether what does not run any more has ever begun.
+    if (this.#options.signal.aborted) this.#settle(running);
+    const names = new Set(running.map(nameOf));
+    for (const name of this.#inFlight.keys()) if (!names.has(name)) this.#inFlight.delete(name);
   }
 
   async #cancel(): Promise<void> {

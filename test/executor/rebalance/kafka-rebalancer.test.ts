@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { SystemClock } from '../../../src/core/clock.ts';
-import { BelfryError } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import type { RebalanceProgress, RebalanceRequest } from '../../../src/executor/ports.ts';
 import { KafkaRebalancer, type KafkaRebalancerOptions } from '../../../src/executor/rebalance/kafka-rebalancer.ts';
@@ -171,7 +170,3 @@ for (const version of [OLDEST_KAFKA, NEWEST_KAFKA]) {
     version,
   );
 }
-
-it('tells a stop from a failure', () => {
-  expect(new BelfryError('STOPPING', '').retryable).toBe(true);
-});
