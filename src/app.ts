@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createAutopilot, type AutopilotApp } from './app/autopilot-parts.ts';
+import { autopilotSentence } from './app/autopilot-sentence.ts';
 import { ClusterWatch } from './app/cluster-watch.ts';
 import { createHttpPorts } from './app/http-ports.ts';
 import { loadRules } from './app/load-rules.ts';
@@ -11,6 +13,7 @@ import { ConfigSeries } from './collectors/own/config-series.ts';
 import { OwnCollector } from './collectors/own/own-collector.ts';
 import { Scheduler } from './collectors/scheduler.ts';
 import type { BelfryConfig } from './config/config.ts';
+import type { Alert } from './core/alert.ts';
 import type { StartableClock } from './core/clock.ts';
 import { BelfryError, errorText } from './core/errors.ts';
 import { Lifecycle } from './core/lifecycle.ts';
@@ -113,6 +116,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     outbox,
     owners,
     mailIntervalMs: () => config.smtp?.minIntervalMs ?? DEFAULT_MAIL_INTERVAL_MS,
+    autopilotOf: (cluster, broker) => autopilotSentence(autopilot.pilot, cluster, broker),
     clock,
     log,
     meter,
@@ -121,15 +125,32 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     onDelivered: (message) => routing.onDelivered(message),
     onGiveUp: (message, reason, told) => routing.onGiveUp(message, reason, told),
   });
+  const watches = new Map<string, ClusterWatch>();
+  const autopilot: AutopilotApp = createAutopilot({
+    config: () => config,
+    stateDb,
+    querier: samples.reader,
+    watches,
+    board: routing,
+    clock,
+    log,
+    meter,
+  });
+  const sink = {
+    receive: (alerts: readonly Alert[], ts: number): void => {
+      // People are told first: what the auto-pilot says of an alert belongs into its incident.
+      routing.receive(alerts, ts);
+      autopilot.pilot.receive(alerts, ts);
+    },
+  };
   const rules = new RuleEngine(
-    { querier: samples.reader, writer: samples.writer, state: new AlertStore(stateDb), sink: routing, clock, logger: log, meter },
+    { querier: samples.reader, writer: samples.writer, state: new AlertStore(stateDb), sink, clock, logger: log, meter },
     { externalUrl: config.http.externalUrl ?? '' },
   );
   rules.replace(ruleSet);
 
   const scheduler = new Scheduler({ clock, log, meter });
   const configSeries = new ConfigSeries({ writer: samples.writer, intervalMs: OWN_INTERVAL_MS });
-  const watches = new Map<string, ClusterWatch>();
   const watch = (cluster: BelfryConfig['clusters'][number]): void => {
     const made = new ClusterWatch(cluster, {
       clock,
@@ -140,6 +161,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       writer: samples.writer,
       wake: (wake) => rules.wake(wake),
       removed: (isGone) => rules.targetRemoved(isGone),
+      onVerdict: (name) => autopilot.pilot.lookNow(name),
     });
     watches.set(cluster.name, made);
     made.start();
@@ -168,6 +190,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     hashGauge.remove({ hash: config.hash });
     hashGauge.set(1, { hash: next.hash });
     config = next;
+    autopilot.reload();
     oldNotifiers.close();
   };
   let reloading: Promise<readonly string[]> = Promise.resolve([]);
@@ -236,6 +259,8 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   rules.start();
   rules.targetRemoved((labels) => left.has(labels.get('cluster')));
   lifecycle.onStop('rules', () => rules.stop());
+  autopilot.start();
+  lifecycle.onStop('autopilot', () => autopilot.stop());
   lifecycle.onStop('cluster watches', async () => {
     await Promise.all([...watches.values()].map((made) => made.stop()));
   });

@@ -196,6 +196,11 @@ export class Cluster implements AsyncDisposable {
     await this.#node(id).removeData();
   }
 
+  /** Gives a broker that is down a disk which belongs to another cluster: it ends whenever it is started. */
+  async spoilData(id: number): Promise<void> {
+    await this.#node(id).spoilData();
+  }
+
   /** Connection options for a user of this cluster: what to hand to a Kafka client. With `tls` alone any other user is `CN=belfry`. */
   async clientSecurity(user: string = ADMIN, mechanism: SaslMechanism = 'PLAIN'): Promise<ConnectionSecurity> {
     const security: ConnectionSecurity = {};

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { spawnGuarded } from './guarded-process.ts';
 import type { GuardedProcess } from './guarded-process.ts';
@@ -124,6 +124,14 @@ export class KafkaNode {
     if (this.running) throw new Error(`testbed: node ${this.spec.id} is running: stop it before its data are removed`);
     if (this.#disk === undefined) await rm(this.dataDir, { recursive: true, force: true });
     else await this.#disk.clear();
+  }
+
+  /** Puts a disk of another cluster in its place. */
+  async spoilData(): Promise<void> {
+    await this.removeData();
+    await mkdir(this.dataDir, { recursive: true });
+    const { spec } = this.#options;
+    await writeFile(path.join(this.dataDir, 'meta.properties'), `version=1\nnode.id=${spec.id}\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA\n`);
   }
 
   /** The last lines of its log: what a failed start is explained by. */

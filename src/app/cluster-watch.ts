@@ -31,6 +31,8 @@ export interface ClusterWatchParts {
   readonly scheduler: Scheduler;
   readonly expectedBrokers: ExpectedBrokersStore;
   readonly wake: (wake: Wake) => void;
+  /** Told of each finding about a broker, after it is known everywhere. */
+  readonly onVerdict: (cluster: string) => void;
   /** Alerts about what has left for good end. */
   readonly removed: (isGone: (labels: Labels) => boolean) => void;
 }
@@ -84,7 +86,10 @@ export class ClusterWatch {
       inStopGrace: () => this.liveness.stopGraceIds,
     });
     // What a verdict means for partitions is worth knowing sooner than at the next regular look.
-    this.liveness.onVerdict(({ broker, verdict }) => this.#kafka.lookNow(isDown(verdict) ? { brokerId: broker } : {}));
+    this.liveness.onVerdict(({ broker, verdict }) => {
+      this.#kafka.lookNow(isDown(verdict) ? { brokerId: broker } : {});
+      parts.onVerdict(config.name);
+    });
     this.#exporters = config.exporters.flatMap((exporter) => targetsOf(config, exporter, { ...parts, writer }));
   }
 
