@@ -38,7 +38,8 @@ export function advance(row: PilotBrokerRow, facts: BrokerFacts, now: number, po
   for (let edges = 0; edges < EDGES_MAX; edges++) {
     const before = step.row.state;
     if (!retired(step)) HANDLERS[before](step);
-    if (step.row.state === before || step.want !== undefined) break;
+    // A spell that is over is over: what begins anew begins at another look.
+    if (step.row.state === before || step.row.state === 'healthy' || step.want !== undefined) break;
   }
   return step.result();
 }
@@ -83,7 +84,7 @@ function healthy(step: BrokerStep): void {
     });
     return;
   }
-  if (self?.up === undefined || isWhole(step)) return;
+  if (self?.up === undefined || !self.expected || isWhole(step)) return;
   if (evidence.length === 0 && (proof === undefined || othersTroubled.length === 0)) return;
   const [first] = evidence;
   step.to('suspect', first === undefined ? `${step.name} is down` : `the alert ${first.rule} stands against ${step.name}`, {

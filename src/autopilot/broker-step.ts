@@ -1,6 +1,6 @@
 import { type EvidenceSample, isEnded } from '../core/autopilot.ts';
 import type { PilotBrokerRow } from '../core/autopilot-state.ts';
-import type { Advance, BrokerFacts, Edge, Outcome } from './broker-facts.ts';
+import { type Advance, type BrokerFacts, type Edge, healthyRow, type Outcome } from './broker-facts.ts';
 import { underReplicated } from './picture.ts';
 import type { RepairPolicy } from './policy.ts';
 import { samplesOf } from './verification.ts';
@@ -48,7 +48,8 @@ export class BrokerStep {
 
   /** Back to normal: nothing of this spell is kept. */
   toHealthy(text: string): void {
-    this.to('healthy', text, { intentId: '', verifying: '', note: '' });
+    this.to('healthy', text);
+    this.row = healthyRow(this.row.cluster, this.row.brokerId, this.now);
   }
 
   /** A person is needed: nothing more is done by the machine. */

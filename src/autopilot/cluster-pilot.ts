@@ -223,6 +223,8 @@ export class ClusterPilot {
         outcomes.add(1, { cluster, action, outcome });
       }
       if (step.demote !== undefined) control.demote(cluster, step.demote.action, step.demote.why);
+      // In the same transaction: an old broker that is still expected would be repaired again.
+      if (step.forget) observer.forget(cluster, row.brokerId);
       if (row.state === 'healthy') store.deleteBroker(cluster, row.brokerId);
       else store.saveBroker(row);
     });
@@ -230,7 +232,6 @@ export class ClusterPilot {
     else this.#rows.set(row.brokerId, row);
     for (const { from, to, text } of step.edges) log.info('autopilot_edge', { cluster, broker: row.brokerId, from, to, text });
     for (const { text, loud } of step.notes) this.#note(row.brokerId, text, loud, now);
-    if (step.forget) observer.forget(cluster, row.brokerId);
     if (
       step.edges.some(({ from, to }) => to === 'unhealthy' && from === 'suspect') &&
       now - this.#options.startedAt >= policies.fleet().startGraceMs

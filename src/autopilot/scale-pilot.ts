@@ -66,12 +66,12 @@ export class ScalePilot {
       if (want !== undefined) row = this.#request(row, want);
       for (const { from, to, text, evidence } of edges)
         journal.write({ cluster, kind: 'edge', from, to, intentId: row.intentId || (before?.intentId ?? ''), text, detail: { evidence } });
+      if (forget !== undefined) observer.forget(cluster, forget);
       store.saveCluster(row);
     });
     this.#row = row;
     for (const { from, to, text } of edges) log.info('autopilot_edge', { cluster, from, to, text });
     if (note !== undefined) board.note({ cluster, broker: undefined, text: note.text, loud: note.loud, at: now });
-    if (forget !== undefined) observer.forget(cluster, forget);
   }
 
   #request(row: PilotClusterRow, want: ScaleWant): PilotClusterRow {

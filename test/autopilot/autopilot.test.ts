@@ -35,3 +35,414 @@ describe('one crash, mended', () => {
     await rig.pilot.stop();
   });
 });
+
+describe('what ends an unhealthy spell without an act', () => {
+  it('healing by itself: the intent is cancelled and the report is told', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    rig.cluster.inSync(2);
+    await rig.clock.advance(2000);
+    expect(rig.stateOf(2)).toBe('healthy');
+    expect(rig.intents()).toEqual(['repair 1 cancelled']);
+    expect(rig.outcomes()).toEqual(['repair healed']);
+  });
+
+  it('healing before the first act is due leaves no intent', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.clock.advance(30_000);
+    rig.cluster.inSync(2);
+    rig.resolves(2);
+    await rig.clock.advance(10 * MINUTE);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['healthy', []]);
+  });
+
+  it.each(['no_data', 'rule_removed', 'recovered'] as const)('an alert that ends for the reason %s disarms', async (reason) => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    rig.resolves(2, reason);
+    await rig.clock.advance(5000);
+    expect(rig.stateOf(2)).toBe('suspect');
+    expect(rig.intents()).toEqual(['repair 1 cancelled']);
+  });
+
+  it('a stop that turns out to have been orderly: the would-be act was wrong', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    rig.cluster.set(2, { verdict: 'stopped', inStopGrace: true });
+    await rig.clock.advance(2000);
+    expect([rig.stateOf(2), rig.outcomes()]).toEqual(['suspect', ['repair wrong']]);
+  });
+});
+
+describe('what never leads to an act', () => {
+  it.each([
+    ['a refused login', { verdict: 'auth', registered: false }],
+    ['an unreachable broker that the cluster counts on', { verdict: 'unreachable', registered: true }],
+    ['a hung broker that the cluster counts on', { verdict: 'not_answering', registered: true }],
+    ['a suspicion', { verdict: 'suspect', registered: true }],
+    ['an orderly stop within its grace', { verdict: 'stopped', inStopGrace: true }],
+    ['a broker of which nothing was heard yet', { up: undefined, verdict: undefined }],
+  ])('%s', async (_, change) => {
+    const rig = await new Rig().started();
+    rig.cluster.kill(2);
+    rig.cluster.set(2, change);
+    rig.fires(2);
+    await rig.clock.advance(60 * MINUTE);
+    expect(rig.intents()).toEqual([]);
+    expect(rig.edges().filter((edge) => edge.includes('unhealthy'))).toEqual([]);
+  });
+
+  it('our own evidence without a rule', async () => {
+    const rig = await new Rig().started();
+    rig.cluster.kill(2);
+    await rig.clock.advance(60 * MINUTE);
+    expect([rig.intents(), rig.edges()]).toEqual([[], []]);
+  });
+
+  it('a blind picture: nothing moves, and no time runs out', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    await rig.lease();
+    await rig.clock.advance(2 * MINUTE);
+    expect(rig.stateOf(2)).toBe('verifying');
+    rig.cluster.blind = 'no answer';
+    await rig.clock.advance(300 * MINUTE);
+    expect(rig.stateOf(2)).toBe('verifying');
+    rig.cluster.blind = undefined;
+    await rig.clock.advance(9 * MINUTE);
+    expect(rig.stateOf(2)).toBe('verifying');
+    rig.cluster.inSync(2);
+    await rig.clock.advance(2000);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['healthy', ['repair 1 succeeded']]);
+  });
+
+  it.each([
+    ['another cluster under this name', (rig: Rig) => void (rig.cluster.clusterIdChanged = true)],
+    ['a halt', (rig: Rig) => rig.pilot.control.halt('kim', 'moving house')],
+    ['a disk that takes no writes', (rig: Rig) => rig.store.breakDisk()],
+    ['a mode that is off', (rig: Rig) => void rig],
+  ])('%s', async (what, set) => {
+    const rig = await new Rig(what.includes('mode') ? { modes: { repair: 'off' } } : {}).started();
+    set(rig);
+    rig.crash(2);
+    await rig.clock.advance(120 * MINUTE);
+    expect(rig.intents()).toEqual([]);
+  });
+
+  it('the grace after a start', async () => {
+    const rig = new Rig();
+    rig.pilot.start();
+    rig.crash(2);
+    await rig.clock.advance(4 * MINUTE);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['unhealthy', []]);
+    await rig.openIntent(2 * MINUTE);
+  });
+});
+
+describe('two brokers in trouble', () => {
+  it('a person is asked for both, what nobody leased is cancelled, nothing is done', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    rig.crash(3);
+    await rig.clock.advance(120 * MINUTE);
+    expect([rig.stateOf(2), rig.stateOf(3)]).toEqual(['needs_human', 'needs_human']);
+    expect(rig.intents()).toEqual(['repair 1 cancelled']);
+    expect(rig.notes.filter(({ loud }) => loud).map(({ broker }) => broker)).toEqual([2]);
+  });
+
+  it('one that becomes whole by itself is healthy again, the other one still needs a person, who may reset it', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    rig.crash(3);
+    rig.cluster.inSync(3);
+    rig.resolves(3);
+    await rig.clock.advance(60 * MINUTE);
+    expect([rig.stateOf(2), rig.stateOf(3), rig.intents()]).toEqual(['needs_human', 'healthy', []]);
+    rig.pilot.reset('orders-dal', 2, 'kim');
+    expect(rig.stateOf(2)).toBe('unhealthy');
+    await rig.openIntent(5 * MINUTE);
+  });
+
+  it('a rolling stop beside it is none', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    rig.cluster.kill(3, 'stopped');
+    rig.cluster.set(3, { inStopGrace: true });
+    await rig.clock.advance(5000);
+    expect([rig.stateOf(2), rig.stateOf(3)]).toEqual(['unhealthy', 'healthy']);
+  });
+
+  it('an act under way is watched to its end', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    await rig.lease();
+    rig.crash(3);
+    await rig.clock.advance(2000);
+    expect([rig.stateOf(2), rig.stateOf(3)]).toEqual(['repairing', 'needs_human']);
+  });
+});
+
+describe('an executor', () => {
+  it('that dies in mid-repair: its lease runs out, it is observed, and the broker may come back all the same', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    await rig.lease();
+    await rig.clock.advance(61_000);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['verifying', ['repair 1 unknown']]);
+    rig.cluster.inSync(2);
+    await rig.clock.advance(2000);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['healthy', ['repair 1 succeeded']]);
+  });
+
+  it('that dies and leaves the broker dead: failed only after the window, then asked again by the back-off', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    await rig.lease();
+    await rig.until('failed', () => rig.intents()[0] === 'repair 1 failed', 12 * MINUTE);
+    expect(rig.stateOf(2)).toBe('unhealthy');
+    expect(rig.pilot.control.modeOf('orders-dal', 'repair')).toBe('approve');
+    await rig.until('asked again', () => rig.intents().includes('repair 2 awaiting_approval'), 17 * MINUTE);
+  });
+
+  it('whose failure is confirmed by our own look has failed at once', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'failed', text: 'no such unit' });
+    await rig.clock.advance(2000);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['unhealthy', ['repair 1 failed']]);
+  });
+
+  it('that says failed of a broker which is up is not believed', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.cluster.comesBack(2);
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'failed', text: 'timed out' });
+    await rig.clock.advance(2000);
+    expect(rig.stateOf(2)).toBe('verifying');
+  });
+
+  it('that refuses is asked again later, and no repair has failed', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'rejected', text: 'not my host' });
+    await rig.clock.advance(2000);
+    expect(rig.pilot.state().clusters[0]?.brokers[0]).toMatchObject({ state: 'unhealthy', repairsFailed: 0, attempts: 1 });
+    expect(rig.intents()).toEqual(['repair 1 rejected']);
+    await rig.until('asked again', () => rig.intents().length === 2, 16 * MINUTE);
+  });
+
+  it('whose probe finds a recovery leaves the broker alone', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'running', text: 'recovers', process: 'recovering', progress: 10 });
+    expect(rig.stateOf(2)).toBe('recovering');
+    rig.cluster.inSync(2);
+    await rig.clock.advance(3000);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['healthy', ['repair 1 succeeded']]);
+  });
+});
+
+describe('a recovery', () => {
+  it('is left alone while it advances: no intent, no failure, until it has taken too long', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.until('recovering', () => {
+      rig.cluster.set(2, { lastQuorumFetchAt: rig.clock.now() });
+      return rig.stateOf(2) === 'recovering';
+    });
+    await rig.until('needs_human', () => {
+      rig.cluster.set(2, { lastQuorumFetchAt: rig.clock.now() });
+      return rig.stateOf(2) === 'needs_human';
+    });
+    expect(rig.intents()).toEqual([]);
+  });
+
+  it('that stands still is repaired after all, and not taken for a recovery again', async () => {
+    const rig = await new Rig().started();
+    rig.cluster.kill(2);
+    rig.fires(2);
+    rig.cluster.set(2, { up: true, registered: false, lastQuorumFetchAt: rig.clock.now() });
+    await rig.clock.advance(2000);
+    expect(rig.stateOf(2)).toBe('recovering');
+    await rig.clock.advance(14 * MINUTE);
+    expect(rig.stateOf(2)).toBe('recovering');
+    await rig.clock.advance(2 * MINUTE);
+    expect(rig.stateOf(2)).toBe('unhealthy');
+    await rig.openIntent(5 * MINUTE);
+  });
+
+  it('is not what the last fetch of a dead broker looks like when it is learnt late', async () => {
+    const rig = await new Rig().started();
+    rig.cluster.set(2, { lastQuorumFetchAt: rig.clock.now() - 4000 });
+    rig.crash(2);
+    await rig.clock.advance(3000);
+    rig.cluster.set(2, { lastQuorumFetchAt: rig.clock.now() - 3100 });
+    await rig.clock.advance(30_000);
+    expect(rig.stateOf(2)).toBe('unhealthy');
+  });
+});
+
+describe('a replacement', () => {
+  const quick = {
+    repair: {
+      firstAfterMs: 1000,
+      backoffMs: [MINUTE],
+      failuresBeforeReplace: 2,
+      unhealthyBeforeReplaceMs: 5 * MINUTE,
+      verifyMs: 2 * MINUTE,
+    },
+  };
+
+  async function failing(rig: Rig): Promise<void> {
+    await rig.until('replace is pending', () => rig.stateOf(2) === 'replace_pending' || !approveAll(rig), 120 * MINUTE);
+  }
+
+  /** Every waiting intent is approved and leased by somebody who then does nothing. */
+  function approveAll(rig: Rig): boolean {
+    for (const { id, state } of rig.pilot.book.all()) if (state === 'awaiting_approval') rig.pilot.book.approve(id, 'kim', 'go on');
+    for (const { id, state } of rig.pilot.book.all())
+      if (state === 'open') void rig.pilot.book.lease(id, 'executor-1').catch((error: unknown) => rig.errors.push(error));
+    return true;
+  }
+
+  it('comes after so many failed repairs and so long a time, and is verified by the ISR and the replica lists', async () => {
+    const rig = await new Rig({ ...quick, fleet: { actsPerHourMax: 100 } }).started();
+    rig.crash(2);
+    await failing(rig);
+    expect(rig.pilot.state().clusters[0]?.brokers[0]).toMatchObject({ state: 'replace_pending' });
+    await rig.until('an open or waiting replace', () => rig.intents().some((one) => one.startsWith('replace')), 60 * MINUTE);
+    const replace = rig.pilot.book.all().find(({ action }) => action === 'replace');
+    await rig.until('replacing', () => approveAll(rig) && rig.stateOf(2) === 'replacing', 120 * MINUTE);
+    const token = rig.pilot.book.get(replace?.id ?? '')?.lease?.fencingToken ?? 0;
+    rig.cluster.set(4, {});
+    await rig.clock.advance(1000);
+    rig.cluster.replicas = rig.cluster.replicas.map((ids) => ids.map((id) => (id === 2 ? 4 : id)));
+    rig.cluster.outOfSync.add(4);
+    await rig.clock.advance(5000);
+    rig.pilot.book.ack({ intentId: replace?.id ?? '', fencingToken: token, status: 'succeeded', text: 'moved' });
+    await rig.clock.advance(5000);
+    expect(rig.pilot.state().clusters[0]?.brokers[0]).toMatchObject({ state: 'verifying', replacedBy: 4 });
+    rig.cluster.outOfSync.delete(4);
+    await rig.clock.advance(2000);
+    expect([rig.stateOf(2), rig.cluster.forgotten]).toEqual(['healthy', [2]]);
+    expect(rig.intents().at(-1)).toMatch(/^replace \d succeeded$/);
+  });
+
+  it('of a broker with the last copy is a matter for people', async () => {
+    const rig = await new Rig({ ...quick, fleet: { actsPerHourMax: 100 } }).started();
+    rig.crash(2);
+    rig.cluster.replicas = [...rig.cluster.replicas, [2]];
+    await rig.until('a person is needed', () => approveAll(rig) && rig.stateOf(2) === 'needs_human', 120 * MINUTE);
+    expect(rig.pilot.state().clusters[0]?.brokers[0]?.note).toContain('payments-3');
+    expect(
+      rig
+        .intents()
+        .filter((one) => one.startsWith('replace'))
+        .every((one) => one.endsWith('cancelled')),
+    ).toBe(true);
+  });
+});
+
+describe('mode observe', () => {
+  it('writes down what would have been done, once, and how it ended', async () => {
+    const rig = await new Rig({ modes: { repair: 'observe' } }).started();
+    rig.crash(2);
+    await rig.clock.advance(120 * MINUTE);
+    expect([rig.intents(), rig.outcomes(), rig.stateOf(2)]).toEqual([['repair 1 observed'], ['repair needed'], 'unhealthy']);
+    rig.cluster.inSync(2);
+    await rig.clock.advance(2000);
+    expect([rig.outcomes(), rig.stateOf(2)]).toEqual([['repair needed'], 'healthy']);
+  });
+
+  it('counts a broker that healed by itself soon', async () => {
+    const rig = await new Rig({ modes: { repair: 'observe' } }).started();
+    rig.crash(2);
+    await rig.clock.advance(4 * MINUTE);
+    rig.cluster.inSync(2);
+    await rig.clock.advance(2000);
+    expect(rig.outcomes()).toEqual(['repair healed']);
+  });
+});
+
+describe('kill -9', () => {
+  it('after every commit: the next process goes on and comes to the same end', async () => {
+    const whole = await new Rig().started();
+    await play(whole, () => Promise.resolve());
+    const commits = whole.store.commits;
+    expect(commits).toBeGreaterThan(8);
+    for (let at = 1; at <= commits; at++) {
+      const rig = await new Rig({ fleet: { startGraceMs: 1000 } }).started();
+      let killed = false;
+      await play(rig, async () => {
+        if (killed || rig.store.commits < at) return;
+        killed = true;
+        await rig.killedAndStarted();
+        await rig.clock.advance(2000);
+      });
+      expect([at, rig.stateOf(2), rig.outcomes().at(-1)]).toEqual([at, 'healthy', 'repair needed']);
+      expect(rig.intents().filter((one) => one.endsWith('succeeded'))).toHaveLength(1);
+      await rig.pilot.stop();
+    }
+  });
+
+  /** A crash, a repair, its verification; `between` is called after every second of it. */
+  async function play(rig: Rig, between: () => Promise<void>): Promise<void> {
+    rig.crash(2);
+    await between();
+    for (let second = 0; second < 600 && rig.stateOf(2) !== 'healthy'; second++) {
+      await rig.clock.advance(1000);
+      await between();
+      const open = rig.pilot.book.all().find(({ state }) => state === 'open');
+      if (open !== undefined) {
+        await rig.pilot.book.lease(open.id, 'executor-1').catch((error: unknown) => void rig.errors.push(error));
+        await between();
+      }
+      if (rig.stateOf(2) === 'verifying' && second % 10 === 0) rig.cluster.inSync(2);
+    }
+  }
+});
+
+describe('whoever tells it something', () => {
+  it('is never hurt by what goes wrong inside', async () => {
+    const rig = await new Rig().started();
+    rig.cluster.picture = () => {
+      throw new Error('broken');
+    };
+    expect(() => rig.fires(2)).not.toThrow();
+    rig.pilot.lookNow('orders-dal');
+    rig.pilot.lookNow('no such cluster');
+    await rig.clock.advance(5000);
+    expect(rig.errors.length).toBeGreaterThan(0);
+  });
+
+  it('a cluster that leaves the configuration takes its intents and rows along', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    rig.cluster.names = [];
+    await rig.clock.advance(1000);
+    expect([rig.pilot.state().clusters, rig.intents(), rig.store.loadBrokers(), rig.store.loadEvidence()]).toEqual([
+      [],
+      ['repair 1 cancelled'],
+      [],
+      [],
+    ]);
+  });
+});
