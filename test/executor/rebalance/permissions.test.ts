@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { SystemClock } from '../../../src/core/clock.ts';
+import { silentLogger } from '../../../src/core/log.ts';
+import { KafkaRebalancer } from '../../../src/executor/rebalance/kafka-rebalancer.ts';
+import { AdminConnector } from '../../../src/kafka/admin-connection.ts';
+import { startCluster, type Cluster } from '../../../testbed/cluster.ts';
+import { describeWithKafka } from '../../../testbed/skip.ts';
+
+const clock = new SystemClock();
+
+describeWithKafka('what a rebalance must be allowed to do', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await startCluster({ brokers: 3, security: 'sasl_plaintext', authorizer: true });
+    await cluster.createTopic('orders', { partitions: 6, replicas: 2 });
+    const topics = { principal: 'User:belfry', resource: 'TOPIC', name: '*' } as const;
+    const clusterOf = (user: string): { principal: string; resource: 'CLUSTER'; name: string } => ({
+      principal: `User:${user}`,
+      resource: 'CLUSTER',
+      name: 'kafka-cluster',
+    });
+    for (const operation of ['DESCRIBE', 'DESCRIBE_CONFIGS'] as const) {
+      await cluster.acl.grant({ ...clusterOf('belfry'), operation });
+      await cluster.acl.grant({ ...topics, operation });
+    }
+  }, 120_000);
+
+  afterAll(async () => {
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  const drain = async (broker: number): Promise<void> => {
+    const as = (user: string): AdminConnector => {
+      const { username = '', password = '' } = cluster.users[user] ?? {};
+      return new AdminConnector({ clock, security: { sasl: { mechanism: 'PLAIN', username, password } } });
+    };
+    const bootstrap = cluster.brokerIds.map((id) => ({ host: '127.0.0.1', port: cluster.port(id) }));
+    const options = { reader: as('belfry'), connector: as('alice'), bootstrap, clock, log: silentLogger, pollMs: 100 };
+    const rebalancer = new KafkaRebalancer({ ...options, throttleBytesPerSecond: 50_000_000 });
+    await rebalancer.rebalance({ kind: 'drain', brokers: [broker] }, () => undefined, new AbortController().signal);
+  };
+
+  it('the watching user alone can plan and move nothing; the acting one needs three permissions and no more', async () => {
+    const acting = { principal: 'User:alice', resource: 'CLUSTER', name: 'kafka-cluster' } as const;
+    await expect(drain(3)).rejects.toMatchObject({ code: 'KAFKA_PERMISSION_MISSING' });
+    await cluster.acl.grant({ ...acting, operation: 'ALTER_CONFIGS' });
+    await expect(drain(3)).rejects.toMatchObject({ code: 'KAFKA_PERMISSION_MISSING' });
+    await cluster.acl.grant({ principal: 'User:alice', resource: 'TOPIC', name: '*', operation: 'ALTER_CONFIGS' });
+    await expect(drain(3)).rejects.toMatchObject({ code: 'KAFKA_PERMISSION_MISSING' });
+    await cluster.acl.grant({ ...acting, operation: 'ALTER' });
+    await drain(3);
+    const partitions = [...(await cluster.view()).topics.values()].flat();
+    expect(partitions.filter(({ replicas }) => replicas.includes(3))).toEqual([]);
+  }, 120_000);
+});
