@@ -9,8 +9,8 @@ import { BelfryError } from '../core/errors.ts';
 const SPEC_VERSION = '1.0';
 export const STRUCTURED_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8';
 const DATA_CONTENT_TYPE = 'application/json';
-/** A reference, as the specification allows: Belfry serves it, wherever Belfry is. */
-const DATA_SCHEMA = '/api/belfry/v1/schemas/intent.v1.json';
+/** The specification wants an absolute URI here, and a Belfry does not know by which address it is reached: so it is a name. */
+const DATA_SCHEMA = 'urn:belfry:schemas:intent.v1';
 /** Of one event as text; a reader refuses a longer one before it parses it. */
 export const EVENT_BYTES_MAX = 1024 * 1024;
 
