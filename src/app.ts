@@ -210,6 +210,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     externalUrl: config.http.externalUrl,
     tls: config.http.tls === undefined ? undefined : { cert: config.http.tls.cert, key: config.http.tls.key.reveal() },
     token: readOrMakeToken(config.storage.path),
+    tokens: () => config.http.tokens,
     runbookFolder: join(options.installation, 'docs/runbooks'),
     ports: createHttpPorts({
       version: options.version,
@@ -224,6 +225,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       reload,
       config: () => config,
       notifiers: () => notifiers,
+      autopilot: autopilot.port,
       durable: () => stateDb.durable,
     }),
     clock,
@@ -291,7 +293,7 @@ function clusterOfTarget(id: string): string {
 
 function refuseWhatNeedsARestart(before: BelfryConfig, next: BelfryConfig): void {
   const fixed = ({ storage, http, host }: BelfryConfig): string =>
-    JSON.stringify([storage, { ...http, tls: http.tls !== undefined }, host]);
+    JSON.stringify([storage, { ...http, tls: http.tls !== undefined, tokens: undefined }, host]);
   if (fixed(before) !== fixed(next)) throw new BelfryError('CONFIG_INVALID', 'storage, http and host change with a restart only');
 }
 

@@ -11,6 +11,8 @@ import type { Querier } from '../promql/querier.ts';
 import type { StateDb } from '../store/state/state-db.ts';
 import { PilotStateStore } from '../store/state/pilot-store.ts';
 import { MaintenanceWindows } from '../timeintervals/maintenance.ts';
+import type { AutopilotPort } from '../http/autopilot-ports.ts';
+import { createAutopilotPort } from './autopilot-port.ts';
 import { ConfiguredPolicies } from './autopilot-policy.ts';
 import { createClusterObserver } from './cluster-observer.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
@@ -34,6 +36,8 @@ export interface AutopilotApp {
   readonly pilot: Autopilot;
   /** Signs intents and acks; another one after a reload may name it. */
   readonly signingKey: () => Secret;
+  /** For the HTTP API. */
+  readonly port: AutopilotPort;
   start(): void;
   /** Takes over a configuration that has just been swapped in. */
   reload(): void;
@@ -45,15 +49,17 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
   const ownKey = readOrMakeSigningKey(config().storage.path);
   const signingKey = (): Secret => config().autopilot.signingKey ?? ownKey;
   const channels: IntentChannels = new IntentChannels({ signingKey, book: () => pilot.book, clock, log, meter });
+  const policies = new ConfiguredPolicies(config);
+  const observer = createClusterObserver({
+    watches,
+    maintenance: (cluster, wallMs) => new MaintenanceWindows(config().maintenance).openFor(cluster, wallMs)?.name,
+    labels: (cluster) => config().clusters.find(({ name }) => name === cluster)?.labels ?? {},
+    clock,
+  });
   const pilot: Autopilot = new Autopilot({
     store: new PilotStateStore(stateDb),
-    observer: createClusterObserver({
-      watches,
-      maintenance: (cluster, wallMs) => new MaintenanceWindows(config().maintenance).openFor(cluster, wallMs)?.name,
-      labels: (cluster) => config().clusters.find(({ name }) => name === cluster)?.labels ?? {},
-      clock,
-    }),
-    policies: new ConfiguredPolicies(config),
+    observer,
+    policies,
     board,
     loads: createLoadReader({ querier, clock, log, hosts: (cluster) => hostsOf(config(), cluster) }),
     // Whoever made them closes them.
@@ -70,6 +76,7 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
   return {
     pilot,
     signingKey,
+    port: createAutopilotPort({ autopilot: pilot, observer, policies, clock, signingKey }),
     start: () => {
       pilot.start();
       channels.replace(config());

@@ -1,6 +1,7 @@
 import type { BelfryConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { BelfryError } from '../core/errors.ts';
+import type { AutopilotPort } from '../http/autopilot-ports.ts';
 import type { HttpPorts, IncidentView, OperationsPort, StatusView } from '../http/ports.ts';
 import type { NotifierSet } from '../notifiers/notifier-set.ts';
 import type { Outbox } from '../outbox/outbox.ts';
@@ -29,6 +30,7 @@ export interface HttpParts {
   readonly reload: () => Promise<readonly string[]>;
   readonly config: () => BelfryConfig;
   readonly notifiers: () => NotifierSet;
+  readonly autopilot: AutopilotPort;
   /** False while decisions cannot be written. */
   readonly durable: () => boolean;
 }
@@ -47,6 +49,7 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     remoteWrite: createRemoteWritePort({ writer: samples.writer, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),
     rules: { groups: () => rulesView(rules.snapshot()) },
     operations: operations(parts),
+    autopilot: parts.autopilot,
   };
 }
 

@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
+import { startCluster } from '../../testbed/cluster.ts';
+import type { Cluster } from '../../testbed/cluster.ts';
+import { reservePort } from '../../testbed/free-port.ts';
+import { describeWithKafka } from '../../testbed/skip.ts';
+import { Pilot } from './autopilot-harness.ts';
+import { mended, until } from './harness.ts';
+
+jest.setTimeout(240_000);
+
+describeWithKafka('Belfry killed with -9 in the middle of a repair', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await startCluster({ sessionTimeoutMs: 3000 });
+    await cluster.createTopic('orders', { partitions: 6, replicas: 3, config: { 'min.insync.replicas': 2 } });
+    await cluster.produce('orders', 100);
+  });
+
+  beforeEach(async () => {
+    await mended(cluster);
+  });
+
+  afterAll(async () => {
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  it.each(['suspect', 'unhealthy', 'repairing', 'verifying'])(
+    'when the broker has become %s: goes on, and restarts it once',
+    async (edge) => {
+      const port = await reservePort();
+      try {
+        await using pilot = await Pilot.start(cluster, { config: { http: { listen: `127.0.0.1:${port.port}` } } });
+        await cluster.kill(2);
+        await until(async () => (await pilot.edgesOf(2)).includes(edge), `broker 2 ${edge}`, 60_000);
+        await pilot.stage.belfry.kill9();
+        await pilot.stage.startAgain();
+        await pilot.untilState(2, 'healthy', 90_000);
+        const edges = await pilot.edgesOf(2);
+        expect(edges.at(-1)).toBe('healthy');
+        expect(edges.filter((state) => state === 'repairing')).toHaveLength(1);
+        expect(await pilot.acts()).toHaveLength(1);
+        expect(cluster.isRunning(2)).toBe(true);
+      } finally {
+        await port.release();
+      }
+    },
+  );
+});
