@@ -125,7 +125,9 @@ function unhealthy(step: BrokerStep): void {
   const proof = facts.proof === undefined ? [] : [facts.proof];
   step.want = {
     action: 'repair',
-    reason: `${step.name} has been unhealthy for ${humanDuration(now - row.unhealthySince)} (${String(facts.proof?.value ?? '')}); a restart that keeps its disk is wanted, attempt ${row.attempts + 1}`,
+    reason:
+      `${step.name} has been unhealthy for ${humanDuration(now - row.unhealthySince)} (${String(facts.proof?.value ?? '')}); ` +
+      `a restart that keeps its disk is wanted, attempt ${row.attempts + 1}`,
     evidence: [...step.samples(), ...proof],
   };
 }
@@ -154,7 +156,9 @@ function replacePending(step: BrokerStep): void {
   const registered = [...(facts.picture?.brokers.values() ?? [])].filter((broker) => broker.registered).map(({ id }) => id);
   step.want = {
     action: 'replace',
-    reason: `${row.repairsFailed} repairs of ${step.name} failed and it has been unhealthy for ${humanDuration(now - row.unhealthySince)}; a new broker in its place is wanted`,
+    reason:
+      `${row.repairsFailed} repairs of ${step.name} failed and it has been unhealthy for ${humanDuration(now - row.unhealthySince)}; ` +
+      'a new broker in its place is wanted',
     evidence: [...step.samples(), { what: 'registered_brokers', value: registered.join(','), at: now }],
   };
 }
@@ -194,7 +198,10 @@ function leaves(step: BrokerStep): boolean {
 function notAlone(step: BrokerStep): boolean {
   const { troubled, othersTroubled } = step.facts;
   if (!troubled || othersTroubled.length === 0) return false;
-  const why = `broker${othersTroubled.length > 1 ? 's' : ''} ${othersTroubled.join(', ')} ${othersTroubled.length > 1 ? 'are' : 'is'} in trouble too`;
+  const why =
+    othersTroubled.length === 1
+      ? `broker ${othersTroubled[0] ?? ''} is in trouble too`
+      : `brokers ${othersTroubled.join(', ')} are in trouble too`;
   step.drop(why, 'blocked');
   step.toNeedsHuman(why, { loud: othersTroubled.every((id) => id > step.row.brokerId) });
   return true;

@@ -446,3 +446,30 @@ describe('whoever tells it something', () => {
     ]);
   });
 });
+
+describe('a drill', () => {
+  it('of a healthy broker waits for the executor’s word, then for its own look', async () => {
+    const rig = await new Rig().started();
+    rig.cluster.labels = { drill: 'yes' };
+    const incident = { incidentId: 'drill-1', attempt: 1, reason: 'a drill', evidence: [], drill: true };
+    rig.pilot.book.request({
+      cluster: 'orders-dal',
+      action: 'repair',
+      broker: 2,
+      desiredBrokers: undefined,
+      currentBrokers: undefined,
+      ...incident,
+    });
+    const { id, fencingToken } = await rig.lease();
+    await rig.clock.advance(5000);
+    expect(rig.stateOf(2)).toBe('repairing');
+    rig.crash(2);
+    await rig.clock.advance(5000);
+    expect(rig.stateOf(2)).toBe('repairing');
+    rig.cluster.inSync(2);
+    rig.resolves(2);
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'succeeded', text: 'restarted' });
+    await rig.clock.advance(2000);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['healthy', ['repair 1 succeeded']]);
+  });
+});
