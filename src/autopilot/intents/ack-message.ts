@@ -11,7 +11,10 @@ export interface SignedAckMessage {
   readonly signature: string;
 }
 
-/** Reads an ack of the acks topic: `{intentId, fencingToken, status, text, process?, progress?, signature}`. Throws `BAD_REQUEST`, `LIMIT_EXCEEDED`. */
+/**
+ * Reads an ack of the acks topic: `{intentId, fencingToken, status, text, process?, progress?, signature}`. Throws
+ * `BAD_REQUEST` or `LIMIT_EXCEEDED`.
+ */
 export function parseAckMessage(json: Buffer): SignedAckMessage {
   if (json.length > ACK_BYTES_MAX) throw new BelfryError('LIMIT_EXCEEDED', `an ack of ${json.length} bytes; the limit is ${ACK_BYTES_MAX}`);
   let given: unknown;

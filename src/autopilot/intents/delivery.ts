@@ -42,7 +42,10 @@ export class Delivery {
     this.refresh();
   }
 
-  /** Takes up the publishers that a reload has made, which are told of all that is active, and lets go of the others. Who made a publisher closes it. */
+  /**
+   * Takes up the publishers that a reload has made, which are told of all that is active, and lets go of the others. Who made
+   * a publisher closes it.
+   */
   refresh(): void {
     if (this.#unsubscribe === undefined || this.#stopped) return;
     const wanted = new Set(this.#options.publishers());

@@ -105,6 +105,7 @@ describe('the delivery of intents', () => {
   it('tells again of all that is active after a start, and of the rest of it', async () => {
     const stand = new BookStand();
     const { id } = stand.request();
+    await stand.clock.advance(1);
     stand.request({ broker: 3 });
     await stand.book.lease(id, 'hands');
     stand.restart();
