@@ -115,9 +115,15 @@ export class RebalanceRun {
   async #begin(picture: RebalancePicture, moves: readonly Move[]): Promise<void> {
     const sick = this.#sickness(picture, moves, picture.running);
     if (sick !== undefined) throw new BelfryError('CONFLICT', `${sick}: nothing is moved before that is mended`);
+    const byName = new Map(picture.partitions.map((one) => [nameOf(one), one]));
+    // Such a move would never end, and what it takes away may be the last copy there is.
+    const lost = moves.filter((move) => move.adding.length > 0 && byName.get(nameOf(move))?.leader === -1);
+    if (lost.length > 0) {
+      const named = lost.slice(0, 3).map(nameOf).join(', ');
+      throw new BelfryError('CONFLICT', `${lost.length} partitions to move have no leader to copy from (${named}): nothing is moved`);
+    }
     this.#healthyAt = this.#options.clock.elapsed();
     this.#waiting = [...moves];
-    const byName = new Map(picture.partitions.map((one) => [nameOf(one), one]));
     this.#inFlight.clear();
     for (const row of picture.running) {
       const bytes = (byName.get(nameOf(row))?.bytes ?? 0) * row.adding.length;

@@ -152,9 +152,12 @@ for (const version of [OLDEST_KAFKA, NEWEST_KAFKA]) {
       }, 120_000);
 
       it('moves nothing while something else is behind, except to replace what is dead', async () => {
+        await cluster.createTopic('single', { replicas: [[2]] });
         await cluster.kill(2);
         await cluster.waitUntil((view) => !view.brokers.includes(2), { from: 1 });
         await expect(rebalance(cluster, { kind: 'spread' })).rejects.toThrow(/under-replicated: nothing is moved before that is mended/);
+        await expect(rebalance(cluster, { kind: 'replace', from: 2, to: 4 })).rejects.toThrow(/no leader to copy from \(single-0\)/);
+        await cluster.deleteTopic('single');
         await rebalance(cluster, { kind: 'replace', from: 2, to: 4 });
         expect(await countOn(cluster, 2)).toEqual({ replicas: 0, leaders: 0 });
         expect((await partitionsOf(cluster)).every(({ replicas, isr }) => isr.length === replicas.length)).toBe(true);
