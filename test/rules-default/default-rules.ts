@@ -24,9 +24,11 @@ export interface DefaultRule {
 
 export const RULES_PATH = 'rules.yaml';
 export const RULES_TEST_PATH = 'rules.test.yaml';
+/** Cases that last a day. */
+export const LONG_TEST_PATH = 'test/rules-default/long.test.yaml';
 
 /** Labels that a default rule may set itself. */
-const OWN_LABELS = ['action', 'audience', 'copies', 'severity'] as const;
+const OWN_LABELS = ['action', 'audience', 'copies', 'resource', 'severity'] as const;
 
 /** The rules that Belfry ships, in the order of the file. */
 export const defaultRules: readonly DefaultRule[] = ruleFileSchema

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { METRIC_NAME } from '../../src/core/labels.ts';
 import { prepareExpression } from '../../src/rules/expression.ts';
 import { parseUnitTestFile } from '../../src/rules/unit-test-file.ts';
-import { defaultRules, idOf, RULES_TEST_PATH } from './default-rules.ts';
+import { defaultRules, idOf, LONG_TEST_PATH, RULES_TEST_PATH } from './default-rules.ts';
 
 const RUNBOOKS = 'docs/runbooks';
 const HEADINGS = [
@@ -14,11 +14,11 @@ const HEADINGS = [
   '## When to call the platform team',
 ];
 const alerts = [...new Set(defaultRules.map(({ alert }) => alert))];
-const unitTests = parseUnitTestFile(RULES_TEST_PATH, readFileSync(RULES_TEST_PATH, 'utf8')).tests;
+const unitTests = [RULES_TEST_PATH, LONG_TEST_PATH].flatMap((path) => parseUnitTestFile(path, readFileSync(path, 'utf8')).tests);
 
 describe.each(defaultRules.map((rule) => [rule.id, rule] as const))('%s', (_, rule) => {
   it('has a severity, a summary, a description and its runbook', () => {
-    expect(['critical', 'warning']).toContain(rule.labels['severity']);
+    expect(['critical', 'warning', 'info']).toContain(rule.labels['severity']);
     expect(rule.annotations['summary']).toBeTruthy();
     expect(rule.annotations['description']).toBeTruthy();
     expect(rule.annotations['runbook']).toBe(`${RUNBOOKS}/${rule.alert}.md`);
