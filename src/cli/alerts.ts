@@ -1,13 +1,10 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { delay } from '../core/clock.ts';
 import { humanDuration } from '../core/duration.ts';
 import { BelfryClient, type ClientOptions, withClientOptions } from './client.ts';
 import type { CliContext } from './context.ts';
 import { printable, table } from './table.ts';
-
-const REFRESH_MS = 1000;
-const CLEAR_SCREEN = '\u001b[2J\u001b[H';
+import { CLEAR_SCREEN, watch } from './watch.ts';
 
 const alertSchema = z.object({
   labels: z.record(z.string(), z.string()),
@@ -47,22 +44,8 @@ export function alertsCommand(program: Command, context: CliContext): void {
         show(await read());
         return;
       }
-      await watch(context, read, show);
+      await watch(context, read, show, (alerts) => alerts.map(({ labels, state, annotations }) => [labels, state, annotations]));
     });
-}
-
-async function watch(context: CliContext, read: () => Promise<readonly Alert[]>, show: (alerts: readonly Alert[]) => void): Promise<void> {
-  let shown = '';
-  while (!context.signal.aborted) {
-    const alerts = await read();
-    const state = JSON.stringify(alerts.map(({ labels, state, annotations }) => [labels, state, annotations]));
-    // A terminal shows ages, which go on; a pipe gets changes only.
-    if (context.out.isTerminal || state !== shown) show(alerts);
-    shown = state;
-    await delay(context.clock, REFRESH_MS, context.signal).catch((error: unknown) => {
-      if (!context.signal.aborted) throw error;
-    });
-  }
 }
 
 function render(alerts: readonly Alert[], now: number): string {

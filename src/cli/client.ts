@@ -20,6 +20,15 @@ export function withClientOptions(command: Command): Command {
     .option('--data <folder>', 'its data folder, where the token is (or BELFRY_TOKEN)', undefined);
 }
 
+/** A body that is sent as JSON; a plain record is sent as a form. */
+export class JsonBody {
+  readonly text: string;
+
+  constructor(value: object) {
+    this.text = JSON.stringify(value);
+  }
+}
+
 /** Talks to the running Belfry over HTTP. */
 export class BelfryClient {
   readonly #url: string;
@@ -36,15 +45,19 @@ export class BelfryClient {
   }
 
   /** The answer's JSON; undefined where it has no body. Throws what the server said, in one sentence. */
-  async request(method: 'GET' | 'POST' | 'DELETE', path: string, form?: Readonly<Record<string, string>>): Promise<unknown> {
+  async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: Readonly<Record<string, string>> | JsonBody): Promise<unknown> {
+    const isJson = body instanceof JsonBody;
     let response: Response;
     try {
       response = await fetch(this.#url + path, {
         method,
-        headers: this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` },
+        headers: {
+          ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+          ...(isJson ? { 'content-type': 'application/json' } : {}),
+        },
         signal: AbortSignal.any([this.#signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
         redirect: 'error',
-        ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
+        ...(body === undefined ? {} : { body: isJson ? body.text : new URLSearchParams(body) }),
       });
     } catch (error) {
       throw new BelfryError(
@@ -63,9 +76,9 @@ export class BelfryClient {
     schema: Schema,
     method: 'GET' | 'POST',
     path: string,
-    form?: Readonly<Record<string, string>>,
+    body?: Readonly<Record<string, string>> | JsonBody,
   ): Promise<z.output<Schema>> {
-    const parsed = schema.safeParse(await this.request(method, path, form));
+    const parsed = schema.safeParse(await this.request(method, path, body));
     if (parsed.success) return parsed.data;
     throw new BelfryError('BAD_REQUEST', `what answers at ${this.#url} is not Belfry, or another version of it`);
   }
