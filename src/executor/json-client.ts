@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { shownUrl } from '../core/secret.ts';
@@ -119,6 +120,13 @@ function parsed(text: string): unknown {
     // Whoever needs JSON says so when it looks for its fields.
     return undefined;
   }
+}
+
+/** The body as the schema reads it. Throws `EXECUTOR_FAILED` where it is something else than `who` would say. */
+export function readBody<T>({ body }: JsonAnswer, schema: z.ZodType<T>, who: string): T {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new BelfryError('EXECUTOR_FAILED', `what answers is not ${who}, or another version of it`);
 }
 
 /** What an API said in its own words: `error` or `message` of a JSON body, else the first characters of the text. */

@@ -3,12 +3,16 @@ import { ACTIONS, type Action } from '../core/autopilot.ts';
 import { BelfryError } from '../core/errors.ts';
 import type { KafkaSecurity } from '../kafka/observer.ts';
 import { CommandProbe, CommandStep, type CommandSurroundings } from './drivers/command.ts';
+import { CruiseControlStep, type CruiseControlOptions } from './drivers/cruise-control.ts';
+import { StrimziStep, type StrimziOptions } from './drivers/kubernetes.ts';
 import { RebalanceStep, UnregisterStep } from './drivers/rebalance-step.ts';
+import { WebhookStep, type WebhookOptions } from './drivers/webhook.ts';
 import type { Step } from './driver.ts';
 import type { ClusterPlan } from './executor.ts';
+import { JsonClient } from './json-client.ts';
 import type { Rebalancer } from './ports.ts';
 import type { ExecutorClusterFile, StepFile } from './schema.ts';
-import { fileReader, requiredSecret, type Surroundings } from './secret-reader.ts';
+import { fileReader, requiredSecret, secretReader, type SecretReader, type Surroundings } from './secret-reader.ts';
 
 /** A cluster as the planner over the Kafka protocol needs it. */
 export interface KafkaCluster {
@@ -68,7 +72,54 @@ function stepOf(step: StepFile, parts: Parts): Step {
   if (step.command !== undefined) return new CommandStep(step.command, timeoutMs(file.timeouts.command), commands);
   if (step.rebalance === 'kafka') return new RebalanceStep('kafka', timeoutMs(file.timeouts.rebalance), openerOf(parts));
   if (step.unregister === true) return new UnregisterStep(timeoutMs(file.timeouts.command), openerOf(parts));
+  if (step.kubernetes !== undefined) return new StrimziStep(step.kubernetes, timeoutMs(file.timeouts.kubernetes), strimziOf(parts));
+  if (step.rebalance === 'cruise_control' || step.cruise_control !== undefined)
+    return new CruiseControlStep(step.cruise_control, timeoutMs(file.timeouts.rebalance), cruiseControlOf(parts));
+  if (step.webhook === true) return new WebhookStep(timeoutMs(file.timeouts.webhook), webhookOf(parts));
   throw new BelfryError('CONFIG_INVALID', `${parts.name}: a step of a kind that is not known`);
+}
+
+/** The schema has seen to it that the section of a step is there. */
+function sectionOf<Section>(section: Section | undefined, name: string): Section {
+  if (section === undefined) throw new BelfryError('CONFIG_INVALID', `needs a section ${name}`);
+  return section;
+}
+
+function caOf(path: string | undefined, surroundings: Surroundings): { ca?: SecretReader } {
+  return path === undefined ? {} : { ca: fileReader(path, surroundings) };
+}
+
+function strimziOf({ file, surroundings }: Parts): StrimziOptions {
+  const section = sectionOf(file.kubernetes, 'kubernetes');
+  const token = fileReader(section.token_file, surroundings);
+  const client = new JsonClient({
+    baseUrl: section.api,
+    clock: surroundings.clock,
+    authorization: () => `Bearer ${token().trim()}`,
+    ...(section.api.startsWith('https:') ? caOf(section.ca_file, surroundings) : {}),
+  });
+  const { namespace, kafka, node_pool: nodePool, api_version: version } = section;
+  return { client, clock: surroundings.clock, namespace, kafka, nodePool, apiVersion: version };
+}
+
+function cruiseControlOf({ file, surroundings }: Parts): CruiseControlOptions {
+  const section = sectionOf(file.cruise_control, 'cruise_control');
+  const password = secretReader(section, 'password', surroundings);
+  const { username } = section;
+  const basic = (): string => `Basic ${Buffer.from(`${username ?? ''}:${password?.() ?? ''}`).toString('base64')}`;
+  const client = new JsonClient({
+    baseUrl: section.url,
+    clock: surroundings.clock,
+    ...(username === undefined ? {} : { authorization: basic }),
+    ...caOf(section.ca_file, surroundings),
+  });
+  return { client, clock: surroundings.clock, review: section.review };
+}
+
+function webhookOf({ file, surroundings }: Parts): WebhookOptions {
+  const section = sectionOf(file.webhook, 'webhook');
+  const secret = requiredSecret(section, 'secret', surroundings);
+  return { url: section.url, secret, clock: surroundings.clock, ...caOf(section.ca_file, surroundings) };
 }
 
 function openerOf({ name, file, surroundings }: Parts): () => KafkaActs {
