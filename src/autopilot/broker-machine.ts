@@ -119,7 +119,7 @@ function unhealthy(step: BrokerStep): void {
   watchObserved(step);
   const failed = row.repairsFailed >= policy.failuresBeforeReplace;
   if (failed && now - row.unhealthySince >= policy.unhealthyBeforeReplaceMs) return giveUpRepair(step);
-  if (facts.modes.repair === 'off' || !facts.mayAct) return;
+  if (facts.modes.repair === 'off' || !mayAsk(step)) return;
   const dueAt = Math.max(row.unhealthySince + policy.firstAfterMs, row.nextActAt);
   if (now < dueAt || waits(step, facts.modes.repair)) return;
   const proof = facts.proof === undefined ? [] : [facts.proof];
@@ -152,7 +152,7 @@ function replacePending(step: BrokerStep): void {
     return step.toNeedsHuman(`it is not to be replaced: ${sacred.sentence}`, { loud: true });
   }
   watchObserved(step);
-  if (facts.modes.replace === 'off' || !facts.mayAct || now < row.nextActAt || waits(step, facts.modes.replace)) return;
+  if (facts.modes.replace === 'off' || !mayAsk(step) || now < row.nextActAt || waits(step, facts.modes.replace)) return;
   const registered = [...(facts.picture?.brokers.values() ?? [])].filter((broker) => broker.registered).map(({ id }) => id);
   step.want = {
     action: 'replace',
@@ -229,6 +229,11 @@ function afterRefusal(step: BrokerStep): void {
   if (!isEnded(intent.state) || intent.state === 'observed') return;
   step.change({ intentId: '', lastActAt: now, nextActAt: now + step.backoff(Math.max(1, row.attempts)) });
   if (intent.state === 'rejected') step.note(`${intent.action} of ${step.name} was refused (${intent.lastWord}); asked again later`);
+}
+
+/** Nothing is asked for without a rule's evidence and our own, both standing now. */
+function mayAsk({ facts }: BrokerStep): boolean {
+  return facts.mayAct && facts.evidence.length > 0 && facts.proof !== undefined;
 }
 
 /** Whether an intent of this row is under way already. One that was only observed is asked again once the mode allows more. */
