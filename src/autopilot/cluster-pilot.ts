@@ -195,7 +195,7 @@ export class ClusterPilot {
   /** Writes one step, whole or not at all, and only then goes on from it. */
   #apply(before: PilotBrokerRow, step: Advance, now: number): void {
     if (step.row === before && step.want === undefined && step.outcomes.length === 0 && step.settle.length === 0) return;
-    const { cluster, store, journal, book, control, observer, policies, log, outcomes } = this.#options;
+    const { cluster, store, journal, book, control, observer, log, outcomes } = this.#options;
     let row = step.row;
     store.durably(() => {
       for (const { intentId, as, word } of step.settle) book.settle(intentId, as, word);
@@ -232,11 +232,8 @@ export class ClusterPilot {
     else this.#rows.set(row.brokerId, row);
     for (const { from, to, text } of step.edges) log.info('autopilot_edge', { cluster, broker: row.brokerId, from, to, text });
     for (const { text, loud } of step.notes) this.#note(row.brokerId, text, loud, now);
-    if (
-      step.edges.some(({ from, to }) => to === 'unhealthy' && from === 'suspect') &&
-      now - this.#options.startedAt >= policies.fleet().startGraceMs
-    )
-      this.#tellBreaker(row.brokerId, now);
+    // Also in the grace after a start: what broke meanwhile counts when acts are allowed again.
+    if (step.edges.some(({ from, to }) => from === 'suspect' && to === 'unhealthy')) this.#tellBreaker(row.brokerId, now);
   }
 
   #request(row: PilotBrokerRow, want: NonNullable<Advance['want']>, now: number): PilotBrokerRow {

@@ -473,3 +473,19 @@ describe('a drill', () => {
     expect([rig.stateOf(2), rig.intents()]).toEqual(['healthy', ['repair 1 succeeded']]);
   });
 });
+
+describe('three clusters at once', () => {
+  it('opens the breaker: no lease anywhere until a person closes it', async () => {
+    const rig = new Rig();
+    rig.cluster.names = ['orders-dal', 'orders-sfo', 'orders-iad'];
+    await rig.started();
+    rig.cluster.kill(2);
+    const alerts = rig.cluster.names.map((cluster) => rig.alert(2, { labels: { cluster } }));
+    rig.pilot.receive(alerts, rig.clock.now());
+    expect(rig.pilot.control.breaker()).toContain('3 clusters');
+    await rig.clock.advance(10 * MINUTE);
+    expect(new Set(rig.intents())).toEqual(new Set(['repair 1 blocked']));
+    rig.pilot.control.closeBreaker('kim', 'a switch was replaced');
+    await rig.openIntent(2 * MINUTE);
+  });
+});
