@@ -24,6 +24,8 @@ export class Fleet {
   readonly notes: string[] = [];
   fleetPolicy: FleetPolicy = DEFAULT_FLEET;
   store = new MemoryPilotStore();
+  /** Only one writes: it numbers the lines. */
+  writer = new Journal(this.store, this.clock);
   control: Control;
 
   constructor(clusters: Readonly<Record<string, ClusterPicture>> = {}) {
@@ -52,9 +54,10 @@ export class Fleet {
   }
 
   #start(): Control {
+    this.writer = new Journal(this.store, this.clock);
     return new Control({
       store: this.store,
-      journal: new Journal(this.store, this.clock),
+      journal: this.writer,
       policies: { cluster: (name) => this.policies.get(name) ?? DEFAULT_POLICY, fleet: () => this.fleetPolicy },
       observer: { clusters: () => [...this.pictures.keys()], picture: (name) => this.pictures.get(name) },
       board: { note: ({ cluster, text, loud }) => void this.notes.push(`${loud ? 'LOUD ' : ''}${cluster}: ${text}`) },
