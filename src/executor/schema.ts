@@ -72,8 +72,6 @@ const kubernetesSchema = strict({
   api_version: z.enum(['v1', 'v1beta2']).default('v1beta2'),
 });
 
-export type KubernetesFile = z.output<typeof kubernetesSchema>;
-
 const cruiseControlSchema = strict({
   /** With its path, as http://cruise-control:9090/kafkacruisecontrol. */
   url: httpAddress,

@@ -274,6 +274,32 @@ describe('an executor believes nobody', () => {
   });
 });
 
+describe('a command', () => {
+  it('is ended with all it started when its time is over', async () => {
+    const stubborn = act('first', `process.on('SIGTERM', () => undefined); setInterval(() => undefined, 1000)`);
+    await start({ scale_in: [{ command: stubborn, timeout: '500ms' }] });
+    const word = await belfry.lastWord(belfry.offer({ action: 'scale_in' }));
+    expect(word).toMatchObject({ status: 'failed' });
+    expect(word.text).toContain('not done within 500ms');
+  });
+
+  it('may say much: the end of it is acknowledged, 4,096 characters at most', async () => {
+    const loud = script(`for (let i = 0; i < 5000; i++) console.log('\u001b[31mline\u001b[0m ' + i); process.exitCode = 2;`);
+    await start({ scale_in: [{ command: loud }] });
+    const { text, status } = await belfry.lastWord(belfry.offer({ action: 'scale_in' }));
+    expect(status).toBe('failed');
+    expect(text.length).toBeLessThanOrEqual(4096);
+    expect(text).toMatch(/line 4999$/);
+  });
+
+  it('sees nothing of the environment but what is passed on, and the fencing token', async () => {
+    await start({ scale_in: [{ command: script(`console.log(Object.keys(process.env).sort().join(' ')); process.exitCode = 1`) }] });
+    const { text } = await belfry.lastWord(belfry.offer({ action: 'scale_in' }));
+    expect(text).toContain('BELFRY_ACTION BELFRY_BROKER BELFRY_CLUSTER BELFRY_FENCING_TOKEN BELFRY_INTENT');
+    expect(text).not.toMatch(/NODE_|JEST|npm_/);
+  });
+});
+
 describe('a stop', () => {
   it('ends at once where nothing runs', async () => {
     await start({ scale_in: [{ command: act('scale_in') }] });
