@@ -203,7 +203,7 @@ function trustCommands(parent: Command, context: CliContext): void {
 function tryCommands(parent: Command, context: CliContext): void {
   looking(parent, 'simulate', 'what would happen if this broke now, and which guards hold; nothing is done')
     .requiredOption('--cluster <name>', 'a cluster')
-    .requiredOption('--fault <fault>', 'broker=2:down, broker=2:fenced, blind or reassigning; more than once', collected, [])
+    .requiredOption('--fault <fault>', 'broker=2:down, broker=2:fenced, blind or reassigning; more than once', collected)
     .action(async (options: Shown & { cluster: string; fault: readonly string[] }) => {
       const body = new JsonBody({ cluster: options.cluster, faults: options.fault });
       const answer = await new BelfryClient(options, context).ask(simulationSchema, 'POST', `${PREFIX}/simulate`, body);
@@ -266,7 +266,7 @@ function queryOf(parameters: Readonly<Record<string, string | undefined>>): stri
   return query.size === 0 ? '' : `?${query.toString()}`;
 }
 
-function collected(value: string, before: readonly string[]): readonly string[] {
+function collected(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 
