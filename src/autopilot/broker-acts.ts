@@ -26,8 +26,10 @@ export function repairing(step: BrokerStep): void {
   if (intent.state === 'rejected' && ack?.process !== 'recovering') return refused(step);
   if (isEnded(intent.state)) return verifyAct(step, 'repair', `the act has ended (${intent.lastWord}): what was done is observed`);
   if (said === 'succeeded') return verifyAct(step, 'repair', 'the executor says that it is done: verified by our own observation');
-  if (said === 'failed' && fresh && self?.up === false)
-    failRepair(step, `the executor says that it failed, and ${step.name} does not answer`);
+  if (said !== 'failed' || !fresh) return;
+  if (self?.up === false) return failRepair(step, `the executor says that it failed, and ${step.name} does not answer`);
+  // A drill of a broker that is up: nobody holds its lease any more, and waiting for more words would hold up the cluster.
+  verifyAct(step, 'repair', 'the executor says that it failed: what was done is observed');
 }
 
 /** The executor would not: no failure of the repair, but it is not asked again at once. */
