@@ -20,6 +20,10 @@ export interface Scene {
   lie(): void;
 }
 
+/** Incidents of intents that no machine asked for. */
+export const ROGUE = 'rogue';
+const ROGUE_CHANCE = 1 / 10;
+
 const SECOND_MS = 1000;
 /** How often something happens to a cluster, and how often a person does something. */
 const FAULT_CHANCE = 1 / 90;
@@ -84,7 +88,38 @@ export async function chaos(scene: Scene): Promise<void> {
     else if (name === 'blind') scene.view.blindUntil.set(cluster.name, until);
     else FAULTS[name]?.(scene, cluster, broker, now);
   }
+  if (random.chance(ROGUE_CHANCE)) rogue(scene);
   await people(scene, now);
+}
+
+/** Intents out of nowhere, drills of live brokers among them: whatever asks, it is the guards that decide. */
+function rogue(scene: Scene): void {
+  const { random, pilot, clusters } = scene;
+  endRogues(scene);
+  const cluster = random.pick([...clusters.values()]);
+  const broker = random.pick([...(cluster?.brokers.values() ?? [])]);
+  if (cluster === undefined || broker === undefined) return;
+  const drill = random.chance(0.5);
+  scene.command(() => {
+    pilot.book.request({
+      cluster: cluster.name,
+      action: drill || random.chance(0.5) ? 'repair' : 'replace',
+      broker: broker.id,
+      desiredBrokers: undefined,
+      currentBrokers: undefined,
+      incidentId: `${ROGUE}-${scene.clock.now()}`,
+      attempt: 1,
+      reason: 'out of nowhere',
+      evidence: [{ what: 'nothing', value: 1, at: scene.clock.now() }],
+      drill,
+    });
+  });
+}
+
+function endRogues(scene: Scene): void {
+  for (const { id, incidentId, state } of scene.pilot.book.all())
+    if (incidentId.startsWith(ROGUE) && ['blocked', 'announced', 'open', 'awaiting_approval'].includes(state))
+      scene.command(() => void scene.pilot.book.cancel(id, 'out of nowhere'));
 }
 
 /** Pauses end by themselves. */
@@ -167,6 +202,7 @@ export function standDown(scene: Scene): void {
   const { clock, clusters, view, store, pilot, falseAlarms } = scene;
   const now = clock.now();
   store.mendDisk();
+  endRogues(scene);
   view.blindUntil.clear();
   view.unreachable.clear();
   falseAlarms.clear();

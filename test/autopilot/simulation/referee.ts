@@ -105,17 +105,19 @@ export class Referee {
     const target = cluster.brokers.get(id);
     if (target === undefined) return must(false, 'of a broker that never was');
     must(!target.retired, 'of a broker that was replaced');
-    must(target.process !== 'running' || !target.registered, 'that is up and registered');
+    must(intent.drill ? cluster.drills : target.process !== 'running' || !target.registered, 'that is up and registered');
     must(target.process !== 'starting' || target.stuck, 'that recovers');
-    must(!(target.process === 'hung' && target.registered), 'that only pauses');
+    must(intent.drill || !(target.process === 'hung' && target.registered), 'that only pauses');
     must(intent.evidence.length > 0, 'without evidence');
     for (const other of cluster.live)
       must(other.id === id || (other.process === 'running' && other.registered), `while broker ${other.id} is in trouble too`);
+    const approved = intent.approvedBy !== undefined && intent.action === 'repair';
     for (const partition of cluster.partitions) {
       const serving = partition.isr.filter((one) => cluster.brokers.get(one)?.registered === true);
       const left = serving.filter((one) => one !== id);
       const name = `${partition.topic}-${partition.partition}`;
-      must(left.length === serving.length || left.length >= partition.minIsr, `by which ${name} falls below its min ISR`);
+      const approvedSingle = approved && partition.replicas.length === 1;
+      must(left.length === serving.length || left.length >= partition.minIsr || approvedSingle, `by which ${name} falls below its min ISR`);
       if (intent.action === 'replace' && partition.replicas.includes(id)) must(left.length > 0, `that may hold the last copy of ${name}`);
     }
     if (intent.action === 'replace') must(!cluster.voters.includes(id), 'that votes in the quorum');

@@ -53,6 +53,8 @@ export class SimCluster {
   readonly partitions: SimPartition[] = [];
   /** Brokers that are controllers too; empty where controllers are nodes of their own. */
   readonly voters: readonly number[];
+  /** Labelled drill: yes. */
+  readonly drills: boolean;
   /** A reassignment by people goes on until then. */
   foreignMovesUntil = 0;
   maintenanceUntil = 0;
@@ -64,6 +66,7 @@ export class SimCluster {
     const size = random.between(3, 6);
     for (let id = 1; id <= size; id++) this.add(id, now);
     this.voters = random.chance(0.5) ? [1, 2, 3] : [];
+    this.drills = random.chance(0.5);
     for (let index = 0; index < 6; index++) {
       const factor = index === 5 && random.chance(0.3) ? 1 : index === 4 && random.chance(0.5) ? 2 : 3;
       const replicas = Array.from({ length: factor }, (_, at) => ((index + at) % size) + 1);

@@ -105,7 +105,7 @@ export class SimView implements ClusterObserver {
       })),
       reassigning: [...foreign, ...cluster.moving.map(({ topic, partition }) => ({ topic, partition }))],
       quorum: { leaderId: able.length > voters.length / 2 ? (able[0]?.id ?? -1) : -1, voters: caughtUp },
-      labels: {},
+      labels: cluster.drills ? { drill: 'yes' } : {},
       maintenance: now < cluster.maintenanceUntil ? 'sunday' : undefined,
     };
   }

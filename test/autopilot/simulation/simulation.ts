@@ -9,7 +9,7 @@ import { Labels } from '../../../src/core/labels.ts';
 import { type Logger, silentLogger } from '../../../src/core/log.ts';
 import { silentMeter } from '../../../src/core/meter.ts';
 import { MemoryPilotStore } from '../../fakes/memory-pilot-store.ts';
-import { chaos, standDown, type Scene } from './faults.ts';
+import { chaos, ROGUE, standDown, type Scene } from './faults.ts';
 import { Random } from './random.ts';
 import { Referee } from './referee.ts';
 import { SimCluster, type SimBroker } from './sim-cluster.ts';
@@ -192,6 +192,8 @@ export class Simulation implements Scene {
       startedAt: this.startedAt,
     };
     this.referee.onLease(intent, cluster, truth, this.clock.now());
+    // No machine watches it: it has shown what it was for.
+    if (intent.incidentId.startsWith(ROGUE) && intent.action === 'replace') this.pilot.book.settle(intent.id, 'failed', 'out of nowhere');
   }
 
   /** The rules: an alert for each broker that Belfry takes for down, and the false ones. What is not seen stays as it was. */
