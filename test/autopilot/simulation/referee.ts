@@ -2,7 +2,7 @@ import type { FleetPolicy } from '../../../src/autopilot/policy.ts';
 import type { Intent } from '../../../src/core/autopilot.ts';
 import type { JournalRow } from '../../../src/core/autopilot-state.ts';
 import { LEGAL_EDGES } from './legal-edges.ts';
-import type { SimCluster } from './sim-cluster.ts';
+import { STOP_GRACE_MS, type SimBroker, type SimCluster } from './sim-cluster.ts';
 
 const HOUR_MS = 3_600_000;
 const HISTORY_MAX = 80;
@@ -109,10 +109,21 @@ export class Referee {
     must(target.process !== 'starting' || target.stuck, 'that recovers');
     must(intent.drill || !(target.process === 'hung' && target.registered), 'that only pauses');
     must(intent.evidence.length > 0, 'without evidence');
+    must(
+      cluster.live.every((one) => !isStoppedOnPurpose(one, now)),
+      'while a broker was stopped on purpose not long ago',
+    );
+    // A broker that was replaced is expected until it is forgotten.
+    const touchedMax = Math.max(1, Math.floor(cluster.brokers.size * this.#fleet.breaker.brokersRatio));
+    const touched = this.brokersWithinHour(cluster.name, now);
+    must(touched <= touchedMax, `is of broker number ${touched} within the hour`);
     for (const other of cluster.live)
       must(other.id === id || (other.process === 'running' && other.registered), `while broker ${other.id} is in trouble too`);
     const approved = intent.approvedBy !== undefined && intent.action === 'repair';
     for (const partition of cluster.partitions) {
+      const waits = partition.leader < 0 && partition.isr.includes(id);
+      const lagging = partition.replicas.some((one) => one !== id && !partition.isr.includes(one));
+      must(waits || !lagging, `while others' copies of ${partition.topic}-${partition.partition} are out of sync`);
       const serving = partition.isr.filter((one) => cluster.brokers.get(one)?.registered === true);
       const left = serving.filter((one) => one !== id);
       const name = `${partition.topic}-${partition.partition}`;
@@ -138,4 +149,9 @@ export class Referee {
     }
     if (inFlight.length > this.#fleet.inFlightMax) this.fail(`${inFlight.length} acts in flight`);
   }
+}
+
+/** As long as Belfry takes an orderly stop for the doing of a person. */
+function isStoppedOnPurpose({ process, cleanly, stoppedAt }: SimBroker, now: number): boolean {
+  return process !== 'running' && cleanly && stoppedAt > 0 && now - stoppedAt < STOP_GRACE_MS;
 }

@@ -2,6 +2,8 @@ import type { Random } from './random.ts';
 
 /** A Kafka cluster of plain objects: what is true, whatever anybody sees of it. Milliseconds and bytes. */
 
+/** So long an orderly stop is the doing of a person. */
+export const STOP_GRACE_MS = 120_000;
 /** A broker that has not been heard of for so long is fenced. */
 const SESSION_MS = 9000;
 /** What a leader takes in, and what a follower that lags can copy. */
@@ -67,8 +69,9 @@ export class SimCluster {
     for (let id = 1; id <= size; id++) this.add(id, now);
     this.voters = random.chance(0.5) ? [1, 2, 3] : [];
     this.drills = random.chance(0.5);
+    const pairNeedsBoth = random.chance(0.3);
     for (let index = 0; index < 6; index++) {
-      const factor = index === 5 && random.chance(0.3) ? 1 : index === 4 && random.chance(0.5) ? 2 : 3;
+      const factor = index === 5 && random.chance(0.6) ? 1 : index === 4 && random.chance(0.5) ? 2 : 3;
       const replicas = Array.from({ length: factor }, (_, at) => ((index + at) % size) + 1);
       this.partitions.push({
         topic: factor === 1 ? 'single' : factor === 2 ? 'pair' : 'orders',
@@ -76,7 +79,7 @@ export class SimCluster {
         replicas,
         isr: [...replicas],
         leader: replicas[0] ?? -1,
-        minIsr: factor === 3 ? 2 : 1,
+        minIsr: factor === 3 || (factor === 2 && pairNeedsBoth) ? 2 : 1,
         adding: [],
         giving: undefined,
         lastIsr: [],

@@ -1,9 +1,8 @@
 import type { BrokerPicture, ClusterPicture, Confirmation } from '../../../src/autopilot/picture.ts';
 import type { ClusterObserver } from '../../../src/autopilot/ports.ts';
 import type { Clock } from '../../../src/core/clock.ts';
-import type { SimBroker, SimCluster } from './sim-cluster.ts';
+import { STOP_GRACE_MS, type SimBroker, type SimCluster } from './sim-cluster.ts';
 
-const STOP_GRACE_MS = 120_000;
 const SUSPECT_MS = 10_000;
 
 /** What Belfry sees of the clusters, through a network that may be cut between it and them. */
