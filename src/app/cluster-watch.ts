@@ -9,6 +9,7 @@ import type { ExpectedBrokersStore } from '../collectors/liveness/expected-broke
 import type { Scheduler } from '../collectors/scheduler.ts';
 import { ScrapeTarget, type ScrapeState } from '../collectors/scrape/scrape-target.ts';
 import type { ClusterConfig, ExporterConfig } from '../config/config.ts';
+import { kafkaSecurity } from '../config/kafka-security.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Labels } from '../core/labels.ts';
 import type { Logger } from '../core/log.ts';
@@ -17,7 +18,7 @@ import { compileRegex } from '../core/regex.ts';
 import type { SampleWriter, Wake } from '../core/sample.ts';
 import { Secret } from '../core/secret.ts';
 import { KafkaConnector } from '../kafka/connection.ts';
-import type { ClusterMetadata, KafkaSecurity } from '../kafka/observer.ts';
+import type { ClusterMetadata } from '../kafka/observer.ts';
 import { pictureOf } from './cluster-picture.ts';
 import { LastIsr } from './last-isr.ts';
 import { ScopedWriter } from './scoped-writer.ts';
@@ -51,7 +52,7 @@ export class ClusterWatch {
     const { clock, meter, wake } = parts;
     const writer = new ScopedWriter(parts.writer);
     const log = parts.log.child({ cluster: config.name });
-    const connector = new KafkaConnector({ clock, security: securityOf(config), onRequest: requestMetrics(meter, config.name) });
+    const connector = new KafkaConnector({ clock, security: kafkaSecurity(config), onRequest: requestMetrics(meter, config.name) });
     const shared = {
       cluster: config.name,
       bootstrap: config.brokers,
@@ -166,23 +167,6 @@ function identityOf(config: ClusterConfig): string {
 
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-function securityOf({ tls, sasl }: ClusterConfig): KafkaSecurity {
-  return {
-    ...(tls === undefined
-      ? {}
-      : {
-          tls: {
-            rejectUnauthorized: tls.rejectUnauthorized,
-            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-            ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-            ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
-            ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
-          },
-        }),
-    ...(sasl === undefined ? {} : { sasl: { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password.reveal() } }),
-  };
 }
 
 function groupFilterOf({ consumerGroups: { include, exclude } }: ClusterConfig): (groupId: string) => boolean {

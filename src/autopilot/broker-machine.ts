@@ -44,8 +44,6 @@ export function advance(row: PilotBrokerRow, facts: BrokerFacts, now: number, po
   return step.result();
 }
 
-export const BrokerMachine = { advance } as const;
-
 /** A broker that a person has taken out of service is nobody's patient any more; one that is replaced is told apart there. */
 function retired(step: BrokerStep): boolean {
   const { self, picture } = step.facts;

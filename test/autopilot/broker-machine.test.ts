@@ -80,7 +80,7 @@ const scenes: fc.Arbitrary<Scene> = fc
     outOfSync: fc.boolean(),
     seen: fc.constantFrom(true, true, true, false),
     evidence: fc.boolean(),
-    others: fc.constantFrom([], [3]),
+    others: fc.constantFrom<readonly number[]>([], [3]),
     sign: fc.constantFrom(undefined, { progress: 3, sentence: 'it starts up' }, { progress: 9, sentence: 'it starts up' }),
     intent: fc.constantFrom(...INTENT_STATES, 'running' as const, 'running' as const, 'running' as const, undefined),
     action: fc.constantFrom('repair' as const, 'replace' as const),
@@ -106,7 +106,7 @@ function sceneOf(one: {
   outOfSync: boolean;
   seen: boolean;
   evidence: boolean;
-  others: number[];
+  others: readonly number[];
   sign: BrokerFacts['recovering'];
   intent: Intent['state'] | undefined;
   action: 'repair' | 'replace';

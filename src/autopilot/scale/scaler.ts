@@ -29,8 +29,6 @@ export function advance(input: ScaleInput, now: number): ScaleOutcome {
   }
 }
 
-export const Scaler = { advance } as const;
-
 /** Over when the removal was completed by hand, or when nothing calls for another size any more and nothing moves. */
 function waitsForPerson(look: Look): ScaleOutcome {
   const { picture, row, input, memory } = look;
