@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { startTestbedExecutor, type TestbedExecutor, type TestbedExecutorOptions } from '../../testbed/executor.ts';
+import type { SlackEvent } from '../../testbed/slack-stand-in.ts';
 import { Stage, type StageOptions } from '../../testbed/stage.ts';
 import { allUp, until } from './harness.ts';
 
@@ -116,7 +117,9 @@ export class Pilot implements AsyncDisposable {
     }
   }
 
+  /** Another one, in the place of the one there was. */
   async startExecutor(options: Partial<TestbedExecutorOptions> = {}): Promise<void> {
+    await this.executor?.[Symbol.asyncDispose]();
     this.executor = await startTestbedExecutor({
       cluster: this.#kafka,
       clusterName: this.name,
@@ -193,6 +196,17 @@ export class Pilot implements AsyncDisposable {
       throw new Error(`${String(error)}; ${await this.story()}`);
     });
     return found as SeenIntent;
+  }
+
+  /** Waits until a reply in a Slack thread says so; its text. */
+  async repliedInThread(pattern: RegExp, timeoutMs = 30_000): Promise<string> {
+    const { slack } = this.stage;
+    const isReply = ({ type, message }: SlackEvent): boolean =>
+      type === 'post' && message?.threadTs !== undefined && pattern.test(message.text);
+    const reply = await slack.next(isReply, { timeoutMs }).catch(async (error: unknown) => {
+      throw new Error(`no reply ${String(pattern)}: ${String(error)}; ${await this.story()}`);
+    });
+    return reply.message?.text ?? '';
   }
 
   async untilBreakerOpen(): Promise<void> {

@@ -39,11 +39,10 @@ describeWithKafka('the auto-pilot repairs', () => {
     expect([1, 3].map((id) => cluster.pid(id))).toEqual(others);
     expect(done.guards.filter(({ holds }) => holds)).toEqual([]);
     await told(pilot.stage, { status: 'resolved', alertname: 'BrokerCrashed', broker: '2' }, { timeoutMs: 60_000 });
-    const { slack } = pilot.stage;
-    const root = slack.messages().find(({ threadTs, text }) => threadTs === undefined && text.includes('broker 2'));
-    const replies = slack.messages().filter(({ threadTs }) => threadTs === root?.ts);
-    expect(replies.map(({ text }) => text).join('\n')).toMatch(/restart|repair/i);
-    expect(replies.map(({ text }) => text).join('\n')).toMatch(/verified/i);
+    await pilot.repliedInThread(/broker 2 is mended and verified/);
+    const replies = pilot.stage.slack.messages().filter(({ threadTs }) => threadTs !== undefined);
+    expect(new Set(replies.map(({ threadTs }) => threadTs)).size).toBe(1);
+    expect(replies.map(({ text }) => text).join('\n')).toMatch(/wants to restart broker 2[^]*has the lease to repair broker 2/);
   });
 
   it('goes on after its executor died in the middle: the lease expires, it looks first, nothing is restarted twice', async () => {
@@ -54,7 +53,7 @@ describeWithKafka('the auto-pilot repairs', () => {
     const pid = cluster.pid(2);
     await pilot.executor?.kill9();
     await until(async () => (await pilot.journal()).some(({ kind, to }) => kind === 'lease' && to === 'unknown'), 'the lease to expire');
-    await pilot.startExecutor();
+    await pilot.executor?.startAgain();
     await pilot.untilState(2, 'healthy', 90_000);
     expect(cluster.pid(2)).toBe(pid);
   });
