@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ACTIONS } from '../core/autopilot.ts';
-import { duration, hostPort, secretFields, strict } from '../core/schema-parts.ts';
+import { byteSize, duration, hostPort, secretFields, strict } from '../core/schema-parts.ts';
 import { CLUSTER_NAME, EXECUTOR_NAME, HOST_NAME, placeholderProblem } from './drivers/argv.ts';
 
 const MAX_CLUSTERS = 256;
@@ -10,6 +10,15 @@ const MAX_STOP_WITHIN_MS = 6000;
 const MAX_ARGUMENTS = 64;
 
 const filePath = z.string().min(1);
+
+/** Refuses a secret that is given in two ways, and one that has to be there and is not. */
+function requireSecret(fields: Readonly<Record<string, unknown>>, name: string, context: z.RefinementCtx): void {
+  const given = [name, `${name}_file`, `${name}_env`].filter((key) => fields[key] !== undefined);
+  const [, second] = given;
+  if (second !== undefined)
+    context.addIssue({ code: 'custom', path: [second], message: `only one of ${given.join(' and ')} may be given` });
+  if (given.length === 0) context.addIssue({ code: 'custom', message: `needs one of ${name}_file, ${name}_env and ${name}` });
+}
 const httpAddress = z.string().refine((text) => URL.canParse(text) && /^https?:/.test(text), 'expected an http or https address');
 const kubernetesName = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'expected a name as Kubernetes knows them');
 
@@ -58,7 +67,7 @@ const saslSchema = strict({
   mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'expected plain, scram-sha-256 or scram-sha-512' }),
   username: z.string().min(1),
   ...secretFields('password'),
-});
+}).superRefine((sasl, context) => requireSecret(sasl, 'password', context));
 
 const kubernetesSchema = strict({
   /** Of the API server; inside a pod it is https://kubernetes.default.svc. */
@@ -80,13 +89,17 @@ const cruiseControlSchema = strict({
   ca_file: filePath.optional(),
   /** Whether its two-step review is on (two.step.verification.enabled). */
   review: z.boolean().default(false),
+}).superRefine((section, context) => {
+  const isGiven = section.password !== undefined || section.password_file !== undefined || section.password_env !== undefined;
+  if (section.username !== undefined) requireSecret(section, 'password', context);
+  else if (isGiven) context.addIssue({ code: 'custom', message: 'needs a username beside the password' });
 });
 
 const webhookSchema = strict({
   url: httpAddress,
   ...secretFields('secret'),
   ca_file: filePath.optional(),
-});
+}).superRefine((section, context) => requireSecret(section, 'secret', context));
 
 const timeoutsSchema = strict({
   probe: duration({ minMs: 10 }).default(30_000),
@@ -117,16 +130,22 @@ const clusterSchema = strict({
   ...(Object.fromEntries(ACTIONS.map((action) => [action, steps])) as Record<(typeof ACTIONS)[number], typeof steps>),
   timeouts: timeoutsSchema.prefault({}),
   /** Bytes a second that a rebalance may use of each broker. */
-  throttle_bytes: z.number().int().positive().optional(),
+  throttle_bytes: byteSize()
+    .refine((bytes) => bytes >= 10_000, 'must be at least 10000 bytes a second')
+    .optional(),
   kubernetes: kubernetesSchema.optional(),
   cruise_control: cruiseControlSchema.optional(),
   webhook: webhookSchema.optional(),
 }).superRefine((cluster, context) => {
   for (const action of ACTIONS) {
     for (const [index, step] of (cluster[action] ?? []).entries()) {
-      const problem = stepProblem(action, step, cluster);
+      const problem = stepProblem(action, step, cluster) ?? orderProblem(action, index, cluster[action] ?? []);
       if (problem !== undefined) context.addIssue({ code: 'custom', path: [action, index], message: problem });
     }
+  }
+  if (cluster.probe !== undefined) {
+    const problem = placeholdersProblem('probe', cluster.probe, cluster);
+    if (problem !== undefined) context.addIssue({ code: 'custom', path: ['probe'], message: problem });
   }
   if (!ACTIONS.some((action) => cluster[action] !== undefined))
     context.addIssue({ code: 'custom', message: `needs steps for at least one of ${ACTIONS.join(', ')}` });
@@ -137,6 +156,7 @@ const clusterSchema = strict({
 export type ExecutorClusterFile = z.output<typeof clusterSchema>;
 
 interface ClusterParts {
+  readonly hosts: Readonly<Record<string, string>>;
   readonly brokers?: unknown;
   readonly kubernetes?: unknown;
   readonly cruise_control?: unknown;
@@ -154,7 +174,27 @@ function stepProblem(action: string, step: StepFile, cluster: ClusterParts): str
   const wanted = { rolling_update: 'repair', scale_out: 'scale_out', scale_in: 'scale_in' } as const;
   if (step.kubernetes !== undefined && wanted[step.kubernetes] !== action)
     return `kubernetes: ${step.kubernetes} is for ${wanted[step.kubernetes]}`;
-  return undefined;
+  return step.command === undefined ? undefined : placeholdersProblem(action, step.command, cluster);
+}
+
+/** Placeholders for which an intent of the action never has a value. */
+function placeholdersProblem(action: string, template: readonly string[], { hosts }: ClusterParts): string | undefined {
+  const used = new Set(template.flatMap((part) => [...part.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)));
+  const unknown = action === 'scale_out' ? ['broker', 'host'] : action.startsWith('scale') ? [] : ['desired'];
+  const never = unknown.find((name) => used.has(name));
+  if (never !== undefined) return `{${never}} has no value in ${action}`;
+  return used.has('host') && Object.keys(hosts).length === 0 ? '{host} needs hosts: the machine of each broker id' : undefined;
+}
+
+/** A step that needs the id of a new broker, with none before it that could name one. */
+function orderProblem(action: string, index: number, given: readonly StepFile[]): string | undefined {
+  const step = given[index];
+  if (step?.cruise_control === 'remove_broker' && action === 'scale_out') return 'remove_broker is not for scale_out';
+  const needsNew = step?.cruise_control === 'add_broker' || (step?.rebalance === 'kafka' && action === 'replace');
+  const isNamed = given
+    .slice(0, index)
+    .some(({ command, webhook, kubernetes }) => command !== undefined || webhook === true || kubernetes === 'scale_out');
+  return needsNew && !isNamed ? 'needs a step before it that names the new broker (a command whose last line is broker=ID)' : undefined;
 }
 
 /** executor.yaml, whole. */
@@ -170,6 +210,9 @@ export const executorFileSchema = strict({
     ca_file: filePath.optional(),
     poll: duration({ minMs: 10 }).default(20_000),
     timeout: duration({ minMs: 10 }).default(10_000),
+  }).superRefine((section, context) => {
+    requireSecret(section, 'token', context);
+    requireSecret(section, 'signing_key', context);
   }),
   /** While this file is there, nothing is started and what runs stops before its next step. */
   stop_file: filePath.default('executor.stop'),
