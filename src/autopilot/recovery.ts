@@ -10,16 +10,27 @@ export interface RecoverySign {
 
 interface Fetches {
   readonly outageAt: number;
-  readonly last: number | undefined;
-  /** Times that the last fetch was seen to have moved within this outage. */
+  /** The last fetch, and not before the outage. */
+  readonly last: number;
+  /** Times that it was seen to have moved within this outage. */
   readonly moves: number;
 }
 
 /**
- * A dead broker's last fetch is learnt once more after its death, at the next look at the quorum; a process that starts
- * moves it again and again.
+ * Times of fetches are reckoned from the quorum leader's clock and from when its answer came: that of a dead broker moves a
+ * little from answer to answer. A fetch counts only when it is later than what is known by this much.
  */
+const RECKONING_MS = 1000;
+/** A process that starts fetches again and again; one late answer must not look like it. */
 const MOVES_THAT_PROVE_LIFE = 2;
+
+/** When it last fetched metadata from the quorum, where that was after it went down: what it did alive is no sign of a start. */
+export function fetchedInOutage({ downSince, lastQuorumFetchAt }: BrokerPicture): number | undefined {
+  if (lastQuorumFetchAt === undefined || (downSince !== undefined && lastQuorumFetchAt < downSince + RECKONING_MS)) return undefined;
+  return lastQuorumFetchAt;
+}
+/** The leader's clock is read through answers that take now more, now less time: that much is no move. A live one fetches twice a second. */
+const MOVE_MIN_MS = 1000;
 
 /**
  * Sees which brokers recover: registered but fenced, fetching metadata from the quorum, or found so by an executor's
@@ -37,10 +48,10 @@ export class RecoveryWatch {
     }
     const known = this.#fetches.get(id);
     if (known === undefined || known.outageAt !== downSince) {
-      this.#fetches.set(id, { outageAt: downSince, last: lastQuorumFetchAt, moves: 0 });
+      this.#fetches.set(id, { outageAt: downSince, last: Math.max(lastQuorumFetchAt, downSince), moves: 0 });
       return;
     }
-    if (known.last !== lastQuorumFetchAt && lastQuorumFetchAt > (known.last ?? 0))
+    if (lastQuorumFetchAt - (known.last ?? 0) >= MOVE_MIN_MS)
       this.#fetches.set(id, { ...known, last: lastQuorumFetchAt, moves: known.moves + 1 });
   }
 
@@ -53,7 +64,7 @@ export class RecoveryWatch {
     if (broker.up === true && !broker.registered)
       return { progress: broker.lastQuorumFetchAt ?? 0, sentence: `it answers but the cluster does not count on it yet: it starts up` };
     if (fetches !== undefined && fetches.moves >= MOVES_THAT_PROVE_LIFE)
-      return { progress: fetches.last ?? 0, sentence: `it fetches metadata from the quorum: its process starts up` };
+      return { progress: fetches.last, sentence: `it fetches metadata from the quorum: its process starts up` };
     return undefined;
   }
 

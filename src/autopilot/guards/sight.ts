@@ -1,6 +1,7 @@
 import { ACTIONS, type Action } from '../../core/autopilot.ts';
 import { humanDuration } from '../../core/duration.ts';
 import type { BrokerPicture, ClusterPicture } from '../picture.ts';
+import { fetchedInOutage } from '../recovery.ts';
 import type { Guard } from './context.ts';
 import { brokerNames, count, holds, judgedPicture, onPicture, onTarget, passes, type Judgement } from './sentence.ts';
 
@@ -121,7 +122,7 @@ const recovering: Guard = {
   judge: onTarget((id, { brokers, askedAt }, { policy, recoveryStalled }) => {
     const broker = brokers.get(id);
     if (broker === undefined || broker.registered) return passes(`broker ${id} is not starting up`);
-    const fetchedAgoMs = broker.lastQuorumFetchAt === undefined ? Infinity : askedAt - broker.lastQuorumFetchAt;
+    const fetchedAgoMs = askedAt - (fetchedInOutage(broker) ?? -Infinity);
     const fetches = fetchedAgoMs <= policy.staleAfterMs;
     if (broker.up !== true && !fetches) return passes(`broker ${id} shows no sign of starting up`);
     if (recoveryStalled === true)
