@@ -51,3 +51,12 @@ export interface Bench {
 export class BenchUsageError extends Error {
   override name = 'BenchUsageError';
 }
+
+/** The whole number that an option gives, or the default where it is not given. */
+export function countOf(option: string, value: unknown, otherwise: number): number {
+  if (typeof value !== 'string') return otherwise;
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 0 || value === '')
+    throw new BenchUsageError(`${option} expects a whole number, not '${value}'`);
+  return number;
+}

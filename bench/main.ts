@@ -1,12 +1,13 @@
 import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { MissingToolError } from '../testbed/kafka-dist.ts';
+import { autopilot } from './autopilot/autopilot.ts';
 import { BenchUsageError, type Bench } from './bench.ts';
 import { detect } from './detect/detect.ts';
 import { machine, textOf, writeResults } from './report.ts';
 import { rules } from './rules/rules.ts';
 
-const BENCHES: readonly Bench[] = [detect, rules];
+const BENCHES: readonly Bench[] = [detect, autopilot, rules];
 
 const HELP = `Benches of Belfry: they measure and tell, and fail on no figure.
 

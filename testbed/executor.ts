@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Arrivals } from './arrivals.ts';
+import { Arrivals, arrivalTime } from './arrivals.ts';
 import type { LogLine } from './belfry-process.ts';
 import type { Cluster } from './cluster.ts';
 import { spawnGuarded, type GuardedProcess } from './guarded-process.ts';
@@ -21,6 +21,8 @@ type Verb = 'restart' | 'add' | 'stop' | 'probe';
 
 /** What an executor did to a cluster, as the owner of the cluster saw it. */
 export interface ExecutorCall {
+  /** When it was done, ms since the epoch. */
+  readonly at: number;
   readonly verb: Verb;
   readonly cluster: string;
   readonly broker: number | undefined;
@@ -129,7 +131,7 @@ async function answer(request: IncomingMessage, control: Control): Promise<{ cod
     text: error instanceof Error ? error.message : String(error),
   }));
   const fencingToken = Number(request.headers['x-fencing-token']);
-  control.calls.add({ verb, cluster: name, broker, fencingToken, ...done });
+  control.calls.add({ at: arrivalTime(), verb, cluster: name, broker, fencingToken, ...done });
   return done;
 }
 

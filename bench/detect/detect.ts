@@ -1,6 +1,6 @@
 import { startCluster, type Cluster } from '../../testbed/cluster.ts';
 import { NEWEST_KAFKA } from '../../testbed/kafka-dist.ts';
-import { BenchUsageError, type Bench, type BenchContext, type BenchReport } from '../bench.ts';
+import { countOf, type Bench, type BenchContext, type BenchReport } from '../bench.ts';
 import { rulesWithoutFor, startBelfry } from './belfry-stage.ts';
 import { killRounds } from './kill-rounds.ts';
 import { leaderlessRounds, ONE_COPY_TOPIC } from './leaderless.ts';
@@ -89,12 +89,4 @@ async function measurePeer(cluster: Cluster, version: string, kills: number, con
     context.progress(`the peer is broken: ${broken}`);
     return { version, rounds, broken };
   }
-}
-
-function countOf(option: string, value: unknown, otherwise: number): number {
-  if (typeof value !== 'string') return otherwise;
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0 || value === '')
-    throw new BenchUsageError(`${option} expects a whole number, not '${value}'`);
-  return number;
 }

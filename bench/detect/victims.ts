@@ -40,8 +40,13 @@ function endOf(socket: net.Socket): Promise<number> {
 
 /** Starts the broker; returns when every replica is in sync and every preferred leader leads, so that each kill meets a leader. */
 export async function restore(cluster: Cluster, broker: number): Promise<void> {
-  const isWhole = ({ isr, replicas }: PartitionView): boolean => isr.length === replicas.length;
   await cluster.start(broker);
+  await everyReplicaBack(cluster);
+}
+
+/** Returns when every replica is in sync and every preferred leader leads. */
+export async function everyReplicaBack(cluster: Cluster): Promise<void> {
+  const isWhole = ({ isr, replicas }: PartitionView): boolean => isr.length === replicas.length;
   const view = await cluster.waitUntil((seen) => everyPartition(seen, isWhole), { timeoutMs: RESTORE_TIMEOUT_MS });
   const isLed = ({ leader, replicas }: PartitionView): boolean => leader === replicas[0];
   for (const topic of view.topics.keys()) await cluster.electPreferredLeaders(topic);
