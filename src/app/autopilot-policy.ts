@@ -90,7 +90,8 @@ function repairPolicy(repair: AutopilotSettings['repair']): RepairPolicy {
 
 function scalePolicy(scale: AutopilotSettings['scale'], thresholds: AppliedThresholds): ScalePolicy {
   const threshold = (name: string): number => thresholds.get(name)?.value ?? 0;
-  const perBroker = scale.bytes_per_second_per_broker ?? threshold('broker_bytes_per_second');
+  // Also where `bytes_per_second_per_broker` gave it: the rules read the same number.
+  const perBroker = threshold('broker_bytes_per_second');
   // The one of the two that is not given gives way to the other.
   const min = scale.min ?? Math.min(DEFAULT_SCALE.min, scale.max ?? DEFAULT_SCALE.min);
   return {

@@ -2,11 +2,13 @@ import type { PilotClusterRow, PilotEvidenceRow } from '../core/autopilot-state.
 import { errorText } from '../core/errors.ts';
 import type { ClusterPilotOptions } from './cluster-pilot.ts';
 import type { ClusterPicture } from './picture.ts';
+import type { ScalePolicy } from './policy.ts';
 import { advance } from './scale/scaler.ts';
 import type { ScaleOutcome, ScaleWant } from './scale/types.ts';
 
-/** Loads are averaged over so long, so that one spike is none. */
-const LOAD_WINDOW_MS = 5 * 60_000;
+/** Loads are averaged over as long as a recommendation must stand, within these bounds, so that one spike is none. */
+const LOAD_WINDOW_MIN_MS = 10_000;
+const LOAD_WINDOW_MAX_MS = 5 * 60_000;
 
 /** What one look at a cluster's size rests on. */
 export interface SizeLook {
@@ -15,6 +17,10 @@ export interface SizeLook {
   readonly troubled: ReadonlySet<number>;
   readonly mayAct: boolean;
   readonly now: number;
+}
+
+function windowOf({ stabiliseOutMs }: ScalePolicy): number {
+  return Math.min(LOAD_WINDOW_MAX_MS, Math.max(LOAD_WINDOW_MIN_MS, stabiliseOutMs));
 }
 
 /** The size of one cluster: runs the scaler and writes what it decides, each step one transaction. */
@@ -36,14 +42,18 @@ export class ScalePilot {
     const row = this.#row;
     // What rests is not looked at while nothing may be done; what is under way is watched to its end.
     if (!mayAct && (row === undefined || row.state === 'steady')) return;
+    const policy = policies.cluster(cluster);
+    const evidence = standing.filter(({ action }) => action === 'scale_out' || action === 'scale_in');
+    // A cluster at rest that nothing calls another size for is not asked how busy it is.
+    const atRest = evidence.length === 0 && (row === undefined || row.state === 'steady');
     const outcome = advance(
       {
         cluster,
         row,
         picture,
-        loads: loads.loads(cluster, now, LOAD_WINDOW_MS),
-        evidence: standing.filter(({ action }) => action === 'scale_out' || action === 'scale_in'),
-        policy: policies.cluster(cluster),
+        loads: atRest ? [] : loads.loads(cluster, now, windowOf(policy.scale)),
+        evidence,
+        policy,
         modes: { scale_out: control.modeOf(cluster, 'scale_out'), scale_in: control.modeOf(cluster, 'scale_in') },
         intent: row === undefined || row.intentId === '' ? undefined : book.get(row.intentId),
         troubled,

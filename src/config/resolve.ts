@@ -31,7 +31,7 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
     },
     http: resolveHttp(file, context),
     host: { collect: file.host.collect, cluster: file.host.cluster, intervalMs: file.host.interval },
-    thresholds: thresholdsOf(file.thresholds, {}),
+    thresholds: thresholdsOf(withCapacity(file.thresholds, file.autopilot.scale, [], context), {}),
     clusters,
     defaultOwner: file.default_owner,
     ...resolveReceivers(file, context),
@@ -105,7 +105,10 @@ function resolveCluster(file: ConfigFile, cluster: ClusterFile, path: ConfigPath
     brokers: cluster.brokers,
     owner: cluster.owner,
     labels: cluster.labels,
-    thresholds: thresholdsOf(file.thresholds, cluster.thresholds),
+    thresholds: thresholdsOf(
+      withCapacity(file.thresholds, file.autopilot.scale, []),
+      withCapacity(cluster.thresholds, cluster.autopilot.scale, path, context),
+    ),
     addresses: new Map(Object.entries(cluster.addresses).map(([id, address]) => [Number(id), address])),
     stopGraceMs: cluster.stop_grace,
     tls: cluster.tls === undefined ? undefined : resolveTls(cluster.tls, [...path, 'tls'], context),
@@ -139,6 +142,26 @@ function groupPattern(
 }
 
 type Thresholds = Readonly<Record<string, number | undefined>>;
+
+/**
+ * What one broker can take in may be said where the scaler is configured or among the thresholds: one number, or rule and
+ * scaler would judge by two.
+ */
+function withCapacity(
+  thresholds: Thresholds,
+  { bytes_per_second_per_broker: capacity }: ClusterFile['autopilot']['scale'],
+  path: ConfigPath,
+  context?: ResolveContext,
+): Thresholds {
+  if (capacity === undefined) return thresholds;
+  const other = thresholds['broker_bytes_per_second'];
+  if (other !== undefined && other !== capacity)
+    context?.report(
+      [...path, 'autopilot', 'scale', 'bytes_per_second_per_broker'],
+      `thresholds.broker_bytes_per_second beside it says ${other}, this ${capacity}: give one of them`,
+    );
+  return { ...thresholds, broker_bytes_per_second: capacity };
+}
 
 function thresholdsOf(ofFile: Thresholds, ofCluster: Thresholds): AppliedThresholds {
   const all = new Map<string, { value: number; from: 'cluster' | 'file' | 'default' }>();

@@ -83,6 +83,42 @@ describe('the auto-pilot as configured', () => {
     expect(policies.cluster('ops').repair.firstAfterMs).toBe(180_000);
   });
 
+  it.each([
+    ['the scaler of the file', '', '{scale: {bytes_per_second_per_broker: 5MB}}', '', '{}', 5 * 1024 ** 2],
+    ['the thresholds of the file', 'broker_bytes_per_second: 7', '{}', '', '{}', 7],
+    [
+      "a cluster's thresholds over the file's scaler",
+      '',
+      '{scale: {bytes_per_second_per_broker: 5MB}}',
+      'broker_bytes_per_second: 8',
+      '{}',
+      8,
+    ],
+    [
+      "a cluster's scaler over the file's thresholds",
+      'broker_bytes_per_second: 7',
+      '{}',
+      '',
+      '{scale: {bytes_per_second_per_broker: 9}}',
+      9,
+    ],
+  ])(
+    'has one number for what a broker can take in, for rules and scaler: by %s',
+    (_, fileThresholds, file, ownThresholds, own, expected) => {
+      const config = configOf(
+        `autopilot: ${file}\nthresholds: {${fileThresholds}}\n` +
+          `clusters: [{name: orders, brokers: [a], thresholds: {${ownThresholds}}, autopilot: ${own}}]\n`,
+      );
+      expect(config.clusters[0]?.thresholds.get('broker_bytes_per_second')?.value).toBe(expected);
+      expect(new ConfiguredPolicies(() => config).cluster('orders').scale.bytesPerSecondPerBroker).toBe(expected);
+    },
+  );
+
+  it('refuses two numbers for what a broker can take in', () => {
+    const { texts } = load(`thresholds: {broker_bytes_per_second: 7}\nautopilot: {scale: {bytes_per_second_per_broker: 8}}\n${CLUSTERS}`);
+    expect(texts.join('\n')).toContain('says 7, this 8: give one of them');
+  });
+
   it('has a largest size that is not below a least one that alone is given, and the other way', () => {
     expect(policiesOf(`autopilot: {scale: {min: 20}}\n${CLUSTERS}`).cluster('orders').scale).toMatchObject({ min: 20, max: 20 });
     expect(policiesOf(`autopilot: {scale: {max: 2}}\n${CLUSTERS}`).cluster('orders').scale).toMatchObject({ min: 2, max: 2 });
