@@ -23,8 +23,10 @@ export function succeed(step: BrokerStep, sentence: string): void {
 export function failRepair(step: BrokerStep, why: string): void {
   const { intent, othersTroubled } = step.facts;
   const { row, now } = step;
-  const worse = step.urp > row.urpBefore;
-  const word = worse ? `${why}; under-replicated partitions rose from ${row.urpBefore} to ${step.urp}` : why;
+  const worse = step.othersBehind > row.urpBefore;
+  const word = worse
+    ? `${why}; partitions that other brokers are behind in rose from at most ${row.urpBefore} to ${step.othersBehind}`
+    : why;
   const own = intent !== undefined && intent.id === row.intentId;
   if (own && !isEnded(intent.state)) step.settle.push({ intentId: intent.id, as: 'failed', word });
   const cleared = { intentId: '', verifying: '', lastActAt: now };
@@ -33,7 +35,9 @@ export function failRepair(step: BrokerStep, why: string): void {
     return step.toNeedsHuman(`${word}, and other brokers are in trouble (${othersTroubled.join(', ')})`, { loud: true });
   }
   if (own) step.outcome(worse ? 'wrong' : 'needed', word);
-  step.demote = { action: 'repair', why: `the repair of ${step.name} was not verified: ${word}` };
+  // That a restart does not bring the process back is foreseen: more of them, then a replacement. What came back and is not
+  // whole, or made it worse for others, was misjudged.
+  if (worse || row.state === 'verifying') step.demote = { action: 'repair', why: `the repair of ${step.name} was not verified: ${word}` };
   const failures = row.repairsFailed + 1;
   const nextActAt = now + step.backoff(row.attempts);
   step.to('unhealthy', `repair ${failures} has failed: ${word}`, {
@@ -48,7 +52,7 @@ export function failRepair(step: BrokerStep, why: string): void {
 /** A replacement that our own observation has found to have failed: not tried again by a machine. */
 export function failReplace(step: BrokerStep, why: string): void {
   const { intent } = step.facts;
-  const worse = step.urp > step.row.urpBefore;
+  const worse = step.othersBehind > step.row.urpBefore;
   if (intent !== undefined && intent.id === step.row.intentId) {
     if (!isEnded(intent.state)) step.settle.push({ intentId: intent.id, as: 'failed', word: why });
     step.outcome(worse ? 'wrong' : 'needed', why);

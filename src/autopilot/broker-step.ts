@@ -88,6 +88,14 @@ export class BrokerStep {
     return this.facts.picture === undefined ? 0 : underReplicated(this.facts.picture).length;
   }
 
+  /** Those of them that lack a copy of another broker than this one: its own fall out in its own time, whatever is done. */
+  get othersBehind(): number {
+    if (this.facts.picture === undefined) return 0;
+    return underReplicated(this.facts.picture).filter(({ replicas, isr }) =>
+      replicas.some((id) => id !== this.row.brokerId && !isr.includes(id)),
+    ).length;
+  }
+
   /** The wait after the given number of acts of a spell: by the table, then its last entry doubled each time. */
   backoff(acts: number): number {
     const table = this.policy.backoffMs;

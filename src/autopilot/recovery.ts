@@ -29,8 +29,6 @@ export function fetchedInOutage({ downSince, lastQuorumFetchAt }: BrokerPicture)
   if (lastQuorumFetchAt === undefined || (downSince !== undefined && lastQuorumFetchAt < downSince + RECKONING_MS)) return undefined;
   return lastQuorumFetchAt;
 }
-/** The leader's clock is read through answers that take now more, now less time: that much is no move. A live one fetches twice a second. */
-const MOVE_MIN_MS = 1000;
 
 /**
  * Sees which brokers recover: registered but fenced, fetching metadata from the quorum, or found so by an executor's
@@ -51,7 +49,7 @@ export class RecoveryWatch {
       this.#fetches.set(id, { outageAt: downSince, last: Math.max(lastQuorumFetchAt, downSince), moves: 0 });
       return;
     }
-    if (lastQuorumFetchAt - (known.last ?? 0) >= MOVE_MIN_MS)
+    if (lastQuorumFetchAt - known.last >= RECKONING_MS)
       this.#fetches.set(id, { ...known, last: lastQuorumFetchAt, moves: known.moves + 1 });
   }
 

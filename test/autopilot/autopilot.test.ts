@@ -221,6 +221,21 @@ describe('an executor', () => {
     rig.pilot.book.ack({ intentId: id, fencingToken, status: 'failed', text: 'no such unit' });
     await rig.clock.advance(2000);
     expect([rig.stateOf(2), rig.intents()]).toEqual(['unhealthy', ['repair 1 failed']]);
+    // That it does not come back is foreseen: more restarts, then a replacement, without a person in between.
+    expect(rig.pilot.control.modeOf('orders-dal', 'repair')).toBe('auto');
+    await rig.until('asked again', () => rig.intents().includes('repair 2 open'), 17 * MINUTE);
+  });
+
+  it('that fails while another broker falls behind made it worse: a person is asked from then on', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.cluster.replicas = [...rig.cluster.replicas, [1, 3], [3, 1], [1, 3], [3, 1]];
+    rig.cluster.outOfSync.add(3);
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'failed', text: 'no such unit' });
+    await rig.clock.advance(2000);
+    expect(rig.pilot.control.modeOf('orders-dal', 'repair')).toBe('approve');
   });
 
   it('that says failed of a broker which is up is not believed', async () => {
@@ -295,6 +310,17 @@ describe('a recovery', () => {
     await rig.clock.advance(3000);
     rig.cluster.set(2, { lastQuorumFetchAt: rig.clock.now() - 3100 });
     await rig.clock.advance(30_000);
+    expect(rig.stateOf(2)).toBe('unhealthy');
+  });
+
+  it('is not what answers that take now more, now less time make of a dead broker’s last fetch', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    const fetchedAt = rig.clock.now() - 100;
+    for (const lateMs of [0, 3, 1, 40, 2, 90, 91, 400, 5, 700]) {
+      rig.cluster.set(2, { lastQuorumFetchAt: fetchedAt + lateMs });
+      await rig.clock.advance(2000);
+    }
     expect(rig.stateOf(2)).toBe('unhealthy');
   });
 });
