@@ -42,6 +42,9 @@ export class IntentRun {
   readonly #keeper: LeaseKeeper;
   readonly #acks: AckSender;
   readonly #proceed: AbortSignal;
+  readonly #probe: Probe | undefined;
+  /** What the newest look at the process found. */
+  #seen: ProbeResult | undefined;
   /** Whether anything may have been changed. */
   #begun = false;
 
@@ -62,6 +65,7 @@ export class IntentRun {
     this.#keeper = new LeaseKeeper(options);
     this.#acks = new AckSender(options);
     this.#proceed = AbortSignal.any([this.#keeper.lost, stop, end]);
+    this.#probe = options.probe === undefined ? undefined : this.#remembering(options.probe);
   }
 
   async run(): Promise<RunOutcome> {
@@ -80,7 +84,8 @@ export class IntentRun {
       const status = this.#begun || !isCalledOff(error) ? 'failed' : 'rejected';
       const text = this.#begun ? errorText(error) : `nothing was begun: ${errorText(error)}`;
       log.warn('intent_not_done', { ...fields, status, text });
-      await this.#acks.last(status, { text });
+      // With what the process does: one that has ended is no recovery to wait for.
+      await this.#acks.last(status, this.#seen === undefined ? { text } : { ...wordsOf(this.#seen), text });
       return status;
     } finally {
       this.#keeper.close();
@@ -88,8 +93,9 @@ export class IntentRun {
   }
 
   async #act(): Promise<{ text: string; process?: ProbeResult['process']; progress?: number }> {
-    const { steps, probe, clock } = this.#options;
+    const { steps, clock } = this.#options;
     const { action } = this.#task;
+    const probe = this.#probe;
     if (probe !== undefined && action === 'repair') await waitUntilStopped({ ...this.#watch(probe) });
     if (probe !== undefined && action === 'replace') await this.#refuseToReplaceTheLiving(probe);
     const startedAt = clock.elapsed();
@@ -98,7 +104,13 @@ export class IntentRun {
       await this.#confirm(where);
       this.#begun = true;
       this.#acks.running({ text: where });
-      await this.#runStep(step, where);
+      try {
+        await this.#runStep(step, where);
+      } catch (error) {
+        // A refusal of the first step is no failed act: it is asked for again, and counts against nobody.
+        if (index === 0 && error instanceof BelfryError && error.code === 'CONFLICT') this.#begun = false;
+        throw error;
+      }
     }
     const took = formatDuration(Math.max(1, Math.round(clock.elapsed() - startedAt)));
     const done = `${steps.map(({ name }) => name).join(', ')}: done in ${took}`;
@@ -110,6 +122,11 @@ export class IntentRun {
   #watch(probe: Probe): Parameters<typeof waitUntilStopped>[0] {
     const { probing, clock } = this.#options;
     return { probe, task: this.#task, probing, clock, acks: this.#acks, signal: this.#proceed };
+  }
+
+  #remembering(probe: Probe): Probe {
+    const look: Probe['look'] = async (task, signal) => (this.#seen = await probe.look(task, signal));
+    return { look };
   }
 
   async #refuseToReplaceTheLiving(probe: Probe): Promise<void> {
@@ -152,7 +169,8 @@ export class IntentRun {
       });
     } catch (error) {
       const abandoned = end.aborted ? 'abandoned, its outcome is not known: ' : '';
-      throw new BelfryError('EXECUTOR_FAILED', `${where}: ${abandoned}${errorText(error)}`, { cause: error });
+      const isRefusal = error instanceof BelfryError && error.code === 'CONFLICT';
+      throw new BelfryError(isRefusal ? 'CONFLICT' : 'EXECUTOR_FAILED', `${where}: ${abandoned}${errorText(error)}`, { cause: error });
     } finally {
       timer.cancel();
     }

@@ -146,7 +146,8 @@ describe('an executor', () => {
     showProcess('1');
     await start({ probe, repair: [{ command: act('repair') }] });
     const word = await belfry.lastWord(belfry.offer());
-    expect(word).toMatchObject({ status: 'failed' });
+    // Whoever was told of a recovery before must not go on to wait for it.
+    expect(word).toMatchObject({ status: 'failed', process: 'stopped' });
     expect(word.text).toContain('has ended again');
   });
 
