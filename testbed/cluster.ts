@@ -196,7 +196,7 @@ export class Cluster implements AsyncDisposable {
     await this.#node(id).removeData();
   }
 
-  /** Gives a broker that is down a disk which belongs to another cluster: it ends whenever it is started. */
+  /** Gives a broker that is down a disk which belongs to another node: it ends whenever it is started. */
   async spoilData(id: number): Promise<void> {
     await this.#node(id).spoilData();
   }

@@ -126,12 +126,12 @@ export class KafkaNode {
     else await this.#disk.clear();
   }
 
-  /** Puts a disk of another cluster in its place. */
+  /** Puts the disk of another node in its place. */
   async spoilData(): Promise<void> {
     await this.removeData();
     await mkdir(this.dataDir, { recursive: true });
-    const { spec } = this.#options;
-    await writeFile(path.join(this.dataDir, 'meta.properties'), `version=1\nnode.id=${spec.id}\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA\n`);
+    const { spec, cluster } = this.#options;
+    await writeFile(path.join(this.dataDir, 'meta.properties'), `version=1\nnode.id=${spec.id + 1000}\ncluster.id=${cluster.clusterId}\n`);
   }
 
   /** The last lines of its log: what a failed start is explained by. */
