@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parsePlaced, valueOf } from '../config/parse-yaml.ts';
@@ -38,7 +39,7 @@ export function executorCommand(program: Command, context: CliContext): void {
     .option('--config <file>', 'what it may do, and how', 'executor.yaml')
     .option('--stop-file <file>', 'while this file is there nothing is begun, instead of stop_file')
     .option('--check', 'read the configuration, name every mistake with its place, and end')
-    .option('--dry-run', 'look whether Belfry, programs, APIs and permissions are there, change nothing, and end')
+    .option('--dry-run', 'look whether Belfry, programs, APIs and permissions are there, tell Belfry, change nothing, and end')
     .option('--once', 'ask one time for each cluster, do what is open, and end')
     .option('--json', 'findings as JSON, or one line of JSON when it is up')
     .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
@@ -126,7 +127,13 @@ function assemble(file: ExecutorFile, folder: string, options: ExecutorCommandOp
     authorization: () => `Bearer ${token().trim()}`,
     ...(file.belfry.ca_file === undefined ? {} : { ca: fileReader(file.belfry.ca_file, surroundings) }),
   });
-  const api = new BelfryApi({ client, signingKey: () => signingKey().trim(), executor: file.name, timeoutMs: file.belfry.timeout });
+  const api = new BelfryApi({
+    client,
+    signingKey: () => signingKey().trim(),
+    executor: file.name,
+    instance: randomBytes(4).toString('hex'),
+    timeoutMs: file.belfry.timeout,
+  });
   const plans = Object.entries(file.clusters).map(([name, cluster]) => planCluster(name, cluster, surroundings));
   const stopPath =
     options.stopFile === undefined ? absolutePath(file.stop_file, surroundings) : resolve(context.workingFolder, options.stopFile);

@@ -49,7 +49,13 @@ export interface Grant {
 export interface BelfryApiOptions {
   readonly client: JsonClient;
   readonly signingKey: SecretReader;
+  /** As executor.yaml names it. */
   readonly executor: string;
+  /**
+   * Tells this process from others of the same name: Belfry gives whoever holds a lease the same lease again, and two
+   * processes of one configuration must not both act under it.
+   */
+  readonly instance: string;
   readonly timeoutMs: number;
 }
 
@@ -95,7 +101,7 @@ export class BelfryApi {
 
   /** Asks for the lease. The grant is for the intent that was offered, or rejects. */
   async lease(offered: OfferedIntent, signal: AbortSignal): Promise<Grant> {
-    const answer = await this.#post(offered.id, 'lease', { executor: this.#options.executor }, signal);
+    const answer = await this.#post(offered.id, 'lease', { executor: this.#holder }, signal);
     const { intent, lease, signature } = this.#read(answer, grantSchema);
     const same = intent.id === offered.id && intent.cluster === offered.cluster && intent.action === offered.action;
     if (!same || targetOf(intent) !== targetOf(offered))
@@ -124,6 +130,17 @@ export class BelfryApi {
   async look(signal: AbortSignal): Promise<void> {
     const { client, timeoutMs } = this.#options;
     this.#refusal(await client.request({ method: 'GET', path: PREFIX, timeoutMs, signal }));
+  }
+
+  /** Tells Belfry what a dry run found: promotion asks for it. */
+  async reportDryRun(ok: boolean, text: string): Promise<void> {
+    const { client, timeoutMs, executor } = this.#options;
+    const path = `${PREFIX}/executors/${encodeURIComponent(executor)}/dry-run`;
+    this.#refusal(await client.request({ method: 'POST', path, body: JSON.stringify({ ok, text }), timeoutMs }));
+  }
+
+  get #holder(): string {
+    return `${this.#options.executor}.${this.#options.instance}`;
   }
 
   #key(): Secret {

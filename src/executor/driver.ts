@@ -21,12 +21,15 @@ export interface StepRun {
   /** Aborted as well when the lease was lost or a stop was asked for: nothing new is begun, what is half done is let be. */
   readonly proceed: AbortSignal;
   /** Asks Belfry whether the lease still stands. Rejects with `LEASE_LOST`: call it before whatever cannot be undone. */
-  confirm(): Promise<void>;
+  readonly confirm: () => Promise<void>;
   /** Tells how it goes, in a sentence or as output; `progress` is any number that rises. */
   readonly report: (text: string, progress?: number) => void;
 }
 
-/** One step of an action. It resolves when it is done and rejects with a sentence when it has failed. */
+/**
+ * One step of an action. It resolves when it is done and rejects with a sentence when it has failed: with `CONFLICT` only
+ * where something forbade it before it had changed anything.
+ */
 export interface Step {
   /** For people, such as `command ssh` or `rebalance by kafka`. */
   readonly name: string;

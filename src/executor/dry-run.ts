@@ -4,6 +4,9 @@ import type { Finding } from './driver.ts';
 import type { ClusterPlan } from './executor.ts';
 import type { StopFile } from './stop-file.ts';
 
+/** Of what Belfry is told. */
+const MAX_TEXT = 1000;
+
 /** One thing that a dry run looked at, and where it belongs. */
 export interface DryRunFinding extends Finding {
   /** `belfry`, or the name of a cluster. */
@@ -13,7 +16,8 @@ export interface DryRunFinding extends Finding {
 
 /**
  * Looks whether everything that the executor would need is there: Belfry and the key, the programs, the APIs and what
- * they allow. It looks at the processes of the brokers whose hosts are known, and changes nothing anywhere.
+ * they allow. It looks at the processes of the brokers whose hosts are known, and changes nothing anywhere; Belfry is told
+ * what came of it, since nothing is promoted without a dry run that went well.
  */
 export async function dryRun(
   parts: { api: BelfryApi; signingKey: () => string; stopFile: StopFile; plans: readonly ClusterPlan[] },
@@ -25,14 +29,24 @@ export async function dryRun(
   ];
   if (parts.stopFile.isThere()) findings.push({ part: 'belfry', ok: false, text: `the stop file ${parts.stopFile.path} is there` });
   for (const plan of parts.plans) findings.push(...(await lookAtCluster(plan, signal)));
-  return findings;
+  const missing = findings.filter(({ ok }) => !ok);
+  const text = missing.length === 0 ? `${findings.length} findings, all well` : missing.map((finding) => finding.text).join('; ');
+  const told = await attempt('Belfry was told of this dry run', () =>
+    parts.api.reportDryRun(missing.length === 0, text.slice(0, MAX_TEXT)),
+  );
+  return [...findings, { part: 'belfry', ...told }];
 }
 
 async function lookAtCluster(plan: ClusterPlan, signal: AbortSignal): Promise<readonly DryRunFinding[]> {
   const findings: DryRunFinding[] = [];
   for (const [action, steps] of plan.steps) {
     for (const step of steps) {
-      const found = await step.check(signal);
+      let found: readonly Finding[];
+      try {
+        found = await step.check(signal);
+      } catch (error) {
+        found = [{ ok: false, text: `${step.name}: ${errorText(error)}` }];
+      }
       findings.push(...found.map((finding) => ({ part: plan.name, action, ...finding })));
     }
   }

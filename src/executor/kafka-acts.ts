@@ -30,17 +30,23 @@ export class KafkaClusterActs implements KafkaActs {
     });
   }
 
-  async rebalance(request: RebalanceRequest, report: (progress: RebalanceProgress) => void, signal: AbortSignal): Promise<void> {
-    await this.#rebalancer.rebalance(request, report, signal);
+  async rebalance(
+    request: RebalanceRequest,
+    report: (progress: RebalanceProgress) => void,
+    signal: AbortSignal,
+    confirm: () => Promise<void>,
+  ): Promise<void> {
+    await this.#rebalancer.rebalance(request, report, signal, confirm);
   }
 
   /** Refused while the broker is still alive or holds a replica: its place in the books is all that may go. */
-  async unregister(broker: number, signal: AbortSignal): Promise<void> {
+  async unregister(broker: number, signal: AbortSignal, confirm: () => Promise<void>): Promise<void> {
     const { brokers, partitions } = (await this.#rebalancer.plan({ kind: 'elect_preferred' })).picture;
     if (brokers.some(({ id }) => id === broker)) throw new BelfryError('CONFLICT', `broker ${broker} is alive: it is not unregistered`);
     const held = partitions.filter(({ replicas }) => replicas.includes(broker)).length;
     if (held > 0) throw new BelfryError('CONFLICT', `broker ${broker} stands in the replica lists of ${held} partitions`);
     signal.throwIfAborted();
+    await confirm();
     const session = new AdminSession({ connector: this.#connector, bootstrap: this.#cluster.brokers, clock: this.#clock });
     try {
       await session.ofAny((connection) => connection.unregister(broker, UNREGISTER_TIMEOUT_MS));

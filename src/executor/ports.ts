@@ -3,8 +3,14 @@ export interface Rebalancer {
   /**
    * Does the request and resolves when every move is complete. Resumable: asked again after a crash it goes on with
    * what is not done yet. Rejects when it cannot be done or the signal is aborted; nothing new is started after that.
+   * `confirm` is asked before anything is begun, and rejects where it may not be begun any more.
    */
-  rebalance(request: RebalanceRequest, report: (progress: RebalanceProgress) => void, signal: AbortSignal): Promise<void>;
+  rebalance(
+    request: RebalanceRequest,
+    report: (progress: RebalanceProgress) => void,
+    signal: AbortSignal,
+    confirm?: () => Promise<void>,
+  ): Promise<void>;
 }
 
 export type RebalanceRequest =

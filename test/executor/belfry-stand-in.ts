@@ -42,6 +42,9 @@ export class BelfryStandIn {
   readonly heartbeats = new Arrivals<number>();
   readonly leases = new Arrivals<string>();
   readonly polls = new Arrivals<string>();
+  /** In whose name leases were asked for. */
+  readonly holders: string[] = [];
+  readonly dryRuns: { executor: string; ok: boolean; text: string }[] = [];
   ttlMs = 60_000;
   /** The next and all later heartbeats are refused with this sentence. */
   lost: string | undefined;
@@ -54,6 +57,8 @@ export class BelfryStandIn {
   /** What the lease says instead of what was offered. */
   leasedAs: Partial<Offer> = {};
   nextToken = 1;
+  /** So many leases are granted without an answer: whoever asks again is given the same. */
+  lostAnswers = 0;
   readonly #offers: Offer[] = [];
   readonly #waiting = new Set<() => void>();
   readonly #server: Server;
@@ -103,13 +108,27 @@ export class BelfryStandIn {
     if (request.headers.authorization !== `Bearer ${TOKEN}`) return json(401, { error: 'no such token' });
     if (url.pathname === PREFIX) return json(200, {});
     if (url.pathname === `${PREFIX}/intents`) return json(200, { intents: await this.#open(url, request) });
+    const [, dryRun] = /\/executors\/([^/]+)\/dry-run$/.exec(url.pathname) ?? [];
+    if (dryRun !== undefined) {
+      let told = '';
+      for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) told += chunk;
+      this.dryRuns.push({ executor: dryRun, ...(JSON.parse(told) as { ok: boolean; text: string }) });
+      return void response.writeHead(204).end();
+    }
     const [, id = '', verb] = /\/intents\/([^/]+)\/(lease|heartbeat|ack)$/.exec(url.pathname) ?? [];
     const offer = this.#offers.find((one) => one.id === id);
     if (offer === undefined) return json(404, { error: `there is no intent ${id}` });
     let text = '';
     for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) text += chunk;
     const body = JSON.parse(text) as Ack & { signature: string; executor: string };
-    if (verb === 'lease') return this.#lease(offer, json);
+    if (verb === 'lease') {
+      this.holders.push(body.executor);
+      if (this.lostAnswers-- > 0) {
+        offer.state = 'leased';
+        return void request.socket.destroy();
+      }
+      return this.#lease(offer, json);
+    }
     if (verb === 'heartbeat') return this.#heartbeat(offer, body.fencingToken, json);
     const genuine = verifyAck(new Secret(SIGNING_KEY), { ...body, intentId: id }, body.signature);
     this.acks.add({ ...body, intentId: id, genuine });

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '../../src/core/clock.ts';
+import { BelfryError } from '../../src/core/errors.ts';
 import { silentLogger, type Logger } from '../../src/core/log.ts';
 import { BelfryApi } from '../../src/executor/belfry-api.ts';
 import { Executor } from '../../src/executor/executor.ts';
@@ -78,7 +79,7 @@ async function start(cluster: object, more: { kafka?: Partial<KafkaActs>; stopWi
   const surroundings = { folder, lookup, clock, passEnv: [], openKafka: () => acts };
   const client = new JsonClient({ baseUrl: belfry.url, clock, authorization: () => `Bearer ${TOKEN}` });
   executor = new Executor({
-    api: new BelfryApi({ client, signingKey: () => SIGNING_KEY, executor: file.name, timeoutMs: file.belfry.timeout }),
+    api: new BelfryApi({ client, signingKey: () => SIGNING_KEY, executor: file.name, instance: 'abcd', timeoutMs: file.belfry.timeout }),
     plans: Object.entries(file.clusters).map(([name, one]) => planCluster(name, one, surroundings)),
     stopFile: new StopFile(join(folder, 'executor.stop')),
     pollMs: 20_000,
@@ -229,6 +230,42 @@ describe('an executor', () => {
   });
 });
 
+describe('what moves partitions', () => {
+  const behind = (): BelfryError => new BelfryError('CONFLICT', 'orders-0 is under-replicated');
+
+  it('refuses, and nothing has failed, where the cluster forbids it before the first move', async () => {
+    await start({ brokers: ['127.0.0.1:1'], scale_in: [{ rebalance: 'kafka' }] }, { kafka: { rebalance: () => Promise.reject(behind()) } });
+    const word = await belfry.lastWord(belfry.offer({ action: 'scale_in' }));
+    expect(word).toMatchObject({ status: 'rejected' });
+    expect(word.text).toContain('nothing was begun');
+    expect(word.text).toContain('orders-0 is under-replicated');
+  });
+
+  it('has failed where that happens later', async () => {
+    const rebalance: KafkaActs['rebalance'] = (_, report) => {
+      report({ doneMoves: 1, totalMoves: 2, text: '1 of 2 moves done' });
+      return Promise.reject(behind());
+    };
+    await start({ brokers: ['127.0.0.1:1'], scale_in: [{ rebalance: 'kafka' }] }, { kafka: { rebalance } });
+    expect(await belfry.lastWord(belfry.offer({ action: 'scale_in' }))).toMatchObject({ status: 'failed' });
+  });
+
+  it('asks Belfry before each thing that it begins', async () => {
+    const begun: number[] = [];
+    const rebalance: KafkaActs['rebalance'] = async (_, __, ___, confirm) => {
+      for (let batch = 1; batch <= 3; batch++) {
+        if (batch === 3) belfry.lost = 'halted by anna';
+        await confirm?.();
+        begun.push(batch);
+      }
+    };
+    await start({ brokers: ['127.0.0.1:1'], scale_in: [{ rebalance: 'kafka' }] }, { kafka: { rebalance } });
+    const word = await belfry.lastWord(belfry.offer({ action: 'scale_in' }));
+    expect(word.text).toContain('halted by anna');
+    expect(begun).toEqual([1, 2]);
+  });
+});
+
 describe('an executor believes nobody', () => {
   it.each([
     ['an intent that is signed with another key', () => belfry.offer({ key: 'forged' }), 'intent_not_believed'],
@@ -265,6 +302,21 @@ describe('an executor believes nobody', () => {
     await log.next((line) => line.event === event);
     expect(done()).toEqual([]);
     expect(belfry.acks.count).toBe(0);
+  });
+
+  it('asks for the lease in the name of its own process: one of the same name is another', async () => {
+    await start({ scale_in: [{ command: act('first') }] });
+    await belfry.lastWord(belfry.offer({ action: 'scale_in' }));
+    expect(belfry.holders).toEqual(['one.abcd']);
+  });
+
+  it('asks again where the answer to its question for the lease was lost: it may hold it, and nobody else then acts', async () => {
+    belfry.lostAnswers = 1;
+    await start({ scale_in: [{ command: act('first') }] });
+    const word = await belfry.lastWord(belfry.offer({ action: 'scale_in' }));
+    expect(word).toMatchObject({ status: 'succeeded', fencingToken: 1 });
+    expect(belfry.holders).toEqual(['one.abcd', 'one.abcd']);
+    expect(done()).toEqual(['first']);
   });
 
   it('leaves the actions it has no steps for to others', async () => {

@@ -87,7 +87,10 @@ describe('belfry executor', () => {
 });
 
 describe('belfry executor --check and --dry-run', () => {
-  const shell = new Shell();
+  let shell: Shell;
+  beforeEach(() => {
+    shell = new Shell();
+  });
   afterEach(() => shell.close());
 
   it('names every mistake with its place', async () => {
@@ -105,5 +108,23 @@ clusters:
     expect(err).toMatch(/executor\.yaml:6:\d+ clusters\.orders-dal\.scale_in\[1\]: a step is exactly one of/);
     expect(out).toContain('mistakes: ');
     expect(exitCode).toBe(1);
+  });
+
+  it('tells Belfry what a dry run found, also where a secret cannot be read', async () => {
+    const yaml = `name: one
+belfry: {url: '${belfry.url}', token: ${JSON.stringify(TOKEN)}, signing_key: k}
+clusters:
+  orders-dal:
+    webhook: {url: 'http://127.0.0.1:1', secret_file: not-there}
+    scale_out: [{command: [node]}]
+    repair: [{webhook: true}]
+`;
+    writeFileSync(join(shell.folder, 'executor.yaml'), yaml);
+    const { out, exitCode } = await shell.run('executor', '--dry-run');
+    expect(out).toContain('MISSING  orders-dal repair: webhook: cannot read not-there');
+    expect(out).toContain('ok       belfry: Belfry was told of this dry run');
+    expect(exitCode).toBe(1);
+    expect(belfry.dryRuns).toEqual([expect.objectContaining({ executor: 'one', ok: false })]);
+    expect(belfry.dryRuns[0]?.text).toContain('cannot read not-there');
   });
 });

@@ -101,7 +101,8 @@ export class CommandProbe implements Probe {
 function probeResult(ran: Ran): ProbeResult {
   const { code, output } = ran;
   const number = /(-?\d+(?:\.\d+)?)\s*%?\s*$/.exec(output.lastLine)?.[1];
-  const progress = number === undefined ? undefined : Number(number);
+  // A number too long to be one would reach Belfry as null.
+  const progress = number === undefined || !Number.isFinite(Number(number)) ? undefined : Number(number);
   const said = output.text === '' ? '' : `: ${output.text}`;
   if (code === 0) return { process: 'running', progress, text: `the process runs${said}` };
   if (code === EXIT_STOPPED) return { process: 'stopped', progress: undefined, text: `the process is stopped${said}` };

@@ -44,9 +44,20 @@ export class RebalanceStep implements Step {
     this.#open = open;
   }
 
-  async run({ task, proceed, report }: StepRun): Promise<void> {
-    const tell = ({ text, doneMoves }: { text: string; doneMoves: number }): void => report(text, doneMoves);
-    await this.#open().rebalance(requestOf(task), tell, proceed);
+  async run({ task, proceed, report, confirm }: StepRun): Promise<void> {
+    let isBegun = false;
+    const tell = ({ text, doneMoves }: { text: string; doneMoves: number }): void => {
+      isBegun = true;
+      report(text, doneMoves);
+    };
+    try {
+      await this.#open().rebalance(requestOf(task), tell, proceed, confirm);
+    } catch (error) {
+      // What the state of the cluster forbids before the first move was not begun; later it is a failure.
+      if (isBegun && error instanceof BelfryError && error.code === 'CONFLICT')
+        throw new BelfryError('EXECUTOR_FAILED', error.message, { cause: error });
+      throw error;
+    }
   }
 
   async check(signal: AbortSignal): Promise<readonly Finding[]> {
@@ -70,8 +81,8 @@ export class UnregisterStep implements Step {
     this.#open = open;
   }
 
-  async run({ task, proceed }: StepRun): Promise<void> {
-    await this.#open().unregister(known(task.broker), proceed);
+  async run({ task, proceed, confirm }: StepRun): Promise<void> {
+    await this.#open().unregister(known(task.broker), proceed, confirm);
   }
 
   async check(signal: AbortSignal): Promise<readonly Finding[]> {

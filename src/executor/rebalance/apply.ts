@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly onAbort: 'leave' | 'cancel';
   readonly signal: AbortSignal;
   readonly report: (progress: RebalanceProgress) => void;
+  /** Rejects where nothing may be begun any more. */
+  readonly confirm: () => Promise<void>;
 }
 
 /** A second plan is made where moves of others were in the way, a third where those ended badly; then something is wrong. */
@@ -63,6 +65,7 @@ export class RebalanceRun {
       if (request.kind !== 'elect_preferred') await this.#moveAll();
       else await this.#removeStale(await readPicture(read));
       await this.#throttle.remove();
+      await this.#options.confirm();
       const text = await electPreferred(read, act, request.kind === 'elect_preferred' ? undefined : this.#touched);
       report({ doneMoves: this.#done, totalMoves: this.#total, text });
     } catch (error) {
@@ -102,6 +105,7 @@ export class RebalanceRun {
     const dead = leaving.filter((id) => picture.brokers.every((broker) => broker.id !== id));
     const stuck = picture.running.filter(({ adding }) => adding.some((id) => dead.includes(id)));
     if (stuck.length === 0) return picture;
+    await this.#options.confirm();
     await this.#alter(stuck.map(({ topic, partition }) => ({ topic, partition, replicas: undefined })));
     return readPicture(read);
   }
@@ -184,6 +188,7 @@ export class RebalanceRun {
       bytes += next.bytes;
     }
     if (batch.length === 0) return;
+    await this.#options.confirm();
     // Before the request: whether it was done is not known where its answer gets lost.
     for (const row of batch) this.#inFlight.set(nameOf(row), { row, bytes: row.bytes, ours: true });
     this.#waiting.splice(0, batch.length);

@@ -64,12 +64,17 @@ export class KafkaRebalancer implements Rebalancer {
    * As the port says. Rejects with `CONFLICT` where the state of the cluster forbids to begin or to go on, `STOPPING` when
    * the signal was aborted (the text says what runs on), and the `KAFKA_…` codes.
    */
-  async rebalance(request: RebalanceRequest, report: (progress: RebalanceProgress) => void, signal: AbortSignal): Promise<void> {
+  async rebalance(
+    request: RebalanceRequest,
+    report: (progress: RebalanceProgress) => void,
+    signal: AbortSignal,
+    confirm: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
     const { movesInFlight = 50, bytesInFlight = 50 * 2 ** 30, pollMs = 1000, patienceMs = 600_000, onAbort = 'leave' } = this.#options;
     const limits = { movesInFlight, bytesInFlight, pollMs, patienceMs, onAbort };
     const [read, act] = this.#sessions();
     try {
-      await new RebalanceRun({ ...this.#options, ...limits, read, act, request, report, signal }).run();
+      await new RebalanceRun({ ...this.#options, ...limits, read, act, request, report, signal, confirm }).run();
     } finally {
       read.close();
       act.close();
