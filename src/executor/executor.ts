@@ -14,6 +14,9 @@ const MIN_POLL_GAP_MS = 1000;
 /** After a lease was refused, by a guard above all. */
 const REFUSED_GAP_MS = 3000;
 const MAX_BACKOFF_MS = 30_000;
+/** A lease that was asked for without an answer may have been granted: it is asked for again, so long and so often. */
+const LEASE_RETRY_MS = 500;
+const LEASE_RETRIES_MAX_MS = 30_000;
 /** Refused intents that are remembered, so that each is logged once. */
 const MAX_REMEMBERED = 1000;
 
@@ -140,7 +143,6 @@ class ClusterFollower {
   }
 
   async #take(intent: OfferedIntent): Promise<TurnOutcome> {
-    const { api, clock } = this.#options;
     const steps = this.#plan.steps.get(intent.action);
     if (steps === undefined) return 'idle';
     const problem = this.#problemOf(intent);
@@ -150,10 +152,10 @@ class ClusterFollower {
     }
     // The poll may have taken long: the file may have come since.
     if (this.#options.stopFile.isThere() || this.#stop.aborted) return 'refused';
-    const requestedAt = clock.elapsed();
     let grant: Grant;
+    let requestedAt: number;
     try {
-      grant = await api.lease(intent, this.#stop);
+      ({ grant, requestedAt } = await this.#askForLease(intent));
     } catch (error) {
       if (this.#stop.aborted || !(error instanceof BelfryError) || error.code === 'EXECUTOR_FAILED') throw error;
       this.#tellOnce(`${intent.id} ${errorText(error)}`, 'lease_refused', errorText(error), intent.id);
@@ -166,6 +168,26 @@ class ClusterFollower {
     this.#highestToken = grant.fencingToken;
     await this.#run(grant, requestedAt, steps);
     return 'acted';
+  }
+
+  /**
+   * The lease, and when it was asked for. Belfry may have granted it and ended before it could say so: nobody else may act
+   * then, and the intent is no longer offered, so this process asks again; Belfry gives a holder the same lease again.
+   */
+  async #askForLease(intent: OfferedIntent): Promise<{ grant: Grant; requestedAt: number }> {
+    const { api, clock } = this.#options;
+    const firstAt = clock.elapsed();
+    for (;;) {
+      const requestedAt = clock.elapsed();
+      try {
+        return { grant: await api.lease(intent, this.#stop), requestedAt };
+      } catch (error) {
+        const unanswered = error instanceof BelfryError && error.code === 'EXECUTOR_FAILED' && !this.#stop.aborted;
+        if (!unanswered || clock.elapsed() - firstAt >= LEASE_RETRIES_MAX_MS || this.#options.stopFile.isThere()) throw error;
+        this.#tellOnce(`${intent.id} unanswered`, 'lease_not_answered', errorText(error), intent.id);
+      }
+      await delay(clock, LEASE_RETRY_MS, this.#stop);
+    }
   }
 
   async #run(grant: Grant, requestedAt: number, steps: readonly Step[]): Promise<RunOutcome> {
