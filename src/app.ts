@@ -261,12 +261,13 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   rules.start();
   rules.targetRemoved((labels) => left.has(labels.get('cluster')));
   lifecycle.onStop('rules', () => rules.stop());
-  autopilot.start();
-  lifecycle.onStop('autopilot', () => autopilot.stop());
   lifecycle.onStop('cluster watches', async () => {
     await Promise.all([...watches.values()].map((made) => made.stop()));
   });
   for (const cluster of config.clusters) watch(cluster);
+  // After the clusters are there: what it knows of them from before stands from its first answer on.
+  autopilot.start();
+  lifecycle.onStop('autopilot', () => autopilot.stop());
   lifecycle.onStop('reload', () => reloading.then(() => undefined));
   return { url: http.url, reload, stop: () => lifecycle.stop(clock, STOP_TIMEOUT_MS) };
 }
