@@ -52,6 +52,7 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
   const policies = new ConfiguredPolicies(config);
   const observer = createClusterObserver({
     watches,
+    clusters: () => config().clusters.map(({ name }) => name),
     maintenance: (cluster, wallMs) => new MaintenanceWindows(config().maintenance).openFor(cluster, wallMs)?.name,
     labels: (cluster) => config().clusters.find(({ name }) => name === cluster)?.labels ?? {},
     clock,

@@ -7,6 +7,8 @@ import type { ClusterWatch } from './cluster-watch.ts';
 
 export interface ObserverParts {
   readonly watches: ReadonlyMap<string, ClusterWatch>;
+  /** The clusters as configured now. A changed configuration takes a watch away for a moment: that is no removal. */
+  readonly clusters: () => readonly string[];
   /** The maintenance window that is open for a cluster at a wall time; undefined where none is. */
   readonly maintenance: (cluster: string, wallMs: number) => string | undefined;
   /** The labels of a cluster as configured now: they change without a new watch. */
@@ -15,10 +17,10 @@ export interface ObserverParts {
 }
 
 /** What the auto-pilot sees of the clusters: the collectors' newest facts, and two brokers asked anew. */
-export function createClusterObserver({ watches, maintenance, labels, clock }: ObserverParts): ClusterObserver {
+export function createClusterObserver({ watches, clusters, maintenance, labels, clock }: ObserverParts): ClusterObserver {
   const around = (cluster: string) => ({ maintenance: maintenance(cluster, clock.wall()), labels: labels(cluster) });
   return {
-    clusters: () => [...watches.keys()],
+    clusters,
     picture: (cluster) => watches.get(cluster)?.picture(around(cluster)),
     confirm: async (cluster) => {
       const askedAt = clock.now();

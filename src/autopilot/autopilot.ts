@@ -1,5 +1,5 @@
 import type { Alert } from '../core/alert.ts';
-import { BROKER_STATES, type Intent } from '../core/autopilot.ts';
+import { BROKER_STATES, isEnded, type Intent } from '../core/autopilot.ts';
 import type { JournalRow, PilotStore } from '../core/autopilot-state.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
@@ -106,6 +106,7 @@ export class Autopilot {
     if (this.#running) throw new BelfryError('INTERNAL', 'the auto-pilot runs already');
     this.#running = true;
     this.book.load();
+    this.#letGoOfWhatLeft();
     this.#followConfiguration();
     this.#unsubscribe = [
       this.book.on((event) => this.#guarded('event', () => this.#happened(event))),
@@ -161,7 +162,7 @@ export class Autopilot {
   removeCluster(name: string): void {
     this.#guarded('remove', () => {
       this.#evidence.removeCluster(name);
-      this.#pilots.get(name)?.remove();
+      this.#pilots.get(name)?.remove(this.#options.clock.now());
       this.#pilots.delete(name);
       for (const state of BROKER_STATES) if (state !== 'healthy') this.#brokers.remove({ cluster: name, state });
     });
@@ -226,6 +227,20 @@ export class Autopilot {
       for (const name of added) this.#pilots.set(name, this.#newPilot(name, brokers, sizes));
     }
     for (const name of this.#pilots.keys()) if (!names.includes(name)) this.removeCluster(name);
+  }
+
+  /** What an earlier run left of clusters that are configured no longer: an act in flight there would count for ever. */
+  #letGoOfWhatLeft(): void {
+    const { observer, store } = this.#options;
+    const brokers = store.loadBrokers();
+    const sizes = store.loadClusters();
+    const known = [...brokers, ...sizes, ...this.book.all().filter(({ state }) => !isEnded(state))].map(({ cluster }) => cluster);
+    const left = new Set([...known, ...this.#evidence.clusters()]);
+    for (const name of observer.clusters()) left.delete(name);
+    for (const name of left) {
+      this.#pilots.set(name, this.#newPilot(name, brokers, sizes));
+      this.removeCluster(name);
+    }
   }
 
   #newPilot(cluster: string, brokers: ReturnType<PilotStore['loadBrokers']>, sizes: ReturnType<PilotStore['loadClusters']>): ClusterPilot {

@@ -114,11 +114,12 @@ export class ClusterPilot {
   }
 
   /** The cluster is no longer configured: nothing of it is kept, nobody is to act on it. */
-  remove(): void {
+  remove(now: number): void {
     const { store, book, cluster } = this.#options;
     store.durably(() => {
       for (const { id } of book.active(cluster)) book.settle(id, 'cancelled', 'the cluster is no longer configured');
       for (const { brokerId } of this.#rows.values()) store.deleteBroker(cluster, brokerId);
+      this.#scale.remove(now);
     });
     this.#rows.clear();
   }

@@ -86,6 +86,11 @@ export class EvidenceIntake implements EvidenceView {
     return [...this.#standing.values()].filter(({ row }) => row.cluster === cluster).map(({ row }) => row);
   }
 
+  /** Those for which anything stands. */
+  clusters(): ReadonlySet<string> {
+    return new Set([...this.#standing.values()].map(({ row }) => row.cluster));
+  }
+
   /** Forgets what stands for a cluster that is no longer configured. */
   removeCluster(cluster: string): void {
     this.#options.store.durably(() => {

@@ -3,6 +3,7 @@ import { errorText } from '../core/errors.ts';
 import type { ClusterPilotOptions } from './cluster-pilot.ts';
 import type { ClusterPicture } from './picture.ts';
 import type { ScalePolicy } from './policy.ts';
+import { freshRow } from './scale/look.ts';
 import { advance } from './scale/scaler.ts';
 import type { ScaleOutcome, ScaleWant } from './scale/types.ts';
 
@@ -61,6 +62,13 @@ export class ScalePilot {
       now,
     );
     this.#apply(outcome, mayAct, now);
+  }
+
+  /** The cluster is no longer configured: should it come back, nothing of its old size is wanted. */
+  remove(now: number): void {
+    const { cluster, store } = this.#options;
+    if (this.#row !== undefined) store.saveCluster(freshRow(cluster, now));
+    this.#row = undefined;
   }
 
   #apply(outcome: ScaleOutcome, mayAct: boolean, now: number): void {

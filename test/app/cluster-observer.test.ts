@@ -17,7 +17,13 @@ function observing(answers: readonly ClusterMetadata[]) {
     picture: (_: unknown, metadata: ClusterMetadata) => ({ observedAt: metadata.answeredAt }),
   } as unknown as ClusterWatch;
   const clock = new ManualClock(7);
-  return createClusterObserver({ watches: new Map([['orders', watch]]), maintenance: () => undefined, labels: () => ({}), clock });
+  return createClusterObserver({
+    watches: new Map([['orders', watch]]),
+    clusters: () => ['orders', 'payments'],
+    maintenance: () => undefined,
+    labels: () => ({}),
+    clock,
+  });
 }
 
 const p = { leader: 1, replicas: [1, 2], isr: [1, 2] };
@@ -58,5 +64,11 @@ describe('two brokers asked anew', () => {
 
   it('answers for a cluster that is not configured as for one that is silent', async () => {
     expect(await observing([]).confirm('nowhere')).toMatchObject({ agree: false, picture: undefined });
+  });
+
+  it('names the clusters that are configured, also one whose watch is just being replaced', () => {
+    const observer = observing([]);
+    expect(observer.clusters()).toEqual(['orders', 'payments']);
+    expect(observer.picture('payments')).toBeUndefined();
   });
 });

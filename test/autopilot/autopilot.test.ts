@@ -473,6 +473,34 @@ describe('whoever tells it something', () => {
   });
 });
 
+describe('the configuration', () => {
+  it('a cluster that left it while Belfry was down leaves nothing: an act in flight there would count for ever', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    await rig.lease();
+    rig.cluster.names = [];
+    await rig.killedAndStarted();
+    expect([rig.intents(), rig.pilot.book.inFlight(), rig.store.loadBrokers(), rig.store.loadEvidence()]).toEqual([
+      ['repair 1 cancelled'],
+      [],
+      [],
+      [],
+    ]);
+  });
+
+  it('a cluster that is seen by nobody for a moment, as in a reload, keeps its intents, rows and evidence', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.cluster.unwatched = true;
+    await rig.clock.advance(3000);
+    expect([rig.stateOf(2), rig.store.loadEvidence().length]).toEqual(['repairing', 1]);
+    expect(rig.pilot.book.heartbeat(id, fencingToken).state).toBe('leased');
+  });
+});
+
 describe('a drill', () => {
   it('of a healthy broker waits for the executor’s word, then for its own look', async () => {
     const rig = await new Rig().started();

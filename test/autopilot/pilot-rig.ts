@@ -43,6 +43,8 @@ export class FakeCluster implements ClusterObserver {
   reassigning: { topic: string; partition: number }[] = [];
   labels: Record<string, string> = {};
   names: readonly string[] = [CLUSTER];
+  /** Configured, and not looked at just now. */
+  unwatched = false;
   readonly forgotten: number[] = [];
   readonly #clock: ManualClock;
 
@@ -71,7 +73,7 @@ export class FakeCluster implements ClusterObserver {
   }
 
   picture(cluster: string): ClusterPicture | undefined {
-    if (!this.names.includes(cluster)) return undefined;
+    if (this.unwatched || !this.names.includes(cluster)) return undefined;
     const now = this.#clock.now();
     return {
       cluster,
