@@ -54,7 +54,8 @@ export class CruiseControlStep implements Step {
     await this.#refuseWhileBusy(run.signal);
     const parameters = { ...call.parameters, reason: `belfry intent ${run.task.intentId} token ${run.task.fencingToken}` };
     let submitted: Readonly<Record<string, string>> = { ...parameters, dryrun: 'false' };
-    if (this.#options.review) submitted = { ...submitted, review_id: await this.#reviewed(call.endpoint, submitted, run) };
+    // It takes everything from what was reviewed, and refuses a request that says more than the id.
+    if (this.#options.review) submitted = { review_id: await this.#reviewed(call.endpoint, submitted, run) };
     else {
       run.report(`dry run of ${call.endpoint}`);
       await this.#answered(call.endpoint, { ...parameters, dryrun: 'true' }, run.proceed);
@@ -145,7 +146,8 @@ export class CruiseControlStep implements Step {
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<JsonAnswer> {
-    const path = `/${endpoint}?${new URLSearchParams({ ...parameters, json: 'true' }).toString()}`;
+    const format = 'review_id' in parameters ? {} : { json: 'true' };
+    const path = `/${endpoint}?${new URLSearchParams({ ...parameters, ...format }).toString()}`;
     return taken(await this.#options.client.request({ method: 'POST', path, headers, timeoutMs: REQUEST_TIMEOUT_MS, signal }));
   }
 }

@@ -110,18 +110,7 @@ export class StrimziStep implements Step {
   }
 
   async #scaleOut(run: StepRun): Promise<void> {
-    const { desiredBrokers, currentBrokers } = run.task;
-    const more = (desiredBrokers ?? 0) - (currentBrokers ?? 0);
-    if (desiredBrokers === undefined || currentBrokers === undefined || more < 1)
-      throw new BelfryError('EXECUTOR_FAILED', 'the intent asks for no more brokers than there are');
-    const { items } = readBody(await this.#get(this.#path('kafkanodepools', ''), run.signal), poolsSchema, API);
-    const highest = Math.max(-1, ...items.flatMap(({ status }) => status.nodeIds));
-    // Ids that never were: one that comes back could be taken for the broker that had it.
-    const ids = Array.from({ length: more }, (_, i) => highest + 1 + i);
-    await this.#changed(run, this.#poolPath, poolSchema, ({ spec }) => ({
-      metadata: { annotations: { [NEXT_IDS]: JSON.stringify(ids), ...marks(run.task) } },
-      spec: { replicas: spec.replicas + more },
-    }));
+    const ids = await this.#startMore(run);
     await this.#wait(run, `brokers ${ids.join(', ')} are being started`, async () => {
       const pool = readBody(await this.#get(this.#poolPath, run.proceed), poolSchema, API);
       if (!isObserved(pool) || !ids.every((id) => pool.status.nodeIds.includes(id))) return false;
@@ -129,6 +118,33 @@ export class StrimziStep implements Step {
       return pods.every((pod) => pod !== undefined && isReady(pod));
     });
     for (const id of ids) run.task.added.add(id);
+  }
+
+  /**
+   * Raises the replicas of the pool; the ids of the new nodes. What there is, is counted here: the intent's word for it is
+   * not signed, and of an act that was begun once before, by this very intent, only the waiting is left.
+   */
+  async #startMore(run: StepRun): Promise<readonly number[]> {
+    const { desiredBrokers, intentId } = run.task;
+    if (desiredBrokers === undefined) throw new BelfryError('EXECUTOR_FAILED', 'the intent names no number of brokers');
+    const { items } = readBody(await this.#get(this.#path('kafkanodepools', ''), run.signal), poolsSchema, API);
+    const begun = items.find(({ metadata }) => metadata.name === this.#options.nodePool)?.metadata.annotations;
+    if (begun?.[INTENT] === intentId && begun[NEXT_IDS] !== undefined) return idsOf(begun[NEXT_IDS]);
+    const there = items.filter(({ spec }) => spec.roles.includes('broker')).reduce((sum, pool) => sum + sizeOf(pool), 0);
+    const more = desiredBrokers - there;
+    if (more < 1) throw new BelfryError('CONFLICT', `${desiredBrokers} brokers are wanted, and there are ${there} already`);
+    const highest = Math.max(-1, ...items.flatMap(({ status }) => status.nodeIds));
+    // Ids that never were: one that comes back could be taken for the broker that had it.
+    const ids = Array.from({ length: more }, (_, i) => highest + 1 + i);
+    const seen = items.find(({ metadata }) => metadata.name === this.#options.nodePool)?.spec.replicas;
+    await this.#changed(run, this.#poolPath, poolSchema, ({ spec }) => {
+      if (spec.replicas !== seen) throw new BelfryError('CONFLICT', `someone else changes the size of ${this.#options.nodePool} too`);
+      return {
+        metadata: { annotations: { [NEXT_IDS]: JSON.stringify(ids), ...marks(run.task) } },
+        spec: { replicas: spec.replicas + more },
+      };
+    });
+    return ids;
   }
 
   async #scaleIn(run: StepRun): Promise<void> {
@@ -228,6 +244,17 @@ export class StrimziStep implements Step {
     const answer = await this.#options.client.request({ method: 'GET', path, timeoutMs: REQUEST_TIMEOUT_MS, signal });
     return answer.status === 404 ? undefined : readBody(taken(answer, path), resourceSchema, API);
   }
+}
+
+function sizeOf({ spec, status }: Pool): number {
+  return Math.max(spec.replicas, status.nodeIds.length);
+}
+
+/** The ids that an annotation of ours names. */
+function idsOf(annotation: string): readonly number[] {
+  const read = z.array(z.number().int().nonnegative()).min(1).safeParse(JSON.parse(annotation));
+  if (read.success) return read.data;
+  throw new BelfryError('EXECUTOR_FAILED', `the annotation ${NEXT_IDS} names no ids`);
 }
 
 function known({ broker }: Task): number {

@@ -34,7 +34,8 @@ export interface WebhookOptions {
 
 /**
  * Hands the act to another service: one signed POST (as Belfry's own webhooks are signed), then its status address is
- * asked until it says `succeeded` or `failed`. A 200 or 204 without a status says that it is done.
+ * asked until it says `succeeded` or `failed`. Only the first answer may do without a status: nothing at all, or JSON that has
+ * none, with any other status than 202 says that it is done.
  */
 export class WebhookStep implements Step {
   readonly name = 'webhook';
@@ -59,7 +60,7 @@ export class WebhookStep implements Step {
       added: [...task.added],
     });
     const url = new URL(this.#options.url);
-    let said: Status | undefined = this.#read(await this.#ask('POST', url, body, run.signal));
+    let said: Status | undefined = this.#read(await this.#ask('POST', url, body, run.signal), true);
     let at: URL | undefined;
     let failures = 0;
     for (;;) {
@@ -74,7 +75,7 @@ export class WebhookStep implements Step {
       if (at === undefined) throw new BelfryError('EXECUTOR_FAILED', 'it accepted, but named no statusUrl');
       await delay(this.#options.clock, this.#options.pollMs ?? 2000, run.proceed);
       try {
-        said = this.#read(await this.#ask('GET', at, '', run.proceed));
+        said = this.#read(await this.#ask('GET', at, '', run.proceed), false);
       } catch (error) {
         said = undefined;
         if (run.proceed.aborted || ++failures >= MAX_FAILURES) throw error;
@@ -102,14 +103,19 @@ export class WebhookStep implements Step {
     });
   }
 
-  #read(answer: JsonAnswer): Status {
+  #read(answer: JsonAnswer, mayBeSilent: boolean): Status {
     if (answer.status < 200 || answer.status >= 300)
       throw new BelfryError('EXECUTOR_FAILED', `it answers with status ${answer.status}: ${answerText(answer)}`);
     const read = statusSchema.safeParse(answer.body);
     if (read.success) return read.data;
-    if (answer.status !== 202) return { status: 'succeeded', text: '' };
-    throw new BelfryError('EXECUTOR_FAILED', 'it accepted, but not in words that are known');
+    if (mayBeSilent && answer.status !== 202 && saysNoStatus(answer)) return { status: 'succeeded', text: '' };
+    throw new BelfryError('EXECUTOR_FAILED', `it accepted, but not in words that are known: ${answerText(answer)}`);
   }
+}
+
+/** A page for people, such as a proxy's, and a status that we do not know are no word that something was done. */
+function saysNoStatus({ text, body }: JsonAnswer): boolean {
+  return text.trim() === '' || (typeof body === 'object' && body !== null && !Array.isArray(body) && !('status' in body));
 }
 
 function statusAddress({ statusUrl }: Status, base: URL): URL | undefined {

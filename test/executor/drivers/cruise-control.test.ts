@@ -22,6 +22,8 @@ function handle({ method, path, query, headers }: ApiRequest): ApiAnswer {
   if (path === '/review_board') return { body: { RequestInfo: [{ Id: 4, Status: reviews.shift() ?? 'APPROVED' }] } };
   if (method !== 'POST') return { status: 404 };
   if (reviewing && !query.has('review_id')) return { body: { RequestInfo: [{ Id: 4, Status: 'PENDING_REVIEW' }] } };
+  // ParameterUtils.reviewId of Cruise Control: nothing else may be said with it.
+  if (query.has('review_id') && query.size !== 1) return { status: 400, body: { errorMessage: 'must be mutually exclusive' } };
   const isFirst = query.get('dryrun') === 'true' && headers['user-task-id'] === undefined;
   return { status: isFirst ? 202 : 200, headers: { 'User-Task-ID': isFirst ? 'dry-1' : 'task-1' }, body: {} };
 }
@@ -62,7 +64,7 @@ describe('Cruise Control', () => {
   it('waits for a person where its review is on, and submits what was approved', async () => {
     const run = stepRun({ action: 'scale_out', broker: undefined });
     await step(undefined, true).run(run);
-    expect(posts()).toEqual(['/rebalance broker= dryrun=false review=', '/rebalance broker= dryrun=false review=4']);
+    expect(posts()).toEqual(['/rebalance broker= dryrun=false review=', '/rebalance broker= dryrun= review=4']);
     expect(run.told[0]).toBe('review 4 waits to be approved in Cruise Control');
   });
 

@@ -39,7 +39,7 @@ class Strimzi {
       return { body };
     }
     return path === `${FOLDER}/kafkanodepools`
-      ? { body: { items: [this.#pool(), this.#pool({ nodeIds: [100] })] } }
+      ? { body: { items: [this.#pool(), this.#pool({ name: 'controllers', nodeIds: [100], roles: ['controller'] })] } }
       : { status: 404, body: {} };
   }
 
@@ -82,9 +82,9 @@ class Strimzi {
     return { metadata: { name: 'main', resourceVersion: '1', generation, annotations }, status };
   }
 
-  #pool(more: { nodeIds?: number[] } = {}): unknown {
-    const { generation, observed, replicas, nodeIds, annotations, roles, version } = { ...this.pool, ...more };
-    const metadata = { name: 'brokers', resourceVersion: String(version), generation, annotations };
+  #pool(more: { name?: string; nodeIds?: number[]; roles?: string[] } = {}): unknown {
+    const { name, generation, observed, replicas, nodeIds, annotations, roles, version } = { name: 'brokers', ...this.pool, ...more };
+    const metadata = { name, resourceVersion: String(version), generation, annotations };
     return { metadata, spec: { replicas, roles }, status: { observedGeneration: observed, nodeIds } };
   }
 }
@@ -143,6 +143,24 @@ describe('Strimzi', () => {
     await step('scale_out').run(run);
     expect(strimzi.pool).toMatchObject({ replicas: 5, nodeIds: [0, 1, 2, 101, 102] });
     expect([...run.task.added]).toEqual([101, 102]);
+  });
+
+  it('goes on with what it has begun before, and begins it no second time', async () => {
+    const task = { action: 'scale_out', broker: undefined, currentBrokers: 3, desiredBrokers: 5 } as const;
+    await step('scale_out').run(stepRun(task));
+    const again = stepRun(task);
+    await step('scale_out').run(again);
+    expect(strimzi.pool.replicas).toBe(5);
+    expect([...again.task.added]).toEqual([101, 102]);
+    expect(api.requests.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
+  });
+
+  it('counts the brokers itself, whatever the intent says of them', async () => {
+    strimzi.pool.replicas = 4;
+    await step('scale_out').run(stepRun({ action: 'scale_out', broker: undefined, currentBrokers: 0, desiredBrokers: 5 }));
+    expect(strimzi.pool.replicas).toBe(5);
+    const enough = stepRun({ action: 'scale_out', intentId: 'another', broker: undefined, currentBrokers: 0, desiredBrokers: 5 });
+    await expect(step('scale_out').run(enough)).rejects.toThrow('5 brokers are wanted, and there are 5 already');
   });
 
   it('takes away the very broker that was drained', async () => {

@@ -41,6 +41,13 @@ describe('a webhook', () => {
     expect([...seen.task.added]).toEqual([4]);
   });
 
+  it.each<[string, ApiAnswer]>([
+    ['204', { status: 204 }],
+    ['200 with JSON of its own', { body: { ticket: 7 } }],
+  ])('has done it when it answers %s', async (_, answer) => {
+    expect((await run([answer])).api.requests).toHaveLength(1);
+  });
+
   it.each<[string, readonly ApiAnswer[], string]>([
     ['a refusal', [{ status: 403, body: { error: 'not you' } }], 'not you'],
     ['a failure', [{ body: { status: 'failed', text: 'no machine left' } }], 'no machine left'],
@@ -51,6 +58,14 @@ describe('a webhook', () => {
     ],
     ['no status address', [{ status: 202, body: { status: 'accepted' } }], 'named no statusUrl'],
     ['another language', [{ status: 202, body: 'yes' }], 'not in words that are known'],
+    ['a status of another language', [{ body: { status: 'queued' } }], 'not in words that are known'],
+    ['words without a meaning', [{ body: 'come back later' }], 'not in words that are known'],
+    ['an address that moved', [{ status: 302, headers: { location: '/elsewhere' } }], 'status 302'],
+    [
+      'a status address that says nothing',
+      [{ status: 202, body: { status: 'accepted', statusUrl: '/status/1' } }, ...Array.from({ length: 10 }, () => ({ body: {} }))],
+      'not in words that are known',
+    ],
   ])('fails on %s', async (_, answers, text) => {
     await expect(run(answers)).rejects.toThrow(text);
   });
