@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { startTestbedExecutor, type TestbedExecutor, type TestbedExecutorOptions } from '../../testbed/executor.ts';
+import type { LogLine } from '../../testbed/belfry-process.ts';
 import type { SlackEvent } from '../../testbed/slack-stand-in.ts';
 import { Stage, type StageOptions } from '../../testbed/stage.ts';
 import { allUp, until } from './harness.ts';
@@ -168,10 +169,23 @@ export class Pilot implements AsyncDisposable {
     return (await this.journal()).filter(({ kind, to }) => kind === 'lease' && to === 'leased');
   }
 
+  /** Throws while the auto-pilot does not know the cluster: who is not listed is healthy only where others would be. */
   async stateOf(broker: number): Promise<string> {
     const { clusters } = await this.state();
     const own = clusters.find(({ name }) => name === this.name);
-    return own?.brokers.find(({ brokerId }) => brokerId === broker)?.state ?? 'healthy';
+    if (own === undefined) throw new Error(`the auto-pilot does not know ${this.name}`);
+    return own.brokers.find(({ brokerId }) => brokerId === broker)?.state ?? 'healthy';
+  }
+
+  /** Kills Belfry with -9 as soon as the broker has come into this state, and starts it again on the same data. */
+  async kill9At(broker: number, edge: string, timeoutMs = 60_000): Promise<void> {
+    const { belfry } = this.stage;
+    const isEdge = (line: LogLine): boolean => line['broker'] === broker && line['to'] === edge;
+    await belfry.logged('autopilot_edge', isEdge, { timeoutMs }).catch(async (error: unknown) => {
+      throw new Error(`broker ${broker} is not ${edge}: ${String(error)}; ${await this.story()}`);
+    });
+    await belfry.kill9();
+    await this.stage.startAgain();
   }
 
   async untilState(broker: number, wanted: string, timeoutMs = 60_000): Promise<void> {
@@ -213,9 +227,11 @@ export class Pilot implements AsyncDisposable {
     await until(async () => ((await this.state()).breaker ?? null) !== null, 'the breaker opens', 60_000);
   }
 
-  /** What the journal says, for the message of a test that failed. */
+  /** What the journal and the executor say, for the message of a test that failed. */
   async story(): Promise<string> {
-    return (await this.journal()).map(({ kind, brokerId, from, to, text }) => `${kind} ${brokerId} ${from}→${to}: ${text}`).join('\n');
+    const lines = (await this.journal()).map(({ kind, brokerId, from, to, text }) => `${kind} ${brokerId} ${from}→${to}: ${text}`);
+    const said = this.executor?.log.all.slice(-15).map((line) => `executor: ${JSON.stringify(line)}`) ?? [];
+    return [...lines, ...said].join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
