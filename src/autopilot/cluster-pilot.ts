@@ -234,7 +234,9 @@ export class ClusterPilot {
     for (const { from, to, text } of step.edges) log.info('autopilot_edge', { cluster, broker: row.brokerId, from, to, text });
     for (const { text, loud } of step.notes) this.#note(row.brokerId, text, loud, now);
     // Also in the grace after a start: what broke meanwhile counts when acts are allowed again.
-    if (step.edges.some(({ from, to }) => from === 'suspect' && to === 'unhealthy')) this.#tellBreaker(row.brokerId, now);
+    // One of two that break at once goes straight to a person, and counts like any other.
+    if (step.edges.some(({ from, to }) => from === 'suspect' && (to === 'unhealthy' || to === 'needs_human')))
+      this.#tellBreaker(row.brokerId, now);
   }
 
   #request(row: PilotBrokerRow, want: NonNullable<Advance['want']>, now: number): PilotBrokerRow {

@@ -542,4 +542,18 @@ describe('three clusters at once', () => {
     rig.pilot.control.closeBreaker('kim', 'a switch was replaced');
     await rig.openIntent(2 * MINUTE);
   });
+
+  it('count also where two brokers break at once and a person is asked at once', async () => {
+    const rig = new Rig();
+    rig.cluster.names = ['orders-dal', 'orders-sfo', 'orders-iad'];
+    await rig.started();
+    rig.cluster.kill(2);
+    rig.cluster.kill(3);
+    rig.pilot.receive(
+      rig.cluster.names.flatMap((cluster) => [2, 3].map((id) => rig.alert(id, { labels: { cluster } }))),
+      rig.clock.now(),
+    );
+    expect([rig.stateOf(2), rig.stateOf(3)]).toEqual(['needs_human', 'needs_human']);
+    expect(rig.pilot.control.breaker()).toContain('3 clusters');
+  });
 });

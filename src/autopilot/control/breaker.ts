@@ -16,6 +16,11 @@ const SHARE_BROKERS_MIN = 3;
 const SHARE_CLUSTERS_MIN = 2;
 /** A place that holds one broker fails with that broker. */
 const PLACE_BROKERS_MIN = 2;
+/** A broker that no machine has judged, for its cluster cannot be seen: down by our own pings for so long, or proven dead, it counts. */
+const DOWN_COUNTS_AFTER_MS = 15_000;
+const PROVEN: readonly (string | undefined)[] = ['crashed', 'cut_short'];
+/** The broker answers, and refuses us. */
+const NOT_DOWN: readonly (string | undefined)[] = ['auth', 'suspect'];
 /** Breaks that are remembered at once; with more the breaker is open long since. */
 const BREAKS_MAX = 1000;
 
@@ -51,12 +56,16 @@ export interface BreakerOptions {
  * - at least 2 brokers of one `datacenter` or `rack` label, and none of that place is left healthy. A rack belongs to its
  *   datacenter, or to its cluster where that names none, for racks of the same name elsewhere are other racks.
  *
+ * Brokers that are down by our own pings count as well, once one has been judged unhealthy: a cluster of which nobody
+ * answers is judged by nobody, and its silence is the best sign of a common cause.
+ *
  * It stays open, over restarts too, until a person closes it.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
   readonly #breaks = new Map<string, Break>();
   #open: Open | undefined;
+  #closedAt = 0;
 
   constructor(options: BreakerOptions) {
     this.#options = options;
@@ -77,11 +86,15 @@ export class Breaker {
     this.#breaks.delete(key);
     this.#breaks.set(key, broken);
     this.#forgetOld(broken.at);
+    this.#judge(broken, broken.at);
+  }
+
+  #judge(last: Break, now: number): void {
     if (this.#open !== undefined) return;
-    const breaks = [...this.#breaks.values()];
-    const why = this.#whyToOpen(breaks, broken);
+    const breaks = [...new Map([...this.#downLately(now), ...this.#breaks]).values()];
+    const why = this.#whyToOpen(breaks, last);
     if (why === undefined) return;
-    this.#open = { at: broken.at, why };
+    this.#open = { at: now, why };
     this.#save(this.#open, breaks);
     this.#options.log.error('autopilot_breaker_open', { why });
     this.#options.onOpen(why, clustersOf(breaks));
@@ -107,11 +120,29 @@ export class Breaker {
     this.#open = undefined;
     // What opened it has been looked at by a person: only new breaks count.
     this.#breaks.clear();
+    this.#closedAt = this.#options.clock.now();
     log.warn('autopilot_breaker_closed', { by, reason });
   }
 
+  /** After a break others may follow of which nobody tells. */
   tick(now: number): void {
     this.#forgetOld(now);
+    const last = [...this.#breaks.values()].at(-1);
+    if (last !== undefined) this.#judge(last, now);
+  }
+
+  /** Expected brokers that went down of late, apart from orderly stops; what a person has looked at already does not count. */
+  #downLately(now: number): readonly (readonly [key: string, Break])[] {
+    const since = Math.max(now - this.#options.fleet().breaker.withinMs, this.#closedAt);
+    return this.#pictures().flatMap(({ cluster, labels, brokers }) =>
+      [...brokers.values()].flatMap(({ id, expected, up, inStopGrace, verdict, downSince, rack }) => {
+        if (!expected || up !== false || inStopGrace || NOT_DOWN.includes(verdict)) return [];
+        if (downSince === undefined || downSince <= since) return [];
+        if (!PROVEN.includes(verdict) && now - downSince < DOWN_COUNTS_AFTER_MS) return [];
+        const place = { ...labels, ...(rack === undefined ? {} : { rack }) };
+        return [[`${id}\n${cluster}`, { cluster, broker: id, labels: place, at: downSince }] as const];
+      }),
+    );
   }
 
   #save(open: Open, breaks: readonly Break[]): void {

@@ -158,4 +158,32 @@ describe('the breaker', () => {
     own.restart();
     expect(own.control.breaker()).toBeUndefined();
   });
+
+  it.each([
+    { name: 'nobody of two others answers', down: { verdict: 'unreachable' }, opens: true },
+    { name: 'brokers of two others were stopped in an orderly way', down: { verdict: 'stopped', inStopGrace: true }, opens: false },
+    { name: 'two others refuse our login', down: { verdict: 'auth' }, opens: false },
+    { name: 'two others went down long ago', down: { verdict: 'unreachable', downSince: -600_000 }, opens: false },
+  ])('a broker of one cluster turns unhealthy while $name', async ({ down, opens }) => {
+    const { control, clock, pictures } = fleetOf(['a', 'b', 'c'].map((name) => clusterOf(name, 3)));
+    control.unhealthy('a', 1, {}, clock.now());
+    const start = clock.now();
+    for (const name of ['b', 'c']) {
+      const { downSince = 0, ...rest } = down as { downSince?: number };
+      const picture = clusterOf(name, 3, { blind: 'no broker of the cluster answers' });
+      pictures.set(name, {
+        ...picture,
+        brokers: new Map([[1, healthyBroker(1, { up: false, downSince: start + 1 + downSince, ...rest })]]),
+      });
+    }
+    control.tick(clock.now());
+    expect(control.breaker()).toBeUndefined();
+    await clock.advance(20_000);
+    control.tick(clock.now());
+    expect(control.breaker() !== undefined).toBe(opens);
+    if (!opens) return;
+    control.closeBreaker('anna', 'the line is back');
+    control.unhealthy('a', 2, {}, clock.now());
+    expect(control.breaker()).toBeUndefined();
+  });
 });
