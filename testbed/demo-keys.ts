@@ -1,7 +1,11 @@
 import type { Demo } from './demo.ts';
 import { mark, told } from './demo-messages.ts';
 
-const HELP = `  1 2 3   kill broker 1, 2 or 3 (kill -9); the same key brings it back
+const HELP = `  1 2 3   kill broker 1, 2 or 3 (kill -9); the auto-pilot asks to restart it, or the same key brings it back
+  y       approve what the auto-pilot asks for
+  i       what it wants, and the guards that hold it back
+  x       halt the auto-pilot, x again lets it go on
+  l       load the cluster until the auto-pilot asks for a fourth broker; e ends the load
   s       stop broker 3 in an orderly way: nobody is told unless it stays away
   p       pause broker 3 (SIGSTOP), p again resumes it
   a       list the alerts
@@ -36,7 +40,8 @@ export async function watchKeys(demo: Demo, signal: AbortSignal): Promise<void> 
 async function act(demo: Demo, key: string, paused: { now: boolean }): Promise<void> {
   const { cluster, stage } = demo;
   const say = (text?: string): void => demo.say(text);
-  if (['1', '2', '3'].includes(key)) await toggle(demo, Number(key));
+  if (cluster.brokerIds.includes(Number(key))) await toggle(demo, Number(key));
+  else if (await steer(demo, key)) return;
   else if (key === 's') {
     say('Stopping broker 3 in an orderly way …');
     await cluster.stop(3);
@@ -54,6 +59,23 @@ async function act(demo: Demo, key: string, paused: { now: boolean }): Promise<v
         : alerts.map(({ metric }) => `  ${metric['alertstate']}: ${metric['alertname']} ${metric['broker'] ?? ''}`).join('\n'),
     );
   } else if (key === 'h') say(HELP);
+}
+
+/** The keys of the auto-pilot. False for any other. */
+async function steer(demo: Demo, key: string): Promise<boolean> {
+  const { pilot } = demo;
+  const say = (text: string): void => demo.say(text);
+  if (key === 'y') say((await pilot.approve()) === undefined ? '  nothing waits for approval' : 'Approved');
+  else if (key === 'i') say(await pilot.shown());
+  else if (key === 'x') await pilot.toggleHalt();
+  else if (key === 'l') {
+    say('Loading the cluster …');
+    pilot.startLoad();
+  } else if (key === 'e') {
+    await pilot.endLoad();
+    say('The load has ended');
+  } else return false;
+  return true;
 }
 
 async function toggle(demo: Demo, id: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AutopilotClient } from '../../testbed/autopilot-client.ts';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { startTestbedExecutor, type TestbedExecutor } from '../../testbed/executor.ts';
 import { Stage } from '../../testbed/stage.ts';
@@ -28,25 +29,16 @@ export const SETTINGS_NOTE =
   `start_grace or announcement, 1000 acts an hour, and liveness.flapping_window ${FLAPPING_WINDOW}; the executor restarts a local process, ` +
   'and looks at it every 300 ms';
 
-export interface JournalLine {
-  readonly seq: number;
-  readonly at: number;
-  readonly brokerId: number;
-  readonly kind: string;
-  readonly from: string;
-  readonly to: string;
-  readonly text: string;
-  readonly detail: { readonly guards?: readonly { readonly holds: boolean; readonly sentence: string }[] };
-}
-
 /** A Belfry whose auto-pilot repairs, and the testbed's executor. Dispose it before its cluster. */
 export class PilotStage implements AsyncDisposable {
   readonly stage: Stage;
   readonly executor: TestbedExecutor;
+  readonly api: AutopilotClient;
 
   private constructor(stage: Stage, executor: TestbedExecutor) {
     this.stage = stage;
     this.executor = executor;
+    this.api = new AutopilotClient(() => stage.belfry);
   }
 
   static async start(cluster: Cluster): Promise<PilotStage> {
@@ -72,29 +64,17 @@ export class PilotStage implements AsyncDisposable {
     }
   }
 
-  /** Lines after the one of this `seq`, oldest first. */
-  async journal(after: number): Promise<readonly JournalLine[]> {
-    const { lines } = await this.#get<{ lines: readonly JournalLine[] }>('/journal?limit=1000');
-    return lines.filter(({ seq }) => seq > after).toReversed();
-  }
-
   /** Resolves when nothing fires and no broker is anything but healthy. */
   async quiet(): Promise<void> {
     const deadline = performance.now() + QUIET_TIMEOUT_MS;
     for (;;) {
       const firing = await this.stage.belfry.query('ALERTS{alertstate="firing"}');
-      const { clusters } = await this.#get<{ clusters: readonly { brokers: readonly { state: string }[] }[] }>('');
+      const { clusters } = await this.api.state();
       const patients = clusters.flatMap(({ brokers }) => brokers).filter(({ state }) => state !== 'healthy');
       if (firing.length === 0 && patients.length === 0) return;
       if (performance.now() > deadline) throw new Error(`does not end: ${JSON.stringify({ firing, patients }).slice(0, 500)}`);
       await sleep(POLL_MS);
     }
-  }
-
-  async #get<T>(path: string): Promise<T> {
-    const response = await this.stage.belfry.request('GET', `/api/belfry/v1/autopilot${path}`);
-    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
-    return (await response.json()) as T;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterAdmin } from '../../testbed/admin.ts';
 import { arrivalTime } from '../../testbed/arrivals.ts';
+import type { SeenLine } from '../../testbed/autopilot-client.ts';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { tellsEnd } from '../detect/told.ts';
 import { kill, loseStep } from '../detect/victims.ts';
-import type { JournalLine, PilotStage } from './pilot-stage.ts';
+import type { PilotStage } from './pilot-stage.ts';
 
 /** A repair that is not over by then is a miss. */
 const MISS_AFTER_MS = 120_000;
@@ -43,7 +44,7 @@ export async function repairRound(cluster: Cluster, pilot: PilotStage, broker: n
   await loseStep(STEP_MS);
   const { stage, executor } = pilot;
   const since = {
-    journal: (await pilot.journal(0)).at(-1)?.seq ?? 0,
+    journal: (await pilot.api.journal(0)).at(-1)?.seq ?? 0,
     log: stage.belfry.log.count,
     calls: executor.calls.count,
     webhook: stage.webhook.requests.count,
@@ -83,7 +84,7 @@ export async function repairRound(cluster: Cluster, pilot: PilotStage, broker: n
   return { ...done, stations, missing: missingOf(stations, lines) };
 }
 
-function missingOf(stations: Stations, lines: readonly JournalLine[]): string | undefined {
+function missingOf(stations: Stations, lines: readonly SeenLine[]): string | undefined {
   const missed = Object.entries(stations).filter(([, at]) => at === undefined);
   if (missed.length === 0) return undefined;
   const story = lines
@@ -93,15 +94,15 @@ function missingOf(stations: Stations, lines: readonly JournalLine[]): string | 
 }
 
 /** The sentences of the guards that hold. */
-function heldBy({ guards = [] }: JournalLine['detail']): readonly string[] {
+function heldBy({ guards = [] }: SeenLine['detail']): readonly string[] {
   return guards.filter(({ holds }) => holds).map(({ sentence }) => sentence);
 }
 
 /** The journal of this broker, from the kill until it is healthy again or the time is over. */
-async function journalOfRepair(pilot: PilotStage, broker: number, since: number): Promise<readonly JournalLine[]> {
+async function journalOfRepair(pilot: PilotStage, broker: number, since: number): Promise<readonly SeenLine[]> {
   const deadline = performance.now() + MISS_AFTER_MS;
   for (;;) {
-    const lines = (await pilot.journal(since)).filter(({ brokerId }) => brokerId === broker);
+    const lines = (await pilot.api.journal(since)).filter(({ brokerId }) => brokerId === broker);
     if (lines.some(({ kind, to }) => kind === 'edge' && to === 'healthy') || performance.now() > deadline) return lines;
     await sleep(JOURNAL_EVERY_MS);
   }
