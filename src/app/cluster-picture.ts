@@ -4,6 +4,8 @@ import { addingReplicas } from '../collectors/kafka/partition-facts.ts';
 import type { LivenessFacts } from '../collectors/liveness/liveness-events.ts';
 import type { ClusterMetadata, QuorumDescription } from '../kafka/observer.ts';
 
+/** A description of the quorum that is so much older than the metadata beside it is not relied on. */
+const QUORUM_GOOD_FOR_MS = 60_000;
 /** A voter this far behind the leader's own clock has not caught up. */
 const CAUGHT_UP_WITHIN_MS = 10_000;
 
@@ -19,6 +21,29 @@ export interface PictureInput {
   readonly maintenance: string | undefined;
   /** The last ISR with a member of a partition whose ISR is empty now. */
   readonly lastIsr: (topic: string, partition: number) => readonly number[] | undefined;
+  /** Of the newest collected metadata; none for an answer that was asked for anew. */
+  readonly memo?: PartitionsMemo;
+}
+
+/**
+ * The partitions of the newest metadata, made once for all pictures that rest on it: a cluster in trouble is looked at
+ * many times between two answers of its brokers. A changed `min.insync.replicas` shows with the next answer.
+ */
+export class PartitionsMemo {
+  #metadata: ClusterMetadata | undefined;
+  #moves: ClusterFacts['reassignments'];
+  #partitions: readonly PartitionPicture[] = [];
+
+  of(metadata: ClusterMetadata, input: PictureInput): readonly PartitionPicture[] {
+    const { reassignments } = input.facts;
+    const moves = reassignments?.length === 0 ? undefined : reassignments;
+    if (this.#metadata !== metadata || this.#moves !== moves) {
+      this.#partitions = partitionsOf(metadata, input);
+      this.#metadata = metadata;
+      this.#moves = moves;
+    }
+    return this.#partitions;
+  }
 }
 
 /** The cluster at one time, from what the collectors know. Partitions are made when they are first asked for: there may be many. */
@@ -31,17 +56,26 @@ export function pictureOf(input: PictureInput): ClusterPicture {
     askedAt: metadata?.askedAt ?? 0,
     observedAt: metadata?.answeredAt ?? 0,
     blind: blindness(input, metadata),
-    clusterIdChanged,
+    clusterIdChanged: clusterIdChanged || isOfAnother(metadata, facts.metadata),
     brokers: brokersOf(input, metadata),
     get partitions(): readonly PartitionPicture[] {
-      partitions ??= metadata === undefined ? [] : partitionsOf(metadata, input);
+      partitions ??= metadata === undefined ? [] : (input.memo?.of(metadata, input) ?? partitionsOf(metadata, input));
       return partitions;
     },
     reassigning: facts.reassignments?.map(({ topic, partition }) => ({ topic, partition })),
-    quorum: facts.quorum === undefined ? undefined : quorumOf(facts.quorum),
+    quorum: facts.quorum === undefined || isOld(facts.quorum, metadata) ? undefined : quorumOf(facts.quorum),
     labels,
     maintenance,
   };
+}
+
+/** An answer that was asked for anew may come from another cluster than the one that was looked at until now. */
+function isOfAnother(metadata: ClusterMetadata | undefined, known: ClusterMetadata | undefined): boolean {
+  return metadata !== undefined && known !== undefined && metadata.clusterId !== known.clusterId;
+}
+
+function isOld(quorum: QuorumDescription, metadata: ClusterMetadata | undefined): boolean {
+  return metadata !== undefined && metadata.answeredAt - quorum.answeredAt > QUORUM_GOOD_FOR_MS;
 }
 
 function blindness({ facts, unreachable }: PictureInput, metadata: ClusterMetadata | undefined): string | undefined {

@@ -19,7 +19,7 @@ import type { SampleWriter, Wake } from '../core/sample.ts';
 import { Secret } from '../core/secret.ts';
 import { KafkaConnector } from '../kafka/connection.ts';
 import type { ClusterMetadata } from '../kafka/observer.ts';
-import { pictureOf } from './cluster-picture.ts';
+import { PartitionsMemo, pictureOf } from './cluster-picture.ts';
 import { LastIsr } from './last-isr.ts';
 import { ScopedWriter } from './scoped-writer.ts';
 import { cadencesOf, timingsOf } from './timings.ts';
@@ -47,6 +47,7 @@ export class ClusterWatch {
   readonly #parts: ClusterWatchParts;
   readonly #writer: ScopedWriter;
   readonly #lastIsr = new LastIsr();
+  readonly #partitions = new PartitionsMemo();
 
   constructor(config: ClusterConfig, parts: ClusterWatchParts) {
     const { clock, meter, wake } = parts;
@@ -116,7 +117,7 @@ export class ClusterWatch {
     return pictureOf({
       cluster: this.config.name,
       facts: this.#kafka.facts(),
-      ...(metadata === undefined ? {} : { metadata }),
+      ...(metadata === undefined ? { memo: this.#partitions } : { metadata }),
       liveness: this.liveness.facts(),
       clusterIdChanged: this.liveness.clusterIdChanged,
       unreachable: this.liveness.unreachable,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { pictureOf, type PictureInput } from '../../src/app/cluster-picture.ts';
+import { PartitionsMemo, pictureOf, type PictureInput } from '../../src/app/cluster-picture.ts';
 import { metadataOf } from '../collectors/liveness/metadata-of.ts';
 
 const BROKERS = [1, 2].map((id) => ({ id, host: 'h', port: id, rack: `r${id}` }));
@@ -96,5 +96,27 @@ describe('the picture of a cluster', () => {
         { id: 102, caughtUp: false },
       ],
     });
+  });
+
+  it('makes the partitions of one answer once, and anew for the next answer or other moves', () => {
+    const memo = new PartitionsMemo();
+    const facts = input().facts;
+    const first = pictureOf(input({ memo, facts })).partitions;
+    expect(pictureOf(input({ memo, facts })).partitions).toBe(first);
+    expect(pictureOf(input({ memo, facts: { ...facts, reassignments: [] } })).partitions[0]?.adding).toEqual([]);
+    const next = { ...metadata, leaderId: Int32Array.from([2, -1]) };
+    expect(pictureOf(input({ memo, facts: { ...facts, metadata: next } })).partitions[0]?.leader).toBe(2);
+  });
+
+  it('is of another cluster where an answer asked for anew says so', () => {
+    expect(pictureOf(input({ metadata: { ...metadata, clusterId: 'two' } })).clusterIdChanged).toBe(true);
+    expect(pictureOf(input({ metadata: { ...metadata, clusterId: 'one' } })).clusterIdChanged).toBe(false);
+  });
+
+  it('relies on no description of the quorum that is much older than its metadata', () => {
+    const quorum = { leaderId: 101, leaderEpoch: 1, highWatermark: 9, voters: [], observers: [], answeredAt: 1000 };
+    const seenAt = (answeredAt: number) => pictureOf(input({}, { quorum, metadata: { ...metadata, answeredAt } })).quorum;
+    expect(seenAt(61_000)).toEqual({ leaderId: 101, voters: [] });
+    expect(seenAt(61_001)).toBeUndefined();
   });
 });
