@@ -11,6 +11,9 @@ import type { ScaleOutcome, ScaleWant } from './scale/types.ts';
 const LOAD_WINDOW_MIN_MS = 10_000;
 const LOAD_WINDOW_MAX_MS = 5 * 60_000;
 
+/** A cluster at rest is looked at once for each answer of its brokers, and after so long in any case. */
+const LOOK_AGAIN_AFTER_MS = 10_000;
+
 /** What one look at a cluster's size rests on. */
 export interface SizeLook {
   readonly picture: ClusterPicture;
@@ -28,6 +31,7 @@ function windowOf({ stabiliseOutMs }: ScalePolicy): number {
 export class ScalePilot {
   readonly #options: ClusterPilotOptions;
   #row: PilotClusterRow | undefined;
+  #looked = { askedAt: -1, at: 0, evidence: 0 };
 
   constructor(options: ClusterPilotOptions, row: PilotClusterRow | undefined) {
     this.#options = options;
@@ -47,6 +51,7 @@ export class ScalePilot {
     const evidence = standing.filter(({ action }) => action === 'scale_out' || action === 'scale_in');
     // A cluster at rest that nothing calls another size for is not asked how busy it is.
     const atRest = evidence.length === 0 && (row === undefined || row.state === 'steady');
+    if (this.#hasNothingNew(picture, evidence.length, now)) return;
     const outcome = advance(
       {
         cluster,
@@ -62,6 +67,15 @@ export class ScalePilot {
       now,
     );
     this.#apply(outcome, mayAct, now);
+  }
+
+  /** At rest, nothing follows from the same answer twice: a large cluster that could do with fewer brokers is a matter of days. */
+  #hasNothingNew({ askedAt }: ClusterPicture, evidence: number, now: number): boolean {
+    const last = this.#looked;
+    if (this.#row?.state === 'steady' && last.askedAt === askedAt && last.evidence === evidence && now - last.at < LOOK_AGAIN_AFTER_MS)
+      return true;
+    this.#looked = { askedAt, at: now, evidence };
+    return false;
   }
 
   /** The cluster is no longer configured: should it come back, nothing of its old size is wanted. */
