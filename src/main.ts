@@ -13,10 +13,14 @@ const FORCED_EXIT_MS = 10_000;
 const installation = fileURLToPath(new URL('..', import.meta.url));
 const clock = new SystemClock();
 const stopping = new AbortController();
+/** What a shell reports of a command that a signal has ended. */
+const EXIT_BY_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
+let stoppedBy: keyof typeof EXIT_BY_SIGNAL = 'SIGINT';
 
-function stopOn(signal: NodeJS.Signals): void {
+function stopOn(signal: keyof typeof EXIT_BY_SIGNAL): void {
   process.on(signal, () => {
-    if (stopping.signal.aborted) process.exit(130);
+    if (stopping.signal.aborted) process.exit(EXIT_BY_SIGNAL[signal]);
+    stoppedBy = signal;
     stopping.abort(new BelfryError('STOPPING', `stopped by ${signal}`));
     clock.timer(FORCED_EXIT_MS, () => process.exit(1), { unref: true });
   });
@@ -61,7 +65,10 @@ try {
   await buildProgram(context).parseAsync(process.argv);
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else if (!stopping.signal.aborted) {
+  else if (stopping.signal.aborted) {
+    // Whoever stopped it knows why; but what was asked for was not done, and a script must not take it for done.
+    process.exitCode = EXIT_BY_SIGNAL[stoppedBy];
+  } else {
     process.stderr.write(`belfry: ${errorText(error)}\n`);
     process.exitCode = 1;
   }

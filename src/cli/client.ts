@@ -7,6 +7,7 @@ import { isLoopback } from '../core/loopback.ts';
 import type { CliContext } from './context.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
 export interface ClientOptions {
   readonly url?: string;
@@ -48,6 +49,7 @@ export class BelfryClient {
   async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: Readonly<Record<string, string>> | JsonBody): Promise<unknown> {
     const isJson = body instanceof JsonBody;
     let response: Response;
+    let text: string;
     try {
       response = await fetch(this.#url + path, {
         method,
@@ -59,14 +61,15 @@ export class BelfryClient {
         redirect: 'error',
         ...(body === undefined ? {} : { body: isJson ? body.text : new URLSearchParams(body) }),
       });
+      text = await textOf(response);
     } catch (error) {
+      if (error instanceof BelfryError) throw error;
       throw new BelfryError(
         'NOT_READY',
         `no answer from Belfry at ${this.#url} (${errorText(error)}); is it running? Say where with --url or BELFRY_URL`,
         { cause: error },
       );
     }
-    const text = await response.text();
     if (!response.ok) throw new BelfryError('BAD_REQUEST', sentenceOf(text, response.status));
     return text === '' ? undefined : parseJson(text, this.#url);
   }
@@ -82,6 +85,17 @@ export class BelfryClient {
     if (parsed.success) return parsed.data;
     throw new BelfryError('BAD_REQUEST', `what answers at ${this.#url} is not Belfry, or another version of it`);
   }
+}
+
+async function textOf({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new BelfryError('LIMIT_EXCEEDED', `an answer of more than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function addressOf(text: string): string {

@@ -59,7 +59,9 @@ export function executorCommand(program: Command, context: CliContext): void {
         "      repair: [{command: ['ssh', '{host}', 'systemctl', 'restart', 'kafka']}]\n\n" +
         'Placeholders: {cluster} {broker} {host} {action} {intent} {desired} {token}. There is no shell.\n' +
         'To stop everything at once, without Belfry: touch executor.stop beside the configuration.\n' +
-        'Exit status: 0 when all is well, 1 when --check or --dry-run found something.',
+        'It ends on SIGTERM, SIGINT and SIGHUP: the step that runs has stop_within (5s) to finish; a second signal ends both at once.\n' +
+        'Exit status: 0 when all is well, 1 when --check or --dry-run found something, or with --once when Belfry could not be\n' +
+        'asked or an act failed.',
     )
     .action(async (options: ExecutorCommandOptions) => run(options, context));
 }
@@ -98,7 +100,9 @@ async function work(
   };
   context.signal.addEventListener('abort', stop, { once: true });
   if (context.signal.aborted) stop();
-  await ended;
+  // A terminal that is closed is a wish to end, and no reason to leave half an act behind.
+  context.onHangup(stop);
+  if (!(await ended)) context.setExitCode(1);
   log.info('executor_stopped', { name: file.name });
 }
 

@@ -13,7 +13,13 @@ export async function watch<T>(
 ): Promise<void> {
   let shown = '';
   while (!context.signal.aborted) {
-    const answer = await read();
+    let answer: T;
+    try {
+      answer = await read();
+    } catch (error) {
+      if (context.signal.aborted) return;
+      throw error;
+    }
     const state = JSON.stringify(stateOf(answer));
     if (context.out.isTerminal || state !== shown) show(answer);
     shown = state;

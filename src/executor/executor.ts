@@ -51,17 +51,20 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #stop = new AbortController();
   readonly #end = new AbortController();
-  #running: Promise<void> | undefined;
+  #running: Promise<boolean> | undefined;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
   }
 
-  /** Works until it is stopped; with `once`, asks one time for each cluster and does what is open. */
-  run({ once = false } = {}): Promise<void> {
+  /**
+   * Works until it is stopped; with `once`, asks one time for each cluster and does what is open. Resolves, then, with whether
+   * Belfry could be asked and all that was done has succeeded.
+   */
+  run({ once = false } = {}): Promise<boolean> {
     this.#running ??= Promise.all(
       this.#options.plans.map((plan) => new ClusterFollower(plan, this.#options, this.#stop.signal, this.#end.signal).follow(once)),
-    ).then(() => undefined);
+    ).then((ends) => ends.every((isWell) => isWell));
     return this.#running;
   }
 
@@ -92,6 +95,7 @@ class ClusterFollower {
   #highestToken = 0;
   #failures = 0;
   #wasHalted = false;
+  #lastRun: RunOutcome | undefined;
 
   constructor(plan: ClusterPlan, options: ExecutorOptions, stop: AbortSignal, end: AbortSignal) {
     this.#plan = plan;
@@ -101,15 +105,16 @@ class ClusterFollower {
     this.#log = options.log.child({ cluster: plan.name });
   }
 
-  async follow(once: boolean): Promise<void> {
+  async follow(once: boolean): Promise<boolean> {
     const { clock } = this.#options;
     while (!this.#stop.aborted) {
       const askedAt = clock.elapsed();
       const outcome = await this.#turn(once ? 0 : this.#options.pollMs);
-      if (once) return;
+      if (once) return outcome !== 'failed' && this.#lastRun !== 'failed' && this.#lastRun !== 'rejected';
       const gapMs = this.#gapAfter(outcome, clock.elapsed() - askedAt);
       if (gapMs > 0) await this.#pause(gapMs);
     }
+    return true;
   }
 
   #gapAfter(outcome: TurnOutcome, tookMs: number): number {
@@ -166,7 +171,7 @@ class ClusterFollower {
       return 'refused';
     }
     this.#highestToken = grant.fencingToken;
-    await this.#run(grant, requestedAt, steps);
+    this.#lastRun = await this.#run(grant, requestedAt, steps);
     return 'acted';
   }
 

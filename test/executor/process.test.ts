@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cluster } from '../../testbed/cluster.ts';
@@ -83,6 +85,71 @@ describe('belfry executor', () => {
     await process.log.next(({ event }) => event === 'stop_file_found');
     expect(process.acts).toEqual([]);
     expect(belfry.leases.count).toBe(0);
+  });
+});
+
+describe('belfry executor as a process of its own', () => {
+  const ENTRY = join(import.meta.dirname, '../../bin/belfry.mjs');
+  let held: Server;
+  let isHeld: Promise<Socket>;
+
+  beforeEach(async () => {
+    held = createServer();
+    isHeld = new Promise((resolve) => held.once('connection', resolve));
+    await new Promise<void>((resolve) => held.listen(0, '127.0.0.1', resolve));
+  });
+  afterEach(() => void held.close());
+
+  function run(command: readonly string[], ...words: readonly string[]): { child: ChildProcess; ended: Promise<number | null> } {
+    const yaml = JSON.stringify({
+      name: 'one',
+      belfry: { url: belfry.url, token: TOKEN, signing_key: SIGNING_KEY },
+      clusters: { 'orders-dal': { scale_in: [{ command }] } },
+    });
+    writeFileSync(join(folder, 'executor.yaml'), yaml);
+    const child = spawn(process.execPath, [ENTRY, 'executor', ...words], { cwd: folder, stdio: 'ignore' });
+    return { child, ended: new Promise((resolve) => child.once('exit', resolve)) };
+  }
+
+  it('takes what runs with it when a second signal ends it at once', async () => {
+    const port = (held.address() as AddressInfo).port;
+    const holds = `process.on('SIGTERM', () => undefined); require('node:net').connect(${port}, '127.0.0.1').resume();`;
+    const { child, ended } = run(['node', '-e', holds]);
+    belfry.offer({ action: 'scale_in' });
+    const socket = await isHeld;
+    const isGone = new Promise((resolve) => socket.on('error', () => undefined).once('close', resolve));
+    // Two signals that come before the first is seen are one.
+    const again = setInterval(() => child.kill('SIGINT'), 50);
+    expect(await ended).toBe(130);
+    clearInterval(again);
+    await isGone;
+  });
+
+  it.each([
+    ['SIGTERM', 0],
+    ['SIGHUP', 0],
+  ] as const)('ends in order on %s', async (signal, code) => {
+    const { child, ended } = run(['node']);
+    await belfry.polls.next();
+    child.kill(signal);
+    expect(await ended).toBe(code);
+  });
+
+  it.each([
+    ['nothing is open', () => undefined, 0],
+    ['an act failed', () => belfry.offer({ action: 'scale_in' }), 1],
+    ['Belfry cannot be asked', () => (belfry.down = true), 1],
+  ])('ends, asked --once, with a status that tells when %s', async (_, arrange, code) => {
+    arrange();
+    expect(await run(['node', '-e', 'process.exit(3)'], '--once').ended).toBe(code);
+  });
+
+  it('is not taken for done where a signal cut a command short', async () => {
+    held.once('connection', () => child.kill('SIGINT'));
+    const url = `http://127.0.0.1:${(held.address() as AddressInfo).port}`;
+    const words = ['autopilot', 'halt', '--url', url, '--by', 'anna', '--reason', 'a test'];
+    const child = spawn(process.execPath, [ENTRY, ...words], { cwd: folder, stdio: 'ignore' });
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(130);
   });
 });
 

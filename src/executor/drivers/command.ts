@@ -155,13 +155,28 @@ async function runCommand(argv: readonly string[], options: RunOptions): Promise
   };
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', take);
   const ending = endGroupOn(signal, child, surroundings.clock);
+  endWithUs(child);
   try {
     const { code, signal: killedBy } = await ended(child, surroundings.clock);
     signal.throwIfAborted();
     return { code, signal: killedBy, output };
   } finally {
     ending.release();
+    running.delete(child);
   }
+}
+
+/** What runs now ends with the process, also where that is ended by a second signal or an error: nobody would hear of it any more. */
+const running = new Set<ChildProcess>();
+let isEndingWithUs = false;
+
+function endWithUs(child: ChildProcess): void {
+  running.add(child);
+  if (isEndingWithUs) return;
+  isEndingWithUs = true;
+  process.once('exit', () => {
+    for (const one of running) signalGroup(one, 'SIGKILL');
+  });
 }
 
 /** How long output may still come after the program's end: something it left behind may hold the pipe open for ever. */
