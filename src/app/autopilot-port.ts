@@ -23,10 +23,11 @@ export interface AutopilotPortParts {
 export function createAutopilotPort(parts: AutopilotPortParts): AutopilotPort {
   const { autopilot, clock, signingKey, policies } = parts;
   const { book, control } = autopilot;
-  const view = (intent: Intent): IntentView => signed(intent, signingKey());
+  const views = new SignedViews(signingKey);
+  const view = (intent: Intent): IntentView => views.of(intent);
   const leaseOf = (intent: Intent): LeaseView => leaseView(view(intent), policies.fleet().leaseTtlMs);
   return {
-    state: () => stateView(parts),
+    state: () => stateView(parts, view),
     intents: () => book.all().map(view),
     intent: (id) => view(autopilot.intent(id)),
     onIntent: (listener) => book.on(listener),
@@ -69,6 +70,30 @@ export function createAutopilotPort(parts: AutopilotPortParts): AutopilotPort {
   };
 }
 
+/** Intents never change, they are replaced: each is signed once, however many requests wait for news of it. */
+class SignedViews {
+  readonly #key: () => Secret;
+  #signedWith: string | undefined;
+  #views = new WeakMap<Intent, IntentView>();
+
+  constructor(key: () => Secret) {
+    this.#key = key;
+  }
+
+  of(intent: Intent): IntentView {
+    const key = this.#key();
+    if (this.#signedWith !== key.reveal()) {
+      this.#signedWith = key.reveal();
+      this.#views = new WeakMap();
+    }
+    const known = this.#views.get(intent);
+    if (known !== undefined) return known;
+    const made = signed(intent, key);
+    this.#views.set(intent, made);
+    return made;
+  }
+}
+
 function signed(intent: Intent, key: Secret): IntentView {
   const { blockedBy, ...rest } = intentView(intent);
   const isHeld = blockedBy !== undefined && !isEnded(intent.state);
@@ -82,7 +107,7 @@ function leaseView(intent: IntentView, ttlMs: number): LeaseView {
   return { intent, lease: { fencingToken, executor, expiresAt, ttlMs }, signature };
 }
 
-function stateView({ autopilot, clock, signingKey }: AutopilotPortParts): AutopilotView {
+function stateView({ autopilot, clock }: AutopilotPortParts, view: (intent: Intent) => IntentView): AutopilotView {
   const { halted, breaker, durable, clusters, intents } = autopilot.state();
   const raises = autopilot.control.pendingRaises();
   return {
@@ -97,7 +122,7 @@ function stateView({ autopilot, clock, signingKey }: AutopilotPortParts): Autopi
       scale: { state: scale?.state ?? 'steady', since: scale?.since ?? clock.now() },
       desired: desired ?? null,
     })),
-    intents: intents.map((intent) => signed(intent, signingKey())),
+    intents: intents.map(view),
   };
 }
 

@@ -22,6 +22,8 @@ import { type AutopilotView, clusterView, desiredNow, type IntentView, intentVie
 const DAY_MS = 86_400_000;
 /** The journal and ended intents are kept longer than a promotion looks back. */
 const KEEP_MS = 120 * DAY_MS;
+/** Each call of the store forgets a few thousand lines at most; a large fleet writes that many in an hour. */
+const FORGET_EVERY_MS = 10 * 60_000;
 
 export interface AutopilotOptions {
   readonly store: PilotStore;
@@ -152,7 +154,7 @@ export class Autopilot {
       this.#guarded('look', () => pilot.look(now));
       this.#measure(name, pilot);
     }
-    if (now - this.#forgotAt >= DAY_MS && this.#options.store.durable) {
+    if (now - this.#forgotAt >= FORGET_EVERY_MS && this.#options.store.durable) {
       this.#forgotAt = now;
       this.#guarded('forget', () => this.#options.store.forgetBefore(now - KEEP_MS));
     }

@@ -168,6 +168,7 @@ export interface PilotStore extends StateStore {
   journal(filter: {
     readonly cluster?: string;
     readonly intentId?: string;
+    readonly kind?: JournalRow['kind'];
     readonly before?: number;
     readonly since?: number;
     readonly limit: number;

@@ -152,10 +152,11 @@ export class MemoryPilotStore implements PilotStore {
     this.#lastSeq = Math.max(this.#lastSeq, row.seq);
   }
 
-  journal({ cluster, intentId, before, since, limit }: Parameters<PilotStore['journal']>[0]): readonly JournalRow[] {
+  journal({ cluster, intentId, kind, before, since, limit }: Parameters<PilotStore['journal']>[0]): readonly JournalRow[] {
     return [...this.#disk.journal.values()]
       .filter((line) => cluster === undefined || line.shard === cluster)
       .filter((line) => intentId === undefined || (line.intentId === intentId && intentId !== ''))
+      .filter((line) => kind === undefined || line.kind === kind)
       .filter((line) => (before === undefined || line.seq < before) && (since === undefined || line.at >= since))
       .toSorted((a, b) => b.seq - a.seq)
       .slice(0, Math.max(0, Math.min(limit, 1000)));

@@ -55,7 +55,8 @@ export class Control {
     this.#options = options;
     this.#stopped = meter.gauge('belfry_autopilot_stopped', 'Whether all acts are stopped, by what: halt or breaker.', ['by']);
     this.#mode = meter.gauge('belfry_autopilot_mode', 'The mode that holds: 0 off, 1 observe, 2 approve, 3 auto.', ['cluster', 'action']);
-    this.#modes = new Modes({ store, journal, policies, clock, log });
+    const isConfigured = (cluster: string): boolean => observer.clusters().includes(cluster);
+    this.#modes = new Modes({ store, journal, policies, isConfigured, clock, log });
     this.#holds = new Holds({ store, journal, clock });
     this.#halt = new Halt({ store, journal, haltFile, clock, log, onHalt: (why) => this.#whenHalted(why) });
     this.#breaker = new Breaker({

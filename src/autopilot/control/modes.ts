@@ -24,6 +24,8 @@ export interface ModesOptions {
   readonly store: PilotStore;
   readonly journal: Journal;
   readonly policies: Pick<PolicySource, 'cluster'>;
+  /** Names of clusters also come from alerts that anybody may post: of others nothing is remembered. */
+  readonly isConfigured: (cluster: string) => boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -55,7 +57,7 @@ export class Modes {
     const configured = this.#options.policies.cluster(cluster).modes[action];
     const key = keyOf(cluster, action);
     const row = this.#rows.get(key);
-    if (row === undefined) return this.#firstSight(cluster, action, configured);
+    if (row === undefined) return this.#options.isConfigured(cluster) ? this.#firstSight(cluster, action, configured) : 'off';
     if (this.#seen.get(key)?.configured === configured) return row.mode;
     return this.#configurationChanged(row, configured).mode;
   }

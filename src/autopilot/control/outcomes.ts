@@ -49,6 +49,7 @@ export function readOutcomes(
   let before: number | undefined;
   for (let read = 0; read < LINES_MAX; read += PAGE_LINES) {
     const lines = store.journal({
+      kind: 'outcome',
       since: filter.since,
       limit: PAGE_LINES,
       ...(filter.cluster === undefined ? {} : { cluster: filter.cluster }),

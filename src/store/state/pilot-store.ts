@@ -126,6 +126,7 @@ export class PilotStateStore implements PilotStore {
     add('shard = ?', filter.cluster);
     // The second condition tells SQLite that the index holds every such line.
     add("intent_id = ? AND intent_id <> ''", filter.intentId);
+    add('kind = ?', filter.kind);
     add('seq < ?', filter.before);
     add('at >= ?', filter.since);
     const limit = Math.max(0, Math.min(filter.limit, JOURNAL_ROWS_MAX));

@@ -18,6 +18,11 @@ describe('the mode that holds', () => {
     expect(fleet.journal('mode')).toHaveLength(1);
   });
 
+  it('is off in a cluster that is not configured, of which nothing is remembered: alerts name what they like', () => {
+    for (let i = 0; i < 20; i++) expect(fleet.control.modeOf(`made-up-${i}`, 'repair')).toBe('off');
+    expect([fleet.journal('mode'), fleet.store.loadModes()]).toEqual([[], []]);
+  });
+
   // Steps: a mode is a reload of the configuration to it.
   it.each<[string, readonly (Mode | 'restart' | 'demote' | 'confirm' | 'gone' | 'back' | `promote ${Mode}`)[], Mode, boolean]>([
     ['lowers at once', ['auto', 'observe'], 'observe', false],

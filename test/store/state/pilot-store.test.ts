@@ -214,6 +214,7 @@ describe.each([
     ['everything, newest first', {}, [5, 4, 3, 2, 1]],
     ['a cluster', { cluster: 'orders-dal' }, [4, 3, 2]],
     ['an intent', { intentId: '01A' }, [4, 2]],
+    ['a kind', { kind: 'ack' as const }, [4]],
     ['no intent at all', { intentId: '' }, []],
     ['a page', { limit: 2 }, [5, 4]],
     ['the next page', { limit: 2, before: 4 }, [3, 2]],
