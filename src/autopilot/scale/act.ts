@@ -69,7 +69,7 @@ function grows(look: Look, intent: Intent): ScaleOutcome {
   const { row, memory, now } = look;
   const fresh = arrived(look);
   const warming = fresh.map((id) => [id, now] as const);
-  const pending = outPending(look);
+  const pending = outPending(look) ?? atWork(intent);
   if (pending === undefined) {
     const text = `${memory.target} brokers carry the load; broker ${fresh.join(', ')} leads partitions`;
     const changes = { lastScaleAt: now, memory: { ...memory, reached: true, warming } };
@@ -103,13 +103,19 @@ function drains(look: Look, intent: Intent): ScaleOutcome {
   }
   if (row.state === 'scaling_in' && !empty)
     return moves(look, 'draining', `replicas were put on broker ${broker} again`, { desired: kept(look), memory });
-  const pending = inPending(look);
+  const pending = inPending(look) ?? atWork(intent);
   if (pending === undefined) {
     const text = `broker ${broker} is drained and gone; ${memory.target} brokers carry the load`;
     const changes = { lastScaleAt: now, desired: memory.target, memory: { ...memory, removed: broker } };
     return ends(look, 'steady', text, changes, { settle: { to: 'succeeded', word: text }, note: { text, loud: false }, forget: broker });
   }
   return lost(look, intent, pending) ?? overdue(look, pending) ?? stays(look);
+}
+
+/** Whoever has the lease may have more to do than is seen, such as leaders to elect: it is heard out, or its lease runs out. */
+function atWork({ state, lease }: Intent): string | undefined {
+  const holds = (state === 'leased' || state === 'running') && lease !== undefined && lease.expiresAt > 0;
+  return holds ? `${lease.executor} has not said that it is done yet` : undefined;
 }
 
 /** `desired` of a removal that did not come to its end: all there are. */

@@ -137,6 +137,13 @@ export class ScaleWorld {
     this.intent = { ...this.intent, state, lease, lastWord, changedAt: this.now };
   }
 
+  /** The executor's last word: its lease is given back, the intent is the scaler's to settle. */
+  said(lastWord: string): void {
+    const { lease } = this.intent ?? {};
+    if (this.intent === undefined || lease === undefined) throw new Error('nobody has a lease');
+    this.intent = { ...this.intent, state: 'running', lease: { ...lease, expiresAt: 0 }, lastWord, changedAt: this.now };
+  }
+
   #make(want: ScaleWant): void {
     this.wants.push(want);
     const id = `${want.incidentId}#${want.attempt}`;
