@@ -15,8 +15,14 @@ export interface Band {
   readonly high: number;
 }
 
+/**
+ * Whole numbers within the tolerance of the mean, and those next to it where none is: of a few, one more is a large part.
+ */
 export function bandAround(mean: number, tolerance: number = COUNT_TOLERANCE): Band {
-  return { low: Math.floor(mean * (1 - tolerance)), high: Math.ceil(mean * (1 + tolerance)) };
+  return {
+    low: Math.min(Math.floor(mean), Math.ceil(mean * (1 - tolerance))),
+    high: Math.max(Math.ceil(mean), Math.floor(mean * (1 + tolerance))),
+  };
 }
 
 /** How far a value lies outside of its band. */

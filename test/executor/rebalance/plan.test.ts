@@ -162,6 +162,13 @@ describe('spread', () => {
     expect(moves.reduce((sum, { adding }) => sum + adding.length, 0)).toBeLessThanOrEqual(95);
   });
 
+  it('evens out few partitions to the last one, as each of them is much', () => {
+    const before = { brokers: [1, 2, 3, 4].map((id) => broker(id)), partitions: evenly(3, 12, 3) };
+    const partitions = apply(before.partitions, planReassignment({ ...before, request: { kind: 'spread' } }));
+    expect(countsOf({ ...before, partitions })).toEqual([9, 9, 9, 9]);
+    expect(leadersOf({ ...before, partitions })).toEqual([3, 3, 3, 3]);
+  });
+
   it('moves nothing in a cluster that is even', () => {
     expect(
       planReassignment({ brokers: [1, 2, 3].map((id) => broker(id)), partitions: evenly(3, 90, 2), request: { kind: 'spread' } }),
