@@ -30,8 +30,8 @@ export interface ClusterOptions {
   sessionTimeoutMs?: number;
   /** Racks of brokers 1, 2, …, repeated as needed. */
   racks?: readonly string[];
-  /** Broker whose data lie on a tmpfs of this size, in a mount namespace of its own. */
-  smallDisk?: { id: number; sizeBytes: number };
+  /** Broker, or without an id each of them, whose data lie on a tmpfs of this size, in a mount namespace of its own. */
+  smallDisk?: { id?: number; sizeBytes: number };
 }
 
 /** A user's name and password, good for PLAIN and (Kafka 3.5 and up) SCRAM. */

@@ -36,7 +36,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const makeNode = async (spec: NodeSpec): Promise<KafkaNode> => {
       const nodeDir = path.join(dir, `node-${spec.id}`);
       await mkdir(nodeDir, { recursive: true });
-      const disk = options.smallDisk?.id === spec.id ? { smallDiskBytes: options.smallDisk.sizeBytes } : {};
+      const { smallDisk } = options;
+      const hasOne = smallDisk !== undefined && spec.brokerPort !== undefined && (smallDisk.id ?? spec.id) === spec.id;
+      const disk = hasOne ? { smallDiskBytes: smallDisk.sizeBytes } : {};
       return new KafkaNode({ dist, cluster: plan.spec, spec, dir: nodeDir, heapMb: options.heapMb ?? 256, template, archive, ...disk });
     };
     cluster = new Cluster({ options, dir, ports, makeNode, ...plan });

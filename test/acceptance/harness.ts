@@ -55,7 +55,7 @@ export interface RuleChanges {
   readonly for?: Readonly<Record<string, string>>;
   /** By alert name: the `keep_firing_for` of its rules that have one. */
   readonly keepFiringFor?: Readonly<Record<string, string>>;
-  /** By alert name: parts of its expressions to replace, such as a window `[5m]` by `[5s]`. */
+  /** By alert name: parts of its expressions to replace, such as a window `[5m]` by `[5s]`, also in what it recovers by. */
   readonly windows?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
@@ -83,7 +83,11 @@ export function shippedRules({ only, for: durations = {}, keepFiringFor = {}, wi
       const kept = keepFiringFor[rule.alert];
       if (duration !== undefined) rule.for = duration;
       if (kept !== undefined && rule.keep_firing_for !== undefined) rule.keep_firing_for = kept;
-      for (const [from, to] of replacements) rule.expr = rule.expr.replaceAll(from, to);
+      for (const [from, to] of replacements) {
+        rule.expr = rule.expr.replaceAll(from, to);
+        const recover = rule.annotations?.['belfry_recover'];
+        if (recover !== undefined) rule.annotations = { ...rule.annotations, belfry_recover: recover.replaceAll(from, to) };
+      }
       if (duration !== undefined || replacements.length > 0) group.interval = '1s';
     }
   }
@@ -95,6 +99,7 @@ interface RuleFields {
   expr: string;
   for?: string;
   keep_firing_for?: string;
+  annotations?: Readonly<Record<string, string>>;
 }
 
 /** A Belfry that has seen every broker of its one cluster, and all its topics' leaders. */
