@@ -139,7 +139,7 @@ export class ClusterPilot {
     const troubled = troubledOf(picture, standing);
     const mayAct = control.halted() === undefined && now - this.#options.startedAt >= policies.fleet().startGraceMs;
     for (const id of this.#concerned(standing, troubled)) {
-      const facts = this.#factsOf(id, { picture, standing, troubled, mayAct });
+      const facts = this.#factsOf(id, { picture, standing, troubled, mayAct, at: now });
       const before = this.#rows.get(id) ?? healthyRow(cluster, id, now);
       this.#apply(before, advance(before, facts, now, policy.repair), now);
     }
@@ -161,10 +161,11 @@ export class ClusterPilot {
       readonly standing: readonly PilotEvidenceRow[];
       readonly troubled: ReadonlySet<number>;
       readonly mayAct: boolean;
+      readonly at: number;
     },
   ): BrokerFacts {
     const { cluster, book, control, board } = this.#options;
-    const { picture, standing, troubled, mayAct } = now;
+    const { picture, standing, troubled, mayAct, at } = now;
     const row = this.#rows.get(id);
     const self = picture.brokers.get(id);
     const intent = this.#intentOf(id, row);
@@ -176,7 +177,7 @@ export class ClusterPilot {
       proof: ownEvidence(picture, id),
       troubled: troubled.has(id),
       othersTroubled: [...troubled].filter((other) => other !== id).toSorted((a, b) => a - b),
-      recovering: self === undefined ? undefined : this.#recovery.sign(self, ack),
+      recovering: self === undefined ? undefined : this.#recovery.sign(self, ack, at),
       intent: intent === undefined ? undefined : (book.get(intent.id) ?? intent),
       ack,
       modes: { repair: control.modeOf(cluster, 'repair'), replace: control.modeOf(cluster, 'replace') },

@@ -3,9 +3,17 @@ import type { BrokerPicture } from './picture.ts';
 
 /** A sign that a broker's process runs and starts up: left alone. */
 export interface RecoverySign {
-  /** Rises while it advances; 0 where nothing says how far it is. */
+  /** When it was last seen to advance, whatever told so; 0 where nothing does. */
   readonly progress: number;
   readonly sentence: string;
+}
+
+/** What executors' probes say of one broker: numbers of their own kind, which can be compared with each other only. */
+interface Probed {
+  readonly intentId: string;
+  readonly best: number;
+  /** When it was first told. */
+  readonly at: number;
 }
 
 interface Fetches {
@@ -36,10 +44,12 @@ export function fetchedInOutage({ downSince, lastQuorumFetchAt }: BrokerPicture)
  */
 export class RecoveryWatch {
   readonly #fetches = new Map<number, Fetches>();
+  readonly #probed = new Map<number, Probed>();
 
   /** To be called once for each new picture. */
   look(broker: BrokerPicture): void {
-    const { id, downSince, lastQuorumFetchAt } = broker;
+    const { id, up, registered, downSince, lastQuorumFetchAt } = broker;
+    if (up === true && registered) this.#probed.delete(id);
     if (downSince === undefined || lastQuorumFetchAt === undefined) {
       if (downSince === undefined) this.#fetches.delete(id);
       return;
@@ -54,10 +64,10 @@ export class RecoveryWatch {
   }
 
   /** Undefined where nothing says that it recovers. `ack` is the last word of the executor that acts on it. */
-  sign(broker: BrokerPicture, ack: Ack | undefined): RecoverySign | undefined {
+  sign(broker: BrokerPicture, ack: Ack | undefined, now: number): RecoverySign | undefined {
     if (broker.registered && broker.up === true) return undefined;
     if (ack?.process === 'recovering')
-      return { progress: ack.progress ?? 0, sentence: `its process runs and recovers, says the executor's probe` };
+      return { progress: this.#advanceOf(broker.id, ack, now), sentence: `its process runs and recovers, says the executor's probe` };
     const fetches = this.#fetches.get(broker.id);
     if (broker.up === true && !broker.registered)
       return { progress: broker.lastQuorumFetchAt ?? 0, sentence: `it answers but the cluster does not count on it yet: it starts up` };
@@ -68,5 +78,14 @@ export class RecoveryWatch {
 
   forget(broker: number): void {
     this.#fetches.delete(broker);
+    this.#probed.delete(broker);
+  }
+
+  /** When the probe's number last rose. */
+  #advanceOf(broker: number, { intentId, progress = 0 }: Ack, now: number): number {
+    const known = this.#probed.get(broker);
+    if (known?.intentId === intentId && progress <= known.best) return known.at;
+    this.#probed.set(broker, { intentId, best: progress, at: now });
+    return now;
   }
 }

@@ -22,8 +22,8 @@ export interface SignedIntent {
   readonly fencingToken: number;
 }
 
-/** What is signed of an ack: text and progress are for people, and nothing follows from them. */
-export type SignedAck = Pick<Ack, 'intentId' | 'fencingToken' | 'status'>;
+/** What is signed of an ack: the text is for people, and nothing follows from it. */
+export type SignedAck = Pick<Ack, 'intentId' | 'fencingToken' | 'status' | 'process' | 'progress'>;
 
 /** What the signature of an intent covers as it stands now. */
 export function signedPartOf(intent: Intent): SignedIntent {
@@ -75,8 +75,10 @@ function intentLines({ id, cluster, target, action, expiresAt, fencingToken }: S
   return ['belfry.intent.v1', ...[id, cluster, target, action].map(oneLine), expiresAt, fencingToken].join('\n');
 }
 
-function ackLines({ intentId, fencingToken, status }: SignedAck): string {
-  return ['belfry.ack.v1', oneLine(intentId), fencingToken, oneLine(status)].join('\n');
+/** One that tells of the process has two lines more: what it finds decides whether a broker is left alone or has failed. */
+function ackLines({ intentId, fencingToken, status, process, progress }: SignedAck): string {
+  const found = process === undefined && progress === undefined ? [] : [process ?? '', progress ?? ''];
+  return ['belfry.ack.v1', oneLine(intentId), fencingToken, oneLine(status), ...found].join('\n');
 }
 
 function oneLine(field: string): string {

@@ -289,6 +289,23 @@ describe('a recovery', () => {
     expect(rig.intents()).toEqual([]);
   });
 
+  it('that a probe finds after the quorum had told of one is left alone while the probe’s number rises', async () => {
+    const rig = await new Rig().started();
+    rig.cluster.kill(2);
+    rig.fires(2);
+    rig.cluster.set(2, { up: true, registered: false, lastQuorumFetchAt: rig.clock.now() });
+    await rig.until('it stands still', () => rig.stateOf(2) === 'unhealthy', 20 * MINUTE);
+    rig.cluster.kill(2);
+    await rig.openIntent(5 * MINUTE);
+    const { id, fencingToken } = await rig.lease();
+    for (let progress = 1; progress <= 40; progress++) {
+      rig.pilot.book.heartbeat(id, fencingToken);
+      rig.pilot.book.ack({ intentId: id, fencingToken, status: 'running', text: `${progress} %`, process: 'recovering', progress });
+      await rig.clock.advance(30_000);
+      expect(rig.stateOf(2)).toBe('recovering');
+    }
+  });
+
   it('that stands still is repaired after all, and not taken for a recovery again', async () => {
     const rig = await new Rig().started();
     rig.cluster.kill(2);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Ack } from '../../src/core/autopilot.ts';
 import type { BrokerPicture } from '../../src/autopilot/picture.ts';
 import { fetchedInOutage, RecoveryWatch } from '../../src/autopilot/recovery.ts';
 
@@ -23,7 +24,7 @@ function broker(lastQuorumFetchAt: number | undefined): BrokerPicture {
 function signOf(fetches: readonly (number | undefined)[]): boolean {
   const watch = new RecoveryWatch();
   for (const fetch of fetches) watch.look(broker(fetch));
-  return watch.sign(broker(fetches.at(-1)), undefined) !== undefined;
+  return watch.sign(broker(fetches.at(-1)), undefined, DOWN_AT) !== undefined;
 }
 
 describe('fetches from the quorum as a sign of recovery', () => {
@@ -51,5 +52,36 @@ describe('fetches from the quorum as a sign of recovery', () => {
     expect(fetchedInOutage(broker(DOWN_AT + 300))).toBeUndefined();
     expect(fetchedInOutage(broker(DOWN_AT + 3000))).toBe(DOWN_AT + 3000);
     expect(fetchedInOutage({ ...broker(DOWN_AT - 4000), downSince: undefined })).toBe(DOWN_AT - 4000);
+  });
+});
+
+describe("an executor's probe as a sign of recovery", () => {
+  const ack = (intentId: string, progress?: number): Ack => ({
+    intentId,
+    fencingToken: 1,
+    status: 'running',
+    text: '',
+    process: 'recovering',
+    ...(progress === undefined ? {} : { progress }),
+  });
+
+  it('advances when its number rises, whatever the number is of', () => {
+    const watch = new RecoveryWatch();
+    const seen: readonly (readonly [number, Ack])[] = [
+      [100, ack('A', 3)],
+      [200, ack('A', 3)],
+      [300, ack('A', 17)],
+      [400, ack('A', 5)],
+      [500, ack('B', 1)],
+      [600, ack('B')],
+    ];
+    expect(seen.map(([at, said]) => watch.sign(broker(undefined), said, at)?.progress)).toEqual([100, 100, 300, 300, 500, 500]);
+  });
+
+  it('begins anew once the broker was back', () => {
+    const watch = new RecoveryWatch();
+    expect(watch.sign(broker(undefined), ack('A', 3), 100)?.progress).toBe(100);
+    watch.look({ ...broker(undefined), up: true, registered: true, downSince: undefined });
+    expect(watch.sign(broker(undefined), ack('A', 3), 900)?.progress).toBe(900);
   });
 });

@@ -64,6 +64,21 @@ describe('the signature of an ack', () => {
     expect(verifyAck(key, { ...ack, fencingToken: 8 }, signature)).toBe(false);
     expect(verifyAck(key, { ...ack, intentId: '01KB' }, signature)).toBe(false);
   });
+
+  it('covers what the process was found to do, on which an act depends', () => {
+    const found = { ...ack, process: 'recovering', progress: 42 } as const;
+    const signature = signAck(key, found);
+    expect(signature).toBe(hmac('belfry.ack.v1\n01KA\n7\nrunning\nrecovering\n42'));
+    expect(signAck(key, { ...ack, process: 'stopped' })).toBe(hmac('belfry.ack.v1\n01KA\n7\nrunning\nstopped\n'));
+    for (const forged of [
+      ack,
+      { ...ack, process: 'stopped' as const },
+      { ...found, progress: 43 },
+      { ...found, process: 'stopped' as const },
+    ])
+      expect(verifyAck(key, forged, signature)).toBe(false);
+    expect(verifyAck(key, found, signAck(key, ack))).toBe(false);
+  });
 });
 
 describe('the signature of a body', () => {

@@ -5,7 +5,7 @@ import { AcksConsumer } from '../../../src/autopilot/intents/acks-consumer.ts';
 import { Delivery } from '../../../src/autopilot/intents/delivery.ts';
 import { WebhookPublisher } from '../../../src/autopilot/intents/webhook-publisher.ts';
 import type { IntentPublisher } from '../../../src/autopilot/ports.ts';
-import type { Intent } from '../../../src/core/autopilot.ts';
+import type { Ack, Intent } from '../../../src/core/autopilot.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { BelfryError, errorText } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/log.ts';
@@ -303,7 +303,13 @@ function parseStructuredOrNone(text: string) {
 describe('the acks topic', () => {
   it.each<[string, (ack: Record<string, unknown>) => string, string]>([
     ['a genuine ack', (ack) => JSON.stringify(ack), 'ok'],
-    ['one with what a probe found', (ack) => JSON.stringify({ ...ack, process: 'recovering', progress: 0.5, more: 1 }), 'ok'],
+    ['one with more than is known', (ack) => JSON.stringify({ ...ack, more: 1 }), 'ok'],
+    [
+      'one with what a probe found',
+      (ack) => signed({ intentId: String(ack['intentId']), fencingToken: 1, process: 'recovering', progress: 0.5 }),
+      'ok',
+    ],
+    ['one with a finding put into it', (ack) => JSON.stringify({ ...ack, process: 'stopped' }), 'forged'],
     ['a forged one', (ack) => JSON.stringify({ ...ack, signature: '0'.repeat(64) }), 'forged'],
     ['one signed for another status', (ack) => JSON.stringify({ ...ack, status: 'failed' }), 'forged'],
     ['no JSON', () => '{', 'malformed'],
@@ -340,7 +346,7 @@ describe('the acks topic', () => {
   });
 });
 
-function signed(of: { intentId: string; fencingToken: number }): string {
+function signed(of: Pick<Ack, 'intentId' | 'fencingToken' | 'process' | 'progress'>): string {
   const ack = { ...of, status: 'running', text: 'x' } as const;
   return JSON.stringify({ ...ack, signature: signAck(key, ack) });
 }
