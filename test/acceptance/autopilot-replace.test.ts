@@ -3,7 +3,7 @@ import { startCluster } from '../../testbed/cluster.ts';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { describeWithKafka } from '../../testbed/skip.ts';
 import { Pilot } from './autopilot-harness.ts';
-import { told } from './harness.ts';
+import { now, report, told } from './harness.ts';
 
 jest.setTimeout(300_000);
 
@@ -23,8 +23,15 @@ describeWithKafka('the auto-pilot replaces', () => {
         repair: { failures_before_replace: 2, unhealthy_before_replace: '3s', first_after: '500ms', backoff: ['1s'], verify_window: '3s' },
       },
     });
+    const killedAt = now();
     await killForGood(cluster, 2);
-    await pilot.untilIntent(({ action, broker, state }) => action === 'replace' && broker === 2 && state === 'succeeded', 180_000);
+    const replace = await pilot.untilIntent(
+      ({ action, broker, state }) => action === 'replace' && broker === 2 && state === 'succeeded',
+      120_000,
+    );
+    report(
+      `disk destroyed → replace asked for ${seconds(replace.createdAt - killedAt)}, → verified ${seconds(replace.changedAt - killedAt)}`,
+    );
     const view = await cluster.view();
     const partitions = [...view.topics.values()].flat();
     expect(partitions.filter(({ replicas }) => replicas.includes(2))).toEqual([]);
@@ -33,6 +40,11 @@ describeWithKafka('the auto-pilot replaces', () => {
     const edges = await pilot.edgesOf(2);
     expect(edges.filter((state) => state === 'repairing')).toHaveLength(2);
     expect(edges.slice(-4)).toEqual(['replace_pending', 'replacing', 'verifying', 'healthy']);
+    expect(pilot.executor?.acts.map(({ verb, broker }) => [verb, broker])).toEqual([
+      ['restart', 2],
+      ['restart', 2],
+      ['add', undefined],
+    ]);
     await told(pilot.stage, { status: 'resolved', alertname: 'BrokerCrashed', broker: '2' }, { timeoutMs: 60_000 });
   });
 
@@ -46,13 +58,22 @@ describeWithKafka('the auto-pilot replaces', () => {
         repair: { failures_before_replace: 1, unhealthy_before_replace: '2s', first_after: '500ms', backoff: ['1s'], verify_window: '2s' },
       },
     });
+    const killedAt = now();
     await killForGood(cluster, 2);
     await pilot.untilState(2, 'needs_human', 120_000);
-    const acts = await pilot.acts();
-    const intents = await pilot.intents();
-    const actionOf = (id: string): string | undefined => intents.find((intent) => intent.id === id)?.action;
-    expect(acts.map(({ intentId }) => actionOf(intentId)).every((action) => action === 'repair')).toBe(true);
+    report(`disk of a last copy destroyed → a person is asked ${seconds(now() - killedAt)}`);
     const own = (await pilot.state()).clusters[0]?.brokers.find(({ brokerId }) => brokerId === 2);
     expect(own?.note).toContain('single-0');
+    await pilot.stage.slack.next(({ message }) => message?.text.includes('needs a person') === true && message.text.includes('single-0'), {
+      timeoutMs: 20_000,
+    });
+    const leased = new Set((await pilot.acts()).map(({ intentId }) => intentId));
+    const actions = (await pilot.intents()).filter(({ id }) => leased.has(id)).map(({ action }) => action);
+    expect(actions).toEqual(['repair']);
+    expect(pilot.executor?.acts.map(({ verb, broker }) => [verb, broker])).toEqual([['restart', 2]]);
   });
 });
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
