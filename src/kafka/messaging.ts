@@ -142,13 +142,19 @@ export class KafkaMessaging {
   /** Consumes as a member of a group, from the oldest message where the group has no offset yet. Resolves once it runs. */
   async consume({ topic, groupId, onMessage }: ConsumeOptions): Promise<RunningConsumer> {
     if (this.#closed) throw new BelfryError('STOPPING', 'the Kafka client is closed');
-    const consumer: Consumer = this.#client.consumer({ groupId, allowAutoTopicCreation: false, maxBytes: FETCH_BYTES_MAX });
+    const consumer: Consumer = this.#client.consumer({
+      groupId,
+      allowAutoTopicCreation: false,
+      maxBytes: FETCH_BYTES_MAX,
+      // By itself it would begin again, also while or after it is closed; whoever consumes begins it again, with a pause.
+      retry: { restartOnFailure: () => Promise.resolve(false) },
+    });
     let end: (error: BelfryError | undefined) => void = () => undefined;
     const ended = new Promise<BelfryError | undefined>((resolve) => (end = resolve));
     consumer.on('consumer.crash', ({ payload }) => {
       const error = messagingError(`the consumer of ${topic} failed`, payload.error);
-      this.#options.log.warn('kafka_consumer_failed', { topic, restarts: payload.restart, error: errorText(error) });
-      if (!payload.restart) end(error);
+      this.#options.log.warn('kafka_consumer_failed', { topic, error: errorText(error) });
+      end(error);
     });
     try {
       await consumer.connect();

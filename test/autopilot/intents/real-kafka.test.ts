@@ -49,6 +49,8 @@ describeWithKafka('intents and acks on a real Kafka', () => {
     });
 
     const { id } = stand.request();
+    // The publisher makes it at the same time: whoever comes second finds it there.
+    await messaging.ensureTopic('belfry.intents');
     expect(await messaging.ensureTopic('belfry.intents')).toBe(false);
     const client = new kafkajs.Kafka({ brokers: cluster.bootstrap, logLevel: 0 });
     const consumer = client.consumer({ groupId: 'executors' });
@@ -77,6 +79,16 @@ describeWithKafka('intents and acks on a real Kafka', () => {
     await Promise.all([consumer.disconnect(), producer.disconnect(), acks.stop(), delivery.stop()]);
     process.off('warning', onWarning);
     expect(warnings.filter((name) => name === 'TimeoutNegativeWarning')).toEqual([]);
+  }, 90_000);
+
+  it('a consumer ends when its brokers are gone, and does not begin again by itself', async () => {
+    const own = new KafkaMessaging({ brokers: [{ host: '127.0.0.1', port: cluster.port(1) }], clock, log: silentLogger });
+    await own.ensureTopic('belfry.acks');
+    const consumer = await own.consume({ topic: 'belfry.acks', groupId: 'away', onMessage: () => Promise.resolve() });
+    await cluster.kill(1);
+    expect(await consumer.ended).toMatchObject({ code: 'KAFKA_UNREACHABLE' });
+    await own.close();
+    await cluster.start(1);
   }, 90_000);
 
   it('say so when nobody is there', async () => {
