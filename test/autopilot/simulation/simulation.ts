@@ -249,6 +249,8 @@ export class Simulation implements Scene {
 
   /** One broker of a healthy fleet crashes, and nobody but the auto-pilot looks after it. */
   async #probe(): Promise<void> {
+    // What broke at the end of the faults counts for the breaker: a single crash is single once that is past.
+    for (let ms = 0; ms <= FLEET.breaker.withinMs; ms += STEP_MS) await this.#step();
     const now = this.clock.now();
     const name = this.random.pick([...this.clusters.keys()]) ?? 'a';
     const cluster = this.clusters.get(name);
