@@ -65,7 +65,8 @@ export function createAutopilotPort(parts: AutopilotPortParts): AutopilotPort {
         },
         faults,
       ),
-    drill: (cluster, broker, by) => view(book.request(drillRequest(pictureOf(parts, cluster), broker, by, clock.now()))),
+    drill: (cluster, broker, by) =>
+      view(book.request(drillRequest(pictureOf(parts, cluster), broker, by, clock.now(), book.active(cluster)))),
     noteDryRun: (executor, ok, text) => control.noteDryRun(executor, ok, text, clock.now()),
   };
 }

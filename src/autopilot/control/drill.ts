@@ -1,3 +1,4 @@
+import type { Intent } from '../../core/autopilot.ts';
 import { BelfryError } from '../../core/errors.ts';
 import { ulid } from '../../core/ulid.ts';
 import type { ClusterPicture } from '../picture.ts';
@@ -8,14 +9,24 @@ const DRILL_LABEL = 'drill';
 
 /**
  * A repair of a live broker, to see whether everything works from the intent to its verification. Throws `CONFLICT`
- * for a cluster that is not meant for it or cannot be seen, and for a broker that is not well; `NOT_FOUND`.
+ * for a cluster that is not meant for it, cannot be seen or has intents that have not ended (`active`), and for a broker
+ * that is not well; `NOT_FOUND`.
  */
-export function drillRequest(picture: ClusterPicture | undefined, broker: number, by: string, now: number): IntentRequest {
+export function drillRequest(
+  picture: ClusterPicture | undefined,
+  broker: number,
+  by: string,
+  now: number,
+  active: readonly Pick<Intent, 'id'>[] = [],
+): IntentRequest {
   if (picture === undefined) throw new BelfryError('CONFLICT', 'nothing is known of the cluster yet');
   const { cluster, labels, blind, brokers } = picture;
   if (labels[DRILL_LABEL] !== 'yes')
     throw new BelfryError('CONFLICT', `${cluster} is not labelled drill: yes, so there are no drills on it`);
   if (blind !== undefined) throw new BelfryError('CONFLICT', `${cluster} cannot be seen: ${blind}`);
+  const [other] = active;
+  if (other !== undefined)
+    throw new BelfryError('CONFLICT', `${cluster} has an intent that has not ended (${other.id}): no drill beside it`);
   const target = brokers.get(broker);
   if (target === undefined || !target.expected) throw new BelfryError('NOT_FOUND', `${cluster} has no broker ${broker}`);
   if (target.up !== true || !target.registered)

@@ -82,11 +82,20 @@ const ownEvidence: Guard = {
   actions: HEALING,
   approvable: false,
   judge: onTarget((id, seen, context) => {
-    if (context.drill) return passes('a drill needs no outage');
     const broker = seen.brokers.get(id);
+    if (context.drill) return judgeDrill(broker, id, seen);
     return broker === undefined ? holds(`broker ${id} was never seen`) : judgeEvidence(broker, seen);
   }),
 };
+
+/** A drill needs no outage, and must not meet one: whatever is the matter with the broker then is no drill's to mend. */
+function judgeDrill(broker: BrokerPicture | undefined, id: number, { partitions }: ClusterPicture): Judgement {
+  if (broker?.up !== true || !broker.registered)
+    return holds(`a drill, and broker ${id} is not well: it does not answer or is not registered`);
+  const behind = partitions.filter(({ replicas, isr }) => replicas.includes(id) && !isr.includes(id));
+  if (behind.length > 0) return holds(`a drill, and broker ${id} is not in sync in ${count(behind.length, 'partition')}`);
+  return passes(`a drill, and broker ${id} is well`);
+}
 
 /** A crash that the kernel and two survivors attest, or a broker that its cluster has fenced while it has replicas to serve. */
 function judgeEvidence(broker: BrokerPicture, seen: ClusterPicture): Judgement {

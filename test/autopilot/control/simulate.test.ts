@@ -85,6 +85,11 @@ describe('a drill', () => {
     });
   });
 
+  it('is refused beside an intent that has not ended: it would hold up what is needed', () => {
+    const picture = clusterOf('orders', 3, { labels });
+    expect(() => drillRequest(picture, 2, 'anna', NOW, [{ id: '01A' }])).toThrow(/has not ended \(01A\)/);
+  });
+
   it.each<[string, ClusterPicture | undefined, number, string]>([
     ['a cluster without the label', clusterOf('orders', 3), 2, 'CONFLICT'],
     ['a cluster labelled otherwise', clusterOf('orders', 3, { labels: { drill: 'no' } }), 2, 'CONFLICT'],

@@ -99,6 +99,11 @@ export const CASES: Readonly<Record<string, Readonly<Record<string, GuardContext
     }),
     crashed: context(),
     'a drill': context({ drill: true, picture: fourHealthy({ labels: { drill: 'yes' } }) }),
+    'a drill, and the broker has just crashed': context({ drill: true }),
+    'a drill, and the broker catches up': context({
+      drill: true,
+      picture: picture({ brokers: [broker(1), broker(2), broker(3)], partitions: [partition([1, 2, 3], { isr: [1, 3] })] }),
+    }),
   },
   stop_grace: {
     'the target was stopped on purpose': context({
