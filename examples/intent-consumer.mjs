@@ -1,57 +1,54 @@
-// Reads intents from the topic, takes the lease of each, runs one command for it, and acknowledges.
-//   BELFRY_URL, BELFRY_TOKEN (scope executor), BELFRY_KEY_FILE (autopilot-key), KAFKA_BROKERS, INTENTS_TOPIC
-//   node examples/intent-consumer.mjs COMMAND [ARGUMENT…]
+// An executor of one's own: reads intents from the topic, takes the lease of each, runs a command for it, acknowledges.
+//   BELFRY_URL, BELFRY_TOKEN (scope executor), BELFRY_KEY_FILE (autopilot-key), KAFKA_BROKERS, INTENTS_TOPIC,
+//   ACKS_TOPIC (without it acks go over HTTP)            node examples/intent-consumer.mjs COMMAND [ARGUMENT…]
 import { execFile } from 'node:child_process';
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Kafka } from 'kafkajs';
 
-const { BELFRY_URL, BELFRY_TOKEN, BELFRY_KEY_FILE, KAFKA_BROKERS, INTENTS_TOPIC = 'belfry.intents' } = process.env;
+const { BELFRY_URL, BELFRY_TOKEN, BELFRY_KEY_FILE, KAFKA_BROKERS, INTENTS_TOPIC = 'belfry.intents', ACKS_TOPIC } = process.env;
 const [command, ...args] = process.argv.slice(2);
-const hmac = (...lines) => createHmac('sha256', readFileSync(BELFRY_KEY_FILE, 'utf8').trim()).update(lines.join('\n')).digest('hex');
+const sign = (...lines) => createHmac('sha256', readFileSync(BELFRY_KEY_FILE, 'utf8').trim()).update(lines.join('\n')).digest('hex');
 const isSame = (a, b) => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+const kafka = new Kafka({ clientId: 'intent-consumer', brokers: KAFKA_BROKERS.split(',') });
+const [consumer, producer] = [kafka.consumer({ groupId: 'intent-consumer' }), kafka.producer()];
 
 async function post(id, verb, body) {
-  const response = await fetch(`${BELFRY_URL}/api/belfry/v1/autopilot/intents/${encodeURIComponent(id)}/${verb}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${BELFRY_TOKEN}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!response.ok) throw new Error(`${verb}: ${response.status} ${await response.text()}`);
+  const headers = { authorization: `Bearer ${BELFRY_TOKEN}`, 'content-type': 'application/json' };
+  const url = `${BELFRY_URL}/api/belfry/v1/autopilot/intents/${encodeURIComponent(id)}/${verb}`;
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${verb} ${id}: ${response.status} ${await response.text()}`);
   return await response.json();
 }
 
-/** The placeholder for what you do. It gets the intent in its environment and must be quick, or you renew the lease by `heartbeat`. */
-async function act(intent, fencingToken) {
-  const env = { ...process.env, BELFRY_ACTION: intent.action, BELFRY_TARGET: intent.target, BELFRY_FENCING_TOKEN: String(fencingToken) };
-  return (await promisify(execFile)(command, args, { env })).stdout.slice(-4096);
-}
-
-async function take({ id, cluster, target, action, expiresAt, state, signature }) {
+/** The value is a CloudEvent, the intent its data. */
+async function take({ value }) {
+  const { intentId: id, cluster, target, action, expiresAt, state, signature } = JSON.parse(value).data;
+  const signed = (until, token) => sign('belfry.intent.v1', id, cluster, target, action, until, token);
   if (state !== 'open') return;
-  if (!isSame(hmac('belfry.intent.v1', id, cluster, target, action, expiresAt, 0), String(signature))) throw new Error(`forged: ${id}`);
-  const { intent, lease, signature: granted } = await post(id, 'lease', { executor: 'intent-consumer' });
-  const { fencingToken } = lease;
-  if (!isSame(hmac('belfry.intent.v1', id, cluster, target, action, intent.expiresAt, fencingToken), granted))
-    throw new Error(`forged lease: ${id}`);
-  const ack = (status, text) => post(id, 'ack', { fencingToken, status, text, signature: hmac('belfry.ack.v1', id, fencingToken, status) });
+  if (!isSame(signed(expiresAt, 0), String(signature))) throw new Error(`forged: ${id}`);
+  // A name of its own for each lease: an event that comes twice must not be acted on twice.
+  const { intent, lease, signature: granted } = await post(id, 'lease', { executor: `intent-consumer.${randomUUID()}` });
+  const { fencingToken, ttlMs } = lease;
+  if (!isSame(signed(intent.expiresAt, fencingToken), granted)) throw new Error(`forged lease: ${id}`);
+  const ack = async (status, text) => {
+    const body = { fencingToken, status, text, signature: sign('belfry.ack.v1', id, fencingToken, status) };
+    if (ACKS_TOPIC === undefined) await post(id, 'ack', body);
+    else await producer.send({ topic: ACKS_TOPIC, messages: [{ key: cluster, value: JSON.stringify({ intentId: id, ...body }) }] });
+  };
   await ack('running', 'begun');
-  await act(intent, fencingToken).then(
-    (text) => ack('succeeded', text),
+  const lost = new AbortController(); // Without the lease nothing goes on.
+  const beat = setInterval(() => void post(id, 'heartbeat', { fencingToken }).catch((error) => lost.abort(error)), ttlMs / 3);
+  const env = { ...process.env, BELFRY_ACTION: action, BELFRY_TARGET: target, BELFRY_FENCING_TOKEN: String(fencingToken) };
+  const ended = promisify(execFile)(command, args, { env, signal: lost.signal }).finally(() => clearInterval(beat));
+  await ended.then(
+    ({ stdout }) => ack('succeeded', stdout.slice(-4096)),
     (error) => ack('failed', String(error)),
   );
 }
 
-const consumer = new Kafka({ clientId: 'intent-consumer', brokers: KAFKA_BROKERS.split(',') }).consumer({ groupId: 'intent-consumer' });
-await consumer.connect();
+await Promise.all([consumer.connect(), producer.connect()]);
 await consumer.subscribe({ topic: INTENTS_TOPIC });
-await consumer.run({
-  eachMessage: async ({ message }) => {
-    const value = JSON.parse(String(message.value));
-    // In structured mode the CloudEvent is the value and the intent its data; in binary mode the value is the intent.
-    await take(value.data ?? value).catch((error) => void process.stderr.write(`${error.message}\n`));
-  },
-});
-process.stdout.write(`reading ${INTENTS_TOPIC}\n`);
-process.once('SIGTERM', () => void consumer.disconnect());
+// What takes long is not waited for, or the consumer would lose its group.
+await consumer.run({ eachMessage: async ({ message }) => void take(message).catch((error) => process.stderr.write(`${error.message}\n`)) });
