@@ -5,8 +5,9 @@ import type { Cluster } from '../../testbed/cluster.ts';
 import { missingTool, NEWEST_KAFKA } from '../../testbed/kafka-dist.ts';
 import { describeWhere } from '../../testbed/skip.ts';
 import { missingSmallDisk } from '../../testbed/small-disk.ts';
+import { shippedRules } from '../../testbed/shipped-rules.ts';
 import { Pilot } from './autopilot-harness.ts';
-import { now, report, shippedRules } from './harness.ts';
+import { now, report } from './harness.ts';
 
 jest.setTimeout(300_000);
 

@@ -13,11 +13,12 @@ import { spawnGuarded, type GuardedProcess } from '../../testbed/guarded-process
 import { describeWithKafka } from '../../testbed/skip.ts';
 import { Stage } from '../../testbed/stage.ts';
 import { WebhookSink, type WebhookRequest } from '../../testbed/webhook-sink.ts';
+import { shippedRules } from '../../testbed/shipped-rules.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { parseStructured, type IntentCloudEvent } from '../../src/formats/intent-event.ts';
 import { REPLAY_WINDOW_MS, verifyBody, verifyIntent } from '../../src/formats/intent-signature.ts';
 import { FAST, Pilot } from './autopilot-harness.ts';
-import { mended, NO_KAFKA, now, shippedRules } from './harness.ts';
+import { mended, NO_KAFKA, now } from './harness.ts';
 
 jest.setTimeout(240_000);
 

@@ -2,19 +2,8 @@ import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals
 import { startCluster } from '../../testbed/cluster.ts';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { describeWithKafka } from '../../testbed/skip.ts';
-import {
-  allUp,
-  evaluatedOnce,
-  everythingElse,
-  ledger,
-  mended,
-  passed,
-  shippedRules,
-  SILENCE,
-  startWatching,
-  told,
-  toldEverywhere,
-} from './harness.ts';
+import { shippedRules } from '../../testbed/shipped-rules.ts';
+import { allUp, evaluatedOnce, everythingElse, ledger, mended, passed, SILENCE, startWatching, told, toldEverywhere } from './harness.ts';
 
 jest.setTimeout(180_000);
 

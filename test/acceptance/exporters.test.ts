@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { FixtureExporter } from '../../testbed/fixture-exporter.ts';
 import type { MetricsPage } from '../../testbed/fixture-exporter.ts';
 import { Stage } from '../../testbed/stage.ts';
-import { everythingElse, NO_KAFKA, ownMetric, report, shippedRules, SILENCE, told } from './harness.ts';
+import { shippedRules } from '../../testbed/shipped-rules.ts';
+import { everythingElse, NO_KAFKA, ownMetric, report, SILENCE, told } from './harness.ts';
 
 jest.setTimeout(120_000);
 

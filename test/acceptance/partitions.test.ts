@@ -6,8 +6,9 @@ import type { Cluster } from '../../testbed/cluster.ts';
 import { missingTool, NEWEST_KAFKA } from '../../testbed/kafka-dist.ts';
 import { describeWhere, describeWithKafka } from '../../testbed/skip.ts';
 import { missingSmallDisk } from '../../testbed/small-disk.ts';
+import { shippedRules } from '../../testbed/shipped-rules.ts';
 import { commitOffset } from './consumer-group.ts';
-import { allUp, evaluatedOnce, everythingElse, ledger, mended, passed, shippedRules, SILENCE, startWatching, told } from './harness.ts';
+import { allUp, evaluatedOnce, everythingElse, ledger, mended, passed, SILENCE, startWatching, told } from './harness.ts';
 
 jest.setTimeout(180_000);
 

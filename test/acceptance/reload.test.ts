@@ -6,7 +6,8 @@ import { FixtureExporter } from '../../testbed/fixture-exporter.ts';
 import { Stage } from '../../testbed/stage.ts';
 import type { ClusterEntry, StageOptions } from '../../testbed/stage.ts';
 import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
-import { evaluatedOnce, ledger, NO_KAFKA, ownMetric, shippedRules, told } from './harness.ts';
+import { shippedRules } from '../../testbed/shipped-rules.ts';
+import { evaluatedOnce, ledger, NO_KAFKA, ownMetric, told } from './harness.ts';
 
 jest.setTimeout(120_000);
 

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { DEFAULT_THRESHOLDS } from '../../src/config/schema.ts';
 import { DEFAULT_TIMINGS } from '../../src/collectors/liveness/timings.ts';
-import { shippedRules } from './harness.ts';
+import { shippedRules } from '../../testbed/shipped-rules.ts';
 
 interface Rule {
   readonly alert: string;
