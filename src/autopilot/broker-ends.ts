@@ -30,23 +30,31 @@ export function failRepair(step: BrokerStep, why: string): void {
   const own = intent !== undefined && intent.id === row.intentId;
   if (own && !isEnded(intent.state)) step.settle.push({ intentId: intent.id, as: 'failed', word });
   const cleared = { intentId: '', verifying: '', lastActAt: now };
-  if (othersTroubled.length > 0) {
-    step.change(cleared);
-    return step.toNeedsHuman(`${word}, and other brokers are in trouble (${othersTroubled.join(', ')})`, { loud: true });
-  }
   if (own) step.outcome(worse ? 'wrong' : 'needed', word);
   // That a restart does not bring the process back is foreseen: more of them, then a replacement. What came back and is not
   // whole, or made it worse for others, was misjudged.
   if (worse || row.state === 'verifying') step.demote = { action: 'repair', why: `the repair of ${step.name} was not verified: ${word}` };
-  const failures = row.repairsFailed + 1;
+  if (othersTroubled.length > 0) {
+    step.change(cleared);
+    return step.toNeedsHuman(`${word}, and other brokers are in trouble (${othersTroubled.join(', ')})`, { loud: true });
+  }
+  const failures = row.repairsFailed + (wasTried(step) ? 1 : 0);
   const nextActAt = now + step.backoff(row.attempts);
-  step.to('unhealthy', `repair ${failures} has failed: ${word}`, {
+  step.to('unhealthy', `repair ${row.attempts} has failed: ${word}`, {
     ...cleared,
     repairsFailed: failures,
     nextActAt,
     unhealthySince: row.unhealthySince || now,
   });
   step.note(`the repair of ${step.name} has failed (${failures} so far): ${word}`, true);
+}
+
+/**
+ * False where the lease was lost before its holder said that it had begun: an executor that dies is no broker that cannot be
+ * restarted, and must not lead to its replacement.
+ */
+function wasTried({ facts: { intent, ack } }: BrokerStep): boolean {
+  return intent?.state !== 'unknown' || ack?.status === 'running' || ack?.status === 'succeeded' || ack?.status === 'failed';
 }
 
 /** A replacement that our own observation has found to have failed: not tried again by a machine. */

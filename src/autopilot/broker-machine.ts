@@ -10,6 +10,8 @@ import { wholeness } from './verification.ts';
 
 /** States that one look may pass through; a machine that moves more often than that has gone wrong. */
 const EDGES_MAX = 6;
+/** After a refusal, or an approval that nobody gave. */
+const ASK_AGAIN_MAX_MS = 4 * 3_600_000;
 
 const HANDLERS: Readonly<Record<PilotBrokerRow['state'], (step: BrokerStep) => void>> = {
   healthy,
@@ -225,7 +227,9 @@ function afterRefusal(step: BrokerStep): void {
   if (row.intentId === '' || (intent !== undefined && intent.id !== row.intentId)) return;
   if (intent === undefined) return step.change({ intentId: '' });
   if (!isEnded(intent.state) || intent.state === 'observed') return;
-  step.change({ intentId: '', lastActAt: now, nextActAt: now + step.backoff(Math.max(1, row.attempts)) });
+  // Whom nobody answers does not ask every hour of a weekend: each time after twice as long, as an open alert repeats at last.
+  const patience = Math.min(ASK_AGAIN_MAX_MS, now - row.unhealthySince);
+  step.change({ intentId: '', lastActAt: now, nextActAt: now + Math.max(patience, step.backoff(Math.max(1, row.attempts))) });
   if (intent.state === 'rejected') step.note(`${intent.action} of ${step.name} was refused (${intent.lastWord}); asked again later`);
 }
 

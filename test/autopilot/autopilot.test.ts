@@ -210,7 +210,32 @@ describe('an executor', () => {
     await rig.until('failed', () => rig.intents()[0] === 'repair 1 failed', 12 * MINUTE);
     expect(rig.stateOf(2)).toBe('unhealthy');
     expect(rig.pilot.control.modeOf('orders-dal', 'repair')).toBe('approve');
+    // Nobody has seen a restart fail: that its executor died says nothing of the broker.
+    expect(rig.pilot.state().clusters[0]?.brokers[0]).toMatchObject({ repairsFailed: 0, attempts: 1 });
     await rig.until('asked again', () => rig.intents().includes('repair 2 awaiting_approval'), 17 * MINUTE);
+  });
+
+  it('that dies after it had begun counts against the broker', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'running', text: 'systemctl restart' });
+    await rig.until('failed', () => rig.intents()[0] === 'repair 1 failed', 12 * MINUTE);
+    expect(rig.pilot.state().clusters[0]?.brokers[0]).toMatchObject({ repairsFailed: 1, attempts: 1 });
+  });
+
+  it('that fails while another broker breaks: a person is asked, from then on before each act', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.cluster.replicas = [...rig.cluster.replicas, [1, 3], [3, 1], [1, 3], [3, 1]];
+    rig.crash(3);
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'failed', text: 'no such unit' });
+    await rig.clock.advance(2000);
+    expect([rig.stateOf(2), rig.outcomes()]).toEqual(['needs_human', ['repair wrong']]);
+    expect(rig.pilot.control.modeOf('orders-dal', 'repair')).toBe('approve');
   });
 
   it('whose failure is confirmed by our own look has failed at once', async () => {
@@ -357,12 +382,17 @@ describe('a replacement', () => {
     await rig.until('replace is pending', () => rig.stateOf(2) === 'replace_pending' || !approveAll(rig), 120 * MINUTE);
   }
 
-  /** Every waiting intent is approved and leased by somebody who then does nothing. */
+  /** Every waiting intent is approved and leased by somebody who begins and is never heard of again. */
   function approveAll(rig: Rig): boolean {
     for (const { id, state } of rig.pilot.book.all()) if (state === 'awaiting_approval') rig.pilot.book.approve(id, 'kim', 'go on');
     for (const { id, state } of rig.pilot.book.all())
-      if (state === 'open') void rig.pilot.book.lease(id, 'executor-1').catch((error: unknown) => rig.errors.push(error));
+      if (state === 'open') void leaseAndDie(rig, id).catch((error: unknown) => rig.errors.push(error));
     return true;
+  }
+
+  async function leaseAndDie(rig: Rig, id: string): Promise<void> {
+    const { lease } = await rig.pilot.book.lease(id, 'executor-1');
+    rig.pilot.book.ack({ intentId: id, fencingToken: lease?.fencingToken ?? 0, status: 'running', text: 'begun' });
   }
 
   it('comes after so many failed repairs and so long a time, and is verified by the ISR and the replica lists', async () => {
@@ -487,6 +517,17 @@ describe('whoever tells it something', () => {
       [],
       [],
     ]);
+  });
+});
+
+describe('a person who does not answer', () => {
+  it('is asked ever more rarely: nine times in the first day, not every three quarters of an hour', async () => {
+    const rig = await new Rig({ modes: { repair: 'approve' }, fleet: { tickMs: 30_000 } }).started();
+    rig.crash(2);
+    await rig.clock.advance(24 * 60 * MINUTE);
+    const asked = rig.notes.filter(({ text, loud }) => loud && text.startsWith("A person's approval"));
+    expect(asked.length).toBeLessThanOrEqual(9);
+    expect(asked.length).toBeGreaterThanOrEqual(6);
   });
 });
 
