@@ -120,6 +120,7 @@ export class FakeCluster implements ClusterObserver {
 export interface RigOptions {
   readonly modes?: Partial<Record<Action, Mode>>;
   readonly repair?: Partial<ClusterPolicy['repair']>;
+  readonly scale?: Partial<ClusterPolicy['scale']>;
   readonly fleet?: Partial<FleetPolicy>;
 }
 
@@ -129,6 +130,8 @@ export class Rig {
   readonly cluster = new FakeCluster(this.clock);
   readonly notes: { text: string; loud: boolean; broker: number | undefined }[] = [];
   readonly errors: unknown[] = [];
+  /** The windows over which loads were read, one for each time. */
+  readonly loadWindowsMs: number[] = [];
   store = new MemoryPilotStore();
   pilot: Autopilot;
   haltFileThere = false;
@@ -248,7 +251,12 @@ export class Rig {
 
   #make(): Autopilot {
     const modes = { ...DEFAULT_POLICY.modes, repair: 'auto' as Mode, replace: 'auto' as Mode, ...this.#options.modes };
-    const policy = { ...DEFAULT_POLICY, modes, repair: { ...DEFAULT_POLICY.repair, ...this.#options.repair } };
+    const policy = {
+      ...DEFAULT_POLICY,
+      modes,
+      repair: { ...DEFAULT_POLICY.repair, ...this.#options.repair },
+      scale: { ...DEFAULT_POLICY.scale, ...this.#options.scale },
+    };
     const fleet = { ...DEFAULT_FLEET, announceFirst: 0, ...this.#options.fleet };
     const log: Logger = { ...silentLogger, error: (event, fields) => void this.errors.push({ event, ...fields }) };
     const pilot = new Autopilot({
@@ -259,7 +267,7 @@ export class Rig {
         incidentOf: (_, broker) => `incident-${broker ?? 'cluster'}`,
         note: ({ text, loud, broker }) => void this.notes.push({ text, loud, broker }),
       },
-      loads: { loads: () => [] },
+      loads: { loads: (_cluster, _now, windowMs) => (this.loadWindowsMs.push(windowMs), []) },
       publishers: () => [],
       haltFile: '/nonexistent/belfry/HALT',
       clock: this.clock,
