@@ -1,6 +1,8 @@
 import type { PilotClusterRow, PilotEvidenceRow } from '../core/autopilot-state.ts';
+import { isEnded } from '../core/autopilot.ts';
 import { errorText } from '../core/errors.ts';
 import type { ClusterPilotOptions } from './cluster-pilot.ts';
+import { isInFlight } from './intents/intent-life.ts';
 import type { ClusterPicture } from './picture.ts';
 import type { ScalePolicy } from './policy.ts';
 import { freshRow } from './scale/look.ts';
@@ -86,7 +88,7 @@ export class ScalePilot {
   }
 
   #apply(outcome: ScaleOutcome, mayAct: boolean, now: number): void {
-    const { cluster, store, journal, book, board, observer, log } = this.#options;
+    const { cluster, store, journal, board, observer, log } = this.#options;
     const before = this.#row;
     const { edges, want, settle, note, forget } = outcome;
     if (outcome.row === before && want === undefined && settle === undefined && note === undefined) return;
@@ -94,7 +96,7 @@ export class ScalePilot {
     if (want !== undefined && !mayAct) return;
     let row = outcome.row;
     store.durably(() => {
-      if (settle !== undefined && before !== undefined && before.intentId !== '') book.settle(before.intentId, settle.to, settle.word);
+      if (settle !== undefined) this.#settle(before?.intentId ?? '', settle, want !== undefined, now);
       if (want !== undefined) row = this.#request(row, want);
       for (const { from, to, text, evidence } of edges)
         journal.write({ cluster, kind: 'edge', from, to, intentId: row.intentId || (before?.intentId ?? ''), text, detail: { evidence } });
@@ -104,6 +106,22 @@ export class ScalePilot {
     this.#row = row;
     for (const { from, to, text } of edges) log.info('autopilot_edge', { cluster, from, to, text });
     if (note !== undefined) board.note({ cluster, broker: undefined, text: note.text, loud: note.loud, at: now });
+  }
+
+  /** Ends the act, says how it turned out, and asks a person before the next one where it was not verified. */
+  #settle(id: string, { to, word }: NonNullable<ScaleOutcome['settle']>, isAskedAgain: boolean, now: number): void {
+    const { cluster, book, journal, control, outcomes } = this.#options;
+    const intent = book.get(id);
+    if (intent === undefined || isEnded(intent.state)) return;
+    const { action, broker, lease, drill } = intent;
+    // One that was asked for again may be done, or too late, before anybody has its lease: that is no act that ended so.
+    book.settle(id, isInFlight(intent.state) ? to : 'cancelled', word);
+    const blocked = lease === undefined && intent.guards.some(({ holds }) => holds);
+    const outcome = blocked ? 'blocked' : to === 'cancelled' ? (lease === undefined ? 'healed' : 'wrong') : 'needed';
+    const tookMs = now - intent.createdAt;
+    journal.write({ cluster, broker, kind: 'outcome', intentId: id, text: word, detail: { intentId: id, action, outcome, tookMs, drill } });
+    outcomes.add(1, { cluster, action, outcome });
+    if (to === 'failed' && !isAskedAgain) control.demote(cluster, action, word);
   }
 
   #request(row: PilotClusterRow, want: ScaleWant): PilotClusterRow {
