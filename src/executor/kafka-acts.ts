@@ -56,7 +56,7 @@ export class KafkaClusterActs implements KafkaActs {
   }
 
   async look(signal: AbortSignal): Promise<void> {
-    await this.#rebalancer.plan({ kind: 'elect_preferred' });
+    await this.#rebalancer.checkPermissions();
     signal.throwIfAborted();
   }
 }

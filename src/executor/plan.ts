@@ -26,7 +26,7 @@ export interface KafkaCluster {
 /** What moves partitions over the Kafka protocol, and takes a broker out of the cluster's books. */
 export interface KafkaActs extends Rebalancer {
   unregister(broker: number, signal: AbortSignal, confirm: () => Promise<void>): Promise<void>;
-  /** Whether the cluster answers and lets this credential read what a plan is made of. Rejects with what is missing. */
+  /** Whether the cluster answers and would let this credential plan and act; changes nothing. Rejects with what is missing. */
   look(signal: AbortSignal): Promise<void>;
 }
 

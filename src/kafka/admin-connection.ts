@@ -97,11 +97,12 @@ export class AdminConnection {
     });
   }
 
-  alterConfigs(changes: readonly ConfigChange[], timeoutMs: number): Promise<readonly ConfigRefusal[]> {
+  /** With `validateOnly` nothing is changed, and the result is what would be refused. */
+  alterConfigs(changes: readonly ConfigChange[], timeoutMs: number, { validateOnly = false } = {}): Promise<readonly ConfigRefusal[]> {
     return this.#connection.call({
       api: ADMIN_APIS.incrementalAlterConfigs,
       timeoutMs,
-      write: (writer) => writeAlterConfigsRequest(writer, changes),
+      write: (writer) => writeAlterConfigsRequest(writer, changes, validateOnly),
       read: decodeAlterConfigs,
     });
   }

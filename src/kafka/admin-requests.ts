@@ -83,8 +83,8 @@ export function decodeElectLeaders(reader: WireReader): readonly PartitionRefusa
   return decodeRefusals(reader);
 }
 
-/** IncrementalAlterConfigs request v1. */
-export function writeAlterConfigsRequest(writer: WireWriter, changes: readonly ConfigChange[]): void {
+/** IncrementalAlterConfigs request v1. With `validateOnly` the answer says what would be refused, and nothing is changed. */
+export function writeAlterConfigsRequest(writer: WireWriter, changes: readonly ConfigChange[], validateOnly = false): void {
   writer.compactArray(changes, ({ type, name, values }) => {
     writer.int8(TYPE_ID[type]).compactString(name);
     writer.compactArray([...values], ([key, value]) => {
@@ -95,7 +95,7 @@ export function writeAlterConfigsRequest(writer: WireWriter, changes: readonly C
     });
     writer.noTags();
   });
-  writer.boolean(false).noTags(); // validate_only
+  writer.boolean(validateOnly).noTags();
 }
 
 /** The resources that were refused; those of other types than ours cannot be among them. */

@@ -63,7 +63,7 @@ export class RebalanceStep implements Step {
   async check(signal: AbortSignal): Promise<readonly Finding[]> {
     try {
       await this.#open().look(signal);
-      return [{ ok: true, text: `${this.name}: it answers` }];
+      return [{ ok: true, text: `${this.name}: it answers, and would let this credential act` }];
     } catch (error) {
       return [{ ok: false, text: `${this.name}: ${errorText(error)}` }];
     }
@@ -88,7 +88,7 @@ export class UnregisterStep implements Step {
   async check(signal: AbortSignal): Promise<readonly Finding[]> {
     try {
       await this.#open().look(signal);
-      return [{ ok: true, text: 'unregister: the cluster answers' }];
+      return [{ ok: true, text: 'unregister: the cluster answers, and would let this credential act' }];
     } catch (error) {
       return [{ ok: false, text: `unregister: ${errorText(error)}` }];
     }

@@ -6,7 +6,7 @@ import type { Rebalancer, RebalanceProgress, RebalanceRequest } from '../ports.t
 import { RebalanceRun } from './apply.ts';
 import { readPicture, type RebalancePicture } from './picture.ts';
 import { planReassignment, type Move } from './plan.ts';
-import { AdminSession } from './session.ts';
+import { AdminSession, REQUEST_TIMEOUT_MS } from './session.ts';
 import { ReplicationThrottle } from './throttle.ts';
 
 export interface KafkaRebalancerOptions {
@@ -75,6 +75,23 @@ export class KafkaRebalancer implements Rebalancer {
     const [read, act] = this.#sessions();
     try {
       await new RebalanceRun({ ...this.#options, ...limits, read, act, request, report, signal, confirm }).run();
+    } finally {
+      read.close();
+      act.close();
+    }
+  }
+
+  /**
+   * Asks whether the acting credential would be allowed to do what a run does, by requests that change nothing: no moves, and
+   * a throttle that is only validated. Rejects with `KAFKA_PERMISSION_MISSING` where it would not.
+   */
+  async checkPermissions(): Promise<void> {
+    const [read, act] = this.#sessions();
+    try {
+      const { brokers, partitions } = await readPicture(read);
+      await act.ofAny((any) => any.alterReassignments([], REQUEST_TIMEOUT_MS));
+      const [first] = brokers;
+      if (first !== undefined) await new ReplicationThrottle(read, act).rehearse(first.id, partitions[0]?.topic);
     } finally {
       read.close();
       act.close();

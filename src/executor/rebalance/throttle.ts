@@ -114,6 +114,18 @@ export class ReplicationThrottle {
     }
   }
 
+  /** Asks whether all of this would be allowed, and changes nothing. Rejects as `set` does where it would not be. */
+  async rehearse(broker: number, topic: string | undefined): Promise<void> {
+    await this.#rates([broker]);
+    const values = new Map<string, string>(RATES.map((key) => [key, String(markedRate(MARK_UNIT))]));
+    const ofBroker = { type: 'broker', name: String(broker), values } as const;
+    const only = { validateOnly: true } as const;
+    throwOnRefusal(await this.#act.of(broker, (one) => one.alterConfigs([ofBroker], REQUEST_TIMEOUT_MS, only)));
+    if (topic === undefined) return;
+    const ofTopic = { type: 'topic', name: topic, values: new Map([[LEADERS, '*']]) } as const;
+    throwOnRefusal(await this.#act.ofAny((any) => any.alterConfigs([ofTopic], REQUEST_TIMEOUT_MS, only)));
+  }
+
   async #rates(brokers: readonly number[]): Promise<ReadonlyMap<number, ReadonlyMap<string, string>>> {
     const found = new Map<number, ReadonlyMap<string, string>>();
     for (const id of brokers) {

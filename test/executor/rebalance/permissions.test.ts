@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { SystemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';
+import { KafkaClusterActs } from '../../../src/executor/kafka-acts.ts';
 import { KafkaRebalancer } from '../../../src/executor/rebalance/kafka-rebalancer.ts';
 import { AdminConnector } from '../../../src/kafka/admin-connection.ts';
+import type { KafkaSecurity } from '../../../src/kafka/observer.ts';
 import { startCluster, type Cluster } from '../../../testbed/cluster.ts';
 import { describeWithKafka } from '../../../testbed/skip.ts';
 
@@ -12,7 +14,7 @@ describeWithKafka('what a rebalance must be allowed to do', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await startCluster({ brokers: 3, security: 'sasl_plaintext', authorizer: true });
+    cluster = await startCluster({ brokers: 3, security: 'sasl_plaintext', authorizer: true, users: { bob: 'bob-secret' } });
     await cluster.createTopic('orders', { partitions: 6, replicas: 2 });
     const topics = { principal: 'User:belfry', resource: 'TOPIC', name: '*' } as const;
     const clusterOf = (user: string): { principal: string; resource: 'CLUSTER'; name: string } => ({
@@ -31,15 +33,51 @@ describeWithKafka('what a rebalance must be allowed to do', () => {
   });
 
   const drain = async (broker: number): Promise<void> => {
-    const as = (user: string): AdminConnector => {
-      const { username = '', password = '' } = cluster.users[user] ?? {};
-      return new AdminConnector({ clock, security: { sasl: { mechanism: 'PLAIN', username, password } } });
-    };
+    const as = (user: string): AdminConnector => new AdminConnector({ clock, security: credential(user) });
     const bootstrap = cluster.brokerIds.map((id) => ({ host: '127.0.0.1', port: cluster.port(id) }));
     const options = { reader: as('belfry'), connector: as('alice'), bootstrap, clock, log: silentLogger, pollMs: 100 };
     const rebalancer = new KafkaRebalancer({ ...options, throttleBytesPerSecond: 50_000_000 });
     await rebalancer.rebalance({ kind: 'drain', brokers: [broker] }, () => undefined, new AbortController().signal);
   };
+
+  const credential = (user: string): KafkaSecurity => {
+    const { username = '', password = '' } = cluster.users[user] ?? {};
+    return { sasl: { mechanism: 'PLAIN', username, password } };
+  };
+
+  /** As the dry run of an executor, whose one credential reads and acts. */
+  const look = async (user: string): Promise<void> => {
+    const brokers = cluster.brokerIds.map((id) => ({ host: '127.0.0.1', port: cluster.port(id) }));
+    const acts = new KafkaClusterActs(
+      { name: 'orders-dal', brokers, security: credential(user), throttleBytes: undefined },
+      { clock, log: silentLogger },
+    );
+    await acts.look(new AbortController().signal);
+  };
+
+  it('a dry run finds what is missing, one after the other, and changes nothing', async () => {
+    const missing = { code: 'KAFKA_PERMISSION_MISSING' };
+    const onCluster = { principal: 'User:bob', resource: 'CLUSTER', name: 'kafka-cluster' } as const;
+    const onTopics = { principal: 'User:bob', resource: 'TOPIC', name: '*' } as const;
+    const wanted = [
+      { ...onCluster, operation: 'ALTER' },
+      { ...onTopics, operation: 'DESCRIBE' },
+      { ...onCluster, operation: 'ALTER_CONFIGS' },
+      { ...onTopics, operation: 'ALTER_CONFIGS' },
+    ] as const;
+    for (const acl of wanted) {
+      await expect(look('bob')).rejects.toMatchObject(missing);
+      await cluster.acl.grant(acl);
+    }
+    await look('bob');
+    // Each of them is needed, and none of the others stands in for it.
+    for (const acl of wanted) {
+      await cluster.acl.revoke(acl);
+      await expect(look('bob')).rejects.toMatchObject(missing);
+      await cluster.acl.grant(acl);
+    }
+    await look('bob');
+  }, 120_000);
 
   it('the watching user alone can plan and move nothing; the acting one needs three permissions and no more', async () => {
     const acting = { principal: 'User:alice', resource: 'CLUSTER', name: 'kafka-cluster' } as const;
