@@ -14,6 +14,7 @@ import { IntentNews } from './intent-news.ts';
 import { IntentBook } from './intents/intent-book.ts';
 import { Journal } from './journal.ts';
 import { PilotJudge } from './judge.ts';
+import type { ClusterPicture } from './picture.ts';
 import type { ClusterObserver, IncidentBoard, IntentEvent, IntentPublisher, LoadReader, PolicySource } from './ports.ts';
 import type { Desired } from './scale/desired.ts';
 import { troubledOf } from './trouble.ts';
@@ -179,13 +180,13 @@ export class Autopilot {
   }
 
   state(): AutopilotView {
-    const { observer, store } = this.#options;
+    const { store } = this.#options;
     return {
       halted: this.control.halted(),
       breaker: this.control.breaker(),
       durable: store.durable,
       clusters: [...this.#pilots].map(([name, { rows, size }]) =>
-        clusterView(name, this.control, { picture: observer.picture(name), brokers: rows, size }),
+        clusterView(name, this.control, { ...this.#seen(name), brokers: rows, size }),
       ),
       intents: [...this.#pilots.keys()].flatMap((name) => this.book.active(name)).map(intentView),
     };
@@ -194,7 +195,7 @@ export class Autopilot {
   /** Undefined where not even the present count is known. Throws `NOT_FOUND`. */
   desired(cluster: string): Desired | undefined {
     const { size } = this.#pilotOf(cluster);
-    return desiredNow(cluster, this.control, { picture: this.#options.observer.picture(cluster), size });
+    return desiredNow(cluster, this.control, { ...this.#seen(cluster), size });
   }
 
   /** Newest first. */
@@ -211,6 +212,13 @@ export class Autopilot {
     const intent = this.book.get(id);
     if (intent === undefined) throw new BelfryError('NOT_FOUND', `there is no intent ${JSON.stringify(id.slice(0, 64))}`);
     return intentView(intent);
+  }
+
+  /** The newest picture, and whether it is too old for conclusions. */
+  #seen(cluster: string): { readonly picture: ClusterPicture | undefined; readonly isOld: boolean } {
+    const { observer, policies, clock } = this.#options;
+    const picture = observer.picture(cluster);
+    return { picture, isOld: picture !== undefined && clock.now() - picture.observedAt > policies.cluster(cluster).staleAfterMs };
   }
 
   #pilotOf(cluster: string): ClusterPilot {

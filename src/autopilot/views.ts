@@ -58,10 +58,12 @@ export function clusterView(
   control: ViewControl,
   {
     picture,
+    isOld,
     brokers,
     size,
   }: {
     readonly picture: ClusterPicture | undefined;
+    readonly isOld: boolean;
     readonly brokers: readonly PilotBrokerRow[];
     readonly size: PilotClusterRow | undefined;
   },
@@ -73,10 +75,10 @@ export function clusterView(
     pendingRaises: control.pendingRaises().filter(({ cluster }) => cluster === name),
     holds: control.holdsFor(name),
     maintenance: picture?.maintenance,
-    blind: blindness(picture),
+    blind: blindness(picture, isOld),
     brokers,
     scale: size,
-    desired: desiredNow(name, control, { picture, size })?.desired,
+    desired: desiredNow(name, control, { picture, isOld, size })?.desired,
   };
 }
 
@@ -84,14 +86,20 @@ export function clusterView(
 export function desiredNow(
   name: string,
   control: ViewControl,
-  { picture, size }: { readonly picture: ClusterPicture | undefined; readonly size: PilotClusterRow | undefined },
+  {
+    picture,
+    isOld,
+    size,
+  }: { readonly picture: ClusterPicture | undefined; readonly isOld: boolean; readonly size: PilotClusterRow | undefined },
 ): Desired | undefined {
-  const stopped = control.halted() !== undefined || control.breaker() !== undefined;
+  // Whoever is halted or blind wants no other size than there is.
+  const stopped = isOld || control.halted() !== undefined || control.breaker() !== undefined;
   const modes = { scale_out: control.modeOf(name, 'scale_out'), scale_in: control.modeOf(name, 'scale_in') };
   return desiredOf(size, picture, { halted: stopped, modes });
 }
 
-function blindness(picture: ClusterPicture | undefined): string | undefined {
+function blindness(picture: ClusterPicture | undefined, isOld: boolean): string | undefined {
   if (picture === undefined) return 'nothing is known of it yet';
+  if (isOld && picture.blind === undefined) return 'what was seen of it last is too old';
   return picture.clusterIdChanged ? 'another cluster answers under this name' : picture.blind;
 }

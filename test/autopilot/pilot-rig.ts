@@ -45,6 +45,8 @@ export class FakeCluster implements ClusterObserver {
   names: readonly string[] = [CLUSTER];
   /** Configured, and not looked at just now. */
   unwatched = false;
+  /** Of the picture. */
+  ageMs = 0;
   readonly forgotten: number[] = [];
   readonly #clock: ManualClock;
 
@@ -74,11 +76,11 @@ export class FakeCluster implements ClusterObserver {
 
   picture(cluster: string): ClusterPicture | undefined {
     if (this.unwatched || !this.names.includes(cluster)) return undefined;
-    const now = this.#clock.now();
+    const seenAt = this.#clock.now() - this.ageMs;
     return {
       cluster,
-      askedAt: now,
-      observedAt: now,
+      askedAt: seenAt,
+      observedAt: seenAt,
       blind: this.blind,
       clusterIdChanged: this.clusterIdChanged,
       brokers: new Map(this.brokers),

@@ -53,3 +53,13 @@ describe('a change of size whose executor was lost', () => {
     expect(rig.pilot.control.modeOf(CLUSTER, 'scale_out')).toBe('auto');
   });
 });
+
+describe('the number of brokers that is wanted', () => {
+  it('is that of the lease while the cluster is seen, and the present one while what was seen is old', async () => {
+    const rig = await growing();
+    expect(rig.pilot.desired(CLUSTER)).toMatchObject({ desired: 4, current: 3 });
+    rig.cluster.ageMs = 15_001;
+    expect(rig.pilot.desired(CLUSTER)).toMatchObject({ desired: 3, current: 3 });
+    expect(rig.pilot.state().clusters[0]).toMatchObject({ desired: 3, blind: 'what was seen of it last is too old' });
+  });
+});

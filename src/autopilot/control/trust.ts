@@ -79,6 +79,9 @@ export class Trust {
 
   /** Keeps the last word of each executor about itself. Throws `LIMIT_EXCEEDED` where there are too many of them. */
   noteDryRun(executor: string, ok: boolean, text: string, at: number): void {
+    // Executors may have a new name at each start: those that nobody has heard of for long make room.
+    if (this.#dryRuns.size >= EXECUTORS_MAX)
+      for (const [name, run] of this.#dryRuns) if (at - run.at > DRY_RUN_DAYS_MAX * DAY_MS) this.#dryRuns.delete(name);
     if (!this.#dryRuns.has(executor) && this.#dryRuns.size >= EXECUTORS_MAX)
       throw new BelfryError('LIMIT_EXCEEDED', `more than ${EXECUTORS_MAX} executors have reported a dry run`);
     const run = { ok, text: text.slice(0, TEXT_LENGTH_MAX), at };

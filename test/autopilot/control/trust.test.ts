@@ -107,4 +107,18 @@ describe('the report', () => {
     expect(totals[0]).toMatchObject({ action: 'repair', needed: 0, healed: 1, blocked: 1, wrong: 1 });
     expect(fleet.control.report(undefined, 30).acts).toHaveLength(4);
   });
+
+  it('has room for the dry runs of executors that have another name at each start', async () => {
+    const dryRun = (name: string): void => fleet.control.noteDryRun(name, true, 'all targets answer', fleet.clock.now());
+    for (let i = 0; i < 200; i++) {
+      try {
+        dryRun(`pod-${i}`);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+      }
+    }
+    expect(() => dryRun('pod-new')).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
+    await fleet.clock.advance(31 * DAY_MS);
+    dryRun('pod-new');
+  });
 });
