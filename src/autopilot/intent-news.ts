@@ -28,7 +28,7 @@ export class IntentNews {
     else if (kind === 'announced')
       this.#note(
         intent,
-        `It will ${what} in ${humanDuration(Math.max(0, intent.opensAt - this.#clock.now()))} unless somebody stops it.`,
+        `It will ${what} in ${humanDuration(wholeSeconds(intent.opensAt - this.#clock.now()))} unless somebody stops it: belfry autopilot reject ${intent.id}.`,
         true,
       );
     else if (kind === 'approved') this.#note(intent, `${intent.approvedBy ?? 'Somebody'} approved that it may ${what}.`);
@@ -40,8 +40,11 @@ export class IntentNews {
 
   #askApproval(intent: Intent, what: string): void {
     const held = blocking(intent.guards, true);
-    const also = held === undefined ? '' : ` Even then the guard ${held.guard} holds it back for now: ${held.sentence}.`;
-    const until = intent.expiresAt > 0 ? `, within ${humanDuration(Math.max(0, intent.expiresAt - this.#clock.now()))}` : '';
+    const asks = blocking(intent.guards, false);
+    let also = '';
+    if (held !== undefined) also = ` Even then the guard ${held.guard} holds it back for now: ${held.sentence}.`;
+    else if (asks !== undefined) also = ` To be known before: ${asks.sentence} (guard ${asks.guard}).`;
+    const until = intent.expiresAt > 0 ? `, within ${humanDuration(wholeSeconds(intent.expiresAt - this.#clock.now()))}` : '';
     this.#note(intent, `A person's approval is needed to ${what}${until}: belfry autopilot approve ${intent.id}.${also}`, true);
   }
 
@@ -70,6 +73,11 @@ export class IntentNews {
   #note({ cluster, broker }: Intent, text: string, loud = false): void {
     this.#board.note({ cluster, broker, text, loud, at: this.#clock.now() });
   }
+}
+
+/** Rounded up: what ends in half an hour was not begun a second ago. */
+function wholeSeconds(ms: number): number {
+  return Math.ceil(Math.max(0, ms) / 1000) * 1000;
 }
 
 /** `restart broker 2`: an intent as a wish. */
