@@ -128,7 +128,10 @@ export class ClusterPilot {
     const { cluster, store, observer, policies, evidence, control } = this.#options;
     if (!store.durable) return;
     const policy = policies.cluster(cluster);
-    const picture = seen(observer.picture(cluster), now, policy.staleAfterMs);
+    const newest = observer.picture(cluster);
+    // Whoever acts there by name may act on another cluster than was meant.
+    if (newest?.clusterIdChanged === true) this.#options.book.revokeAll('another cluster answers under this name', cluster);
+    const picture = seen(newest, now, policy.staleAfterMs);
     if (picture === undefined) {
       this.#seeingSince = 0;
       return;

@@ -520,6 +520,23 @@ describe('whoever tells it something', () => {
   });
 });
 
+describe('another cluster under the same name', () => {
+  it('takes every lease in it back, and nothing is concluded until it is the old one again', async () => {
+    const rig = await new Rig().started();
+    rig.crash(2);
+    await rig.openIntent();
+    const { id, fencingToken } = await rig.lease();
+    rig.cluster.clusterIdChanged = true;
+    await rig.clock.advance(1000);
+    expect(() => rig.pilot.book.heartbeat(id, fencingToken)).toThrow(expect.objectContaining({ code: 'LEASE_LOST' }));
+    await rig.clock.advance(30 * MINUTE);
+    expect([rig.stateOf(2), rig.intents()]).toEqual(['repairing', ['repair 1 unknown']]);
+    rig.cluster.clusterIdChanged = false;
+    await rig.clock.advance(1000);
+    expect(rig.stateOf(2)).toBe('verifying');
+  });
+});
+
 describe('a person who does not answer', () => {
   it('is asked ever more rarely: nine times in the first day, not every three quarters of an hour', async () => {
     const rig = await new Rig({ modes: { repair: 'approve' }, fleet: { tickMs: 30_000 } }).started();

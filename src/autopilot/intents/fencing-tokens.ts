@@ -31,7 +31,10 @@ export class FencingTokens {
   }
 }
 
+/** An intent that somebody has the lease of. */
+export type HeldIntent = Intent & { readonly lease: Lease };
+
 /** Whether somebody has the right to act now, as far as was noticed. A lease that was given back or revoked has `expiresAt` 0. */
-export function isHeld(intent: Intent): intent is Intent & { readonly lease: Lease } {
+export function isHeld(intent: Intent): intent is HeldIntent {
   return (intent.state === 'leased' || intent.state === 'running') && intent.lease !== undefined && intent.lease.expiresAt > 0;
 }

@@ -169,8 +169,9 @@ export class IntentBook {
     return this.#desk.ack(ack);
   }
 
-  revokeAll(why: string): readonly Intent[] {
-    return this.#desk.revokeAll(why);
+  /** Of one cluster, or of all. */
+  revokeAll(why: string, cluster?: string): readonly Intent[] {
+    return this.#desk.revokeAll(why, cluster);
   }
 
   /** Ends an act by what was observed. The same end again changes nothing. */

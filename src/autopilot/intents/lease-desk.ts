@@ -1,4 +1,4 @@
-import { isEnded, lowerMode, type Ack, type Action, type GuardVerdict, type Intent, type Lease, type Mode } from '../../core/autopilot.ts';
+import { isEnded, lowerMode, type Ack, type Action, type GuardVerdict, type Intent, type Mode } from '../../core/autopilot.ts';
 import type { Clock } from '../../core/clock.ts';
 import { BelfryError, errorText } from '../../core/errors.ts';
 import { within } from '../../core/lifecycle.ts';
@@ -6,15 +6,17 @@ import type { Counter, Meter } from '../../core/meter.ts';
 import type { FleetPolicy } from '../policy.ts';
 import { blocking } from '../guards/guards.ts';
 import type { IntentJudge } from '../ports.ts';
-import { FencingTokens, isHeld } from './fencing-tokens.ts';
+import { FencingTokens, isHeld, type HeldIntent } from './fencing-tokens.ts';
 import { isInFlight } from './intent-life.ts';
-import { actOf, wordOf, type IntentLedger, type IntentStore } from './intent-ledger.ts';
+import { actOf, INTENTS_MAX, wordOf, type IntentLedger, type IntentStore } from './intent-ledger.ts';
 
 /** Characters of an ack's text that are kept: its end, since that is where the output says how it went. */
 export const ACK_TEXT_MAX = 4096;
 const EXECUTOR_NAME_MAX = 200;
 /** Two brokers are asked anew within this time, or there is no lease. */
 const JUDGE_TIMEOUT_MS = 15_000;
+/** Lines of the journal about one act that runs are at least so far apart, where nothing changes but the words. */
+const ACK_LINE_EVERY_MS = 5000;
 /** Executors that wait for their turn to be judged. */
 const WAITING_MAX = 100;
 
@@ -35,6 +37,8 @@ export class LeaseDesk {
   readonly #tokens: FencingTokens;
   readonly #waiting = new Map<string, { readonly executor: string; readonly lease: Promise<Intent> }>();
   readonly #leases: Counter;
+  /** When a line was last written of what an executor says while it acts. */
+  readonly #wroteAt = new Map<string, number>();
   /** Resolves when the lease before has been decided: one after the other, so that each is judged on what the last one left. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -97,7 +101,7 @@ export class LeaseDesk {
     }
     // Transports deliver twice: what was heard already is no news.
     if (intent.lastWord === word) return intent;
-    if (intent.state === 'unknown') {
+    if (intent.state === 'unknown' && this.#mayWrite(intent.id)) {
       this.#ledger.note(intent, {
         kind: 'ack',
         text: `too late, ${intent.lease?.executor ?? ''} said ${ack.status}`,
@@ -107,10 +111,10 @@ export class LeaseDesk {
     throw new BelfryError('CONFLICT', `${actOf(intent)} is ${wordOf(intent.state)} and not leased any more: too late for ${ack.status}`);
   }
 
-  /** Takes every lease back. What their holders did until then nobody knows. */
-  revokeAll(why: string): readonly Intent[] {
+  /** Takes every lease back, of one cluster or of all. What their holders did until then nobody knows. */
+  revokeAll(why: string, cluster?: string): readonly Intent[] {
     return this.#eachHeld(
-      () => true,
+      (intent) => cluster === undefined || intent.cluster === cluster,
       (intent) => this.#revoke(intent, why),
     );
   }
@@ -118,17 +122,17 @@ export class LeaseDesk {
   /** Leases that ran out make their intents unknown. */
   tick(now: number): void {
     this.#eachHeld(
-      ({ expiresAt }) => now >= expiresAt,
+      ({ lease }) => now >= lease.expiresAt,
       (intent) => this.#expire(intent),
     );
   }
 
   /** Changes held intents as they stand when their turn comes: whoever is told of one may have ended another. */
-  #eachHeld(chosen: (lease: Lease) => boolean, change: (intent: Intent) => Intent): readonly Intent[] {
+  #eachHeld(chosen: (intent: HeldIntent) => boolean, change: (intent: Intent) => Intent): readonly Intent[] {
     const changed: Intent[] = [];
     for (const { id } of this.#ledger.where(isHeld)) {
       const intent = this.#ledger.find(id);
-      if (isHeld(intent) && chosen(intent.lease)) changed.push(change(intent));
+      if (isHeld(intent) && chosen(intent)) changed.push(change(intent));
     }
     return changed;
   }
@@ -232,17 +236,31 @@ export class LeaseDesk {
     }
     if (returned !== intent.lease) this.#leases.add(1, { outcome: 'returned' });
     const { process, progress } = ack;
+    const isNews = state !== intent.state || returned !== intent.lease || process === 'stopped' || this.#mayWrite(intent.id);
     return this.#ledger.change(intent, {
       patch: { state, lease: returned, lastWord: word },
-      line: {
-        kind: 'ack',
-        text: `${intent.lease?.executor ?? ''} says ${status} of ${actOf(intent)}`,
-        detail: { text: ack.text, ...(process === undefined ? {} : { process }), ...(progress === undefined ? {} : { progress }) },
-      },
+      ...(isNews
+        ? {
+            line: {
+              kind: 'ack' as const,
+              text: `${intent.lease?.executor ?? ''} says ${status} of ${actOf(intent)}`,
+              detail: { text: ack.text, ...(process === undefined ? {} : { process }), ...(progress === undefined ? {} : { progress }) },
+            },
+          }
+        : {}),
       acked: ack,
       tell: state === 'rejected' ? ['ended'] : [],
       as: 'stop',
     });
+  }
+
+  /** An executor that talks without end must not fill the journal: its last word is kept, and a line of it now and then. */
+  #mayWrite(id: string): boolean {
+    const now = this.#options.clock.now();
+    if (now - (this.#wroteAt.get(id) ?? -Infinity) < ACK_LINE_EVERY_MS) return false;
+    if (this.#wroteAt.size >= INTENTS_MAX) this.#wroteAt.clear();
+    this.#wroteAt.set(id, now);
+    return true;
   }
 
   #expire(intent: Intent): Intent {

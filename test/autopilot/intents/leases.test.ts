@@ -280,6 +280,20 @@ describe('an ack', () => {
     expect(stand.book.get(id)).toBe(before);
   });
 
+  it('keeps of an executor that talks without end its last word, with a line of the journal now and then', async () => {
+    const stand = new BookStand();
+    const { id, token } = await leased(stand);
+    const said = (text: string) => stand.book.ack({ intentId: id, fencingToken: token, status: 'running', text });
+    for (let i = 0; i < 1000; i++) expect(said(`step ${i}`).lastWord).toBe(`running: step ${i}`);
+    const lines = () => stand.store.journal({ limit: 1000, kind: 'ack' }).length;
+    expect(lines()).toBeLessThanOrEqual(2);
+    await stand.clock.advance(5000);
+    said('step 1000');
+    expect(lines()).toBeLessThanOrEqual(3);
+    stand.book.ack({ intentId: id, fencingToken: token, status: 'failed', text: 'no' });
+    expect(stand.store.journal({ limit: 1 })[0]).toMatchObject({ kind: 'ack', detail: { text: 'no' } });
+  });
+
   it('keeps the end of a long output', async () => {
     const stand = new BookStand();
     const { id, token } = await leased(stand);
