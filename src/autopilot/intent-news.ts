@@ -28,7 +28,7 @@ export class IntentNews {
     else if (kind === 'announced')
       this.#note(
         intent,
-        `It will ${what} in ${humanDuration(wholeSeconds(intent.opensAt - this.#clock.now()))} unless somebody stops it: belfry autopilot reject ${intent.id}.`,
+        `It will ${what} in ${this.#until(intent.opensAt)} unless somebody stops it: belfry autopilot reject ${intent.id}.`,
         true,
       );
     else if (kind === 'approved') this.#note(intent, `${intent.approvedBy ?? 'Somebody'} approved that it may ${what}.`);
@@ -44,8 +44,12 @@ export class IntentNews {
     let also = '';
     if (held !== undefined) also = ` Even then the guard ${held.guard} holds it back for now: ${held.sentence}.`;
     else if (asks !== undefined) also = ` To be known before: ${asks.sentence} (guard ${asks.guard}).`;
-    const until = intent.expiresAt > 0 ? `, within ${humanDuration(wholeSeconds(intent.expiresAt - this.#clock.now()))}` : '';
+    const until = intent.expiresAt > 0 ? `, within ${this.#until(intent.expiresAt)}` : '';
     this.#note(intent, `A person's approval is needed to ${what}${until}: belfry autopilot approve ${intent.id}.${also}`, true);
+  }
+
+  #until(at: number): string {
+    return humanDuration(wholeSeconds(at - this.#clock.now()));
   }
 
   #blocked(intent: Intent, what: string): void {

@@ -520,6 +520,24 @@ describe('whoever tells it something', () => {
   });
 });
 
+describe('the owner of a broker that cannot be mended', () => {
+  it('is pinged once for each thing that happens, never twice for one', async () => {
+    const rig = await new Rig({ modes: { replace: 'approve' }, fleet: { announceFirst: 10, actsPerHourMax: 100 } }).started();
+    rig.crash(2);
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await rig.openIntent();
+      const { id, fencingToken } = await rig.lease();
+      rig.pilot.book.ack({ intentId: id, fencingToken, status: 'failed', text: 'no such unit' });
+      await rig.clock.advance(2000);
+    }
+    await rig.until('a replacement is asked for', () => rig.intents().some((one) => one.startsWith('replace')), 120 * MINUTE);
+    expect(rig.notes.filter(({ loud }) => loud).map(({ text }) => text.split(' ').slice(0, 4).join(' '))).toEqual([
+      ...Array.from({ length: 3 }, () => ['It will restart broker', 'the repair of broker']).flat(),
+      "A person's approval is",
+    ]);
+  });
+});
+
 describe('another cluster under the same name', () => {
   it('takes every lease in it back, and nothing is concluded until it is the old one again', async () => {
     const rig = await new Rig().started();

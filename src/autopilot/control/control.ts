@@ -159,10 +159,10 @@ export class Control {
     return this.#trust.conditions(cluster, action);
   }
 
-  /** Automatic acts of one kind need approval again. */
+  /** Automatic acts of one kind need approval again. Told quietly: the failure that led to it pings people already. */
   demote(cluster: string, action: Action, why: string): void {
     if (!this.#modes.demote(cluster, action, why)) return;
-    this.#tell(cluster, `The auto-pilot asks before each ${action.replace('_', '-')} again: ${why}.`);
+    this.#tell(cluster, `The auto-pilot asks before each ${action.replace('_', '-')} again: ${why}.`, false);
   }
 
   report(cluster: string | undefined, days: number): TrustReport {
@@ -200,9 +200,9 @@ export class Control {
     for (const listener of this.#stopListeners) listener(why);
   }
 
-  #tell(cluster: string, text: string): void {
+  #tell(cluster: string, text: string, loud = true): void {
     const { board, clock } = this.#options;
-    board.note({ cluster, broker: undefined, text, loud: true, at: clock.now() });
+    board.note({ cluster, broker: undefined, text, loud, at: clock.now() });
   }
 
   #mustExist(cluster: string): void {

@@ -153,7 +153,7 @@ describe('a demotion', () => {
     mode();
     fleet.control.demote('orders', 'repair', 'a verification failed');
     fleet.control.demote('orders', 'repair', 'a verification failed');
-    expect(fleet.notes).toEqual(['LOUD orders: The auto-pilot asks before each repair again: a verification failed.']);
+    expect(fleet.notes).toEqual(['orders: The auto-pilot asks before each repair again: a verification failed.']);
     expect(fleet.control.pendingRaises()[0]?.why).toBe('demoted: a verification failed');
   });
 });
