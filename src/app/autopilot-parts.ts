@@ -10,7 +10,6 @@ import type { Secret } from '../core/secret.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { StateDb } from '../store/state/state-db.ts';
 import { PilotStateStore } from '../store/state/pilot-store.ts';
-import { MaintenanceWindows } from '../timeintervals/maintenance.ts';
 import type { AutopilotPort } from '../http/autopilot-ports.ts';
 import { createAutopilotPort } from './autopilot-port.ts';
 import { ConfiguredPolicies } from './autopilot-policy.ts';
@@ -18,6 +17,7 @@ import { createClusterObserver } from './cluster-observer.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { IntentChannels } from './intent-channels.ts';
 import { createLoadReader } from './load-reader.ts';
+import { createMaintenanceLook } from './maintenance-look.ts';
 import { readOrMakeSigningKey } from './signing-key.ts';
 
 export interface AutopilotAppParts {
@@ -53,7 +53,7 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
   const observer = createClusterObserver({
     watches,
     clusters: () => config().clusters.map(({ name }) => name),
-    maintenance: (cluster, wallMs) => new MaintenanceWindows(config().maintenance).openFor(cluster, wallMs)?.name,
+    maintenance: createMaintenanceLook(() => config().maintenance),
     labels: (cluster) => config().clusters.find(({ name }) => name === cluster)?.labels ?? {},
     clock,
   });

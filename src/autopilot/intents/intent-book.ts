@@ -20,6 +20,7 @@ import { LeaseDesk, type LeaseDeskOptions } from './lease-desk.ts';
 
 /** Ended intents that are loaded at a start, for those who look at the last days. */
 const KEEP_ENDED_MS = 7 * 24 * 3_600_000;
+const FORGOTTEN_AFTER_MS = 15 * 60_000;
 
 export interface IntentBookOptions extends IntentLedgerOptions, LeaseDeskOptions {
   /** Automatic acts of this cluster and action that were announced ahead so far. */
@@ -238,7 +239,7 @@ export class IntentBook {
     if (mode !== 'auto' && !approved) return 'awaiting_approval';
     if (blocking(guards, approved) !== undefined) return 'blocked';
     if (approved) return 'open';
-    if (intent.opensAt > 0) return now < intent.opensAt ? 'announced' : 'open';
+    if (intent.opensAt > 0) return now < intent.opensAt || isForgotten(intent, now) ? 'announced' : 'open';
     const { announceFirst } = this.#options.fleet();
     return this.#options.announcedSoFar(intent.cluster, intent.action) < announceFirst ? 'announced' : 'open';
   }
@@ -249,7 +250,7 @@ export class IntentBook {
     const approvedUntil = intent.approvedBy === undefined ? undefined : intent.expiresAt;
     if (state === 'awaiting_approval') return { opensAt: intent.opensAt, expiresAt: now + approvalExpiresMs };
     if (state === 'announced') {
-      const opensAt = intent.opensAt > 0 ? intent.opensAt : now + announceAheadMs;
+      const opensAt = intent.opensAt > now ? intent.opensAt : now + announceAheadMs;
       return { opensAt, expiresAt: opensAt + intentExpiresMs };
     }
     return { opensAt: intent.opensAt, expiresAt: approvedUntil ?? (state === 'open' ? now + intentExpiresMs : 0) };
@@ -280,6 +281,11 @@ export class IntentBook {
       as: 'stop',
     });
   }
+}
+
+/** Announced, and then held back for so long that nobody expects it any more: it is announced anew. */
+function isForgotten({ state, changedAt }: Intent, now: number): boolean {
+  return state === 'blocked' && now - changedAt >= FORGOTTEN_AFTER_MS;
 }
 
 /** What is told of an intent that comes into a state in which nobody has acted yet. */

@@ -135,6 +135,23 @@ describe('waiting', () => {
     expect(stand.told()).toEqual(['blocked', 'unblocked', 'announced', 'blocked', 'unblocked', 'opened']);
   });
 
+  it('announces anew what was held back for so long that nobody expects it any more', async () => {
+    const stand = new BookStand();
+    stand.announced = 0;
+    const { id } = stand.request();
+    stand.made = [HOLDS];
+    await stand.pass(MINUTE_MS);
+    await stand.pass(20 * MINUTE_MS);
+    stand.told();
+    stand.made = [PASSES];
+    await stand.pass(1000);
+    const now = stand.clock.now();
+    expect(stand.book.get(id)).toMatchObject({ state: 'announced', opensAt: now + 2 * MINUTE_MS });
+    expect(stand.told()).toEqual(['unblocked', 'announced']);
+    await stand.pass(2 * MINUTE_MS);
+    expect(stand.book.get(id)?.state).toBe('open');
+  });
+
   it('keeps what is blocked for as long as it is, and says when another guard holds', async () => {
     const stand = new BookStand();
     stand.made = [HOLDS];
