@@ -287,10 +287,17 @@ const CODE_BY_NAME: Readonly<Record<string, ErrorCode>> = {
   KafkaJSServerDoesNotSupportApiKey: 'KAFKA_UNSUPPORTED',
 };
 
+/** Of several errors, such as one a topic, the first. */
+function causeOf(error: Error): unknown {
+  if (!('errors' in error) || !Array.isArray(error.errors)) return error.cause;
+  const [first] = error.errors as readonly unknown[];
+  return first;
+}
+
 /** The innermost cause that has a code of ours decides; what no table knows was refused by a broker. */
 function messagingError(what: string, error: unknown): BelfryError {
   let code: ErrorCode = 'KAFKA_REFUSED';
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = causeOf(at), depth++) {
     if (at instanceof BelfryError) return new BelfryError(at.code, what, { cause: error });
     const type = 'type' in at ? String(at.type) : '';
     code = type.endsWith('_AUTHORIZATION_FAILED') ? 'KAFKA_PERMISSION_MISSING' : (CODE_BY_NAME[at.name] ?? code);
