@@ -17,7 +17,7 @@ const [consumer, producer] = [kafka.consumer({ groupId: 'intent-consumer' }), ka
 async function post(id, verb, body) {
   const headers = { authorization: `Bearer ${BELFRY_TOKEN}`, 'content-type': 'application/json' };
   const url = `${BELFRY_URL}/api/belfry/v1/autopilot/intents/${encodeURIComponent(id)}/${verb}`;
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error' });
   if (!response.ok) throw new Error(`${verb} ${id}: ${response.status} ${await response.text()}`);
   return await response.json();
 }
