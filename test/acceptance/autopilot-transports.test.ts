@@ -18,7 +18,7 @@ import { Secret } from '../../src/core/secret.ts';
 import { parseStructured, type IntentCloudEvent } from '../../src/formats/intent-event.ts';
 import { REPLAY_WINDOW_MS, verifyBody, verifyIntent } from '../../src/formats/intent-signature.ts';
 import { FAST, Pilot } from './autopilot-harness.ts';
-import { mended, NO_KAFKA, now } from './harness.ts';
+import { mended, NO_KAFKA, now, until } from './harness.ts';
 
 jest.setTimeout(240_000);
 
@@ -274,7 +274,10 @@ describeWithKafka('intents on their way out, and acks on theirs back', () => {
     expect(await acksOf(pilot, acked.id)).toEqual(expect.arrayContaining(['running', 'succeeded']));
     // The ack is not believed: the new broker leads nothing yet.
     expect((await pilot.get<{ state: string }>(`/intents/${acked.id}`)).state).toBe('running');
-    expect(await pilot.get('/clusters/orders-dal/desired')).toMatchObject({ desired: 4, current: 4 });
+    await until(async () => {
+      const { desired, current } = await pilot.get<{ desired: number; current: number }>('/clusters/orders-dal/desired');
+      return desired === 4 && current === 4;
+    }, 'four brokers are wanted and seen');
   });
 });
 

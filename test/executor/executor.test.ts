@@ -145,7 +145,7 @@ describe('an executor', () => {
 
   it('fails when what it started ends again', async () => {
     showProcess('1');
-    await start({ probe, repair: [{ command: act('repair') }] });
+    await start({ probe, probing: { every: '20ms', stalled_after: '30s' }, repair: [{ command: act('repair') }] });
     const word = await belfry.lastWord(belfry.offer());
     // Whoever was told of a recovery before must not go on to wait for it.
     expect(word).toMatchObject({ status: 'failed', process: 'stopped' });
