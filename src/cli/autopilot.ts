@@ -105,11 +105,14 @@ function journalCommands(parent: Command, context: CliContext): void {
 }
 
 function intentCommands(parent: Command, context: CliContext): void {
-  for (const [verb, description] of [
-    ['approve', 'let an intent be acted on; its guards are judged once more before anything is done'],
-    ['reject', 'end an intent on which nobody has acted'],
+  // Messages name these commands as they are to be pasted at night: a reason may be given, and need not.
+  for (const [verb, description, reason] of [
+    ['approve', 'let an intent be acted on; its guards are judged once more before anything is done', 'approved on the command line'],
+    ['reject', 'end an intent on which nobody has acted', 'rejected on the command line'],
   ] as const) {
-    deciding(parent, verb, description)
+    looking(parent, verb, description)
+      .option('--by <name>', 'who you are; else the user of this shell')
+      .option('--reason <text>', 'why; the journal keeps it', reason)
       .argument('<id>', 'the id of the intent, as in "belfry autopilot intents"')
       .action(async (id: string, options: Said) => {
         const path = `${PREFIX}/intents/${encodeURIComponent(id)}/${verb}`;

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { startTestbedExecutor, type TestbedExecutor, type TestbedExecutorOptions } from '../../testbed/executor.ts';
 import type { LogLine } from '../../testbed/belfry-process.ts';
+import type { Mail } from '../../testbed/mail-sink.ts';
 import type { SlackEvent } from '../../testbed/slack-stand-in.ts';
 import { Stage, type StageOptions } from '../../testbed/stage.ts';
-import { allUp, until } from './harness.ts';
+import { allUp, belfry, until } from './harness.ts';
 
 /** What the tests read of an intent. */
 export interface SeenIntent {
@@ -221,6 +222,24 @@ export class Pilot implements AsyncDisposable {
       throw new Error(`no reply ${String(pattern)}: ${String(error)}; ${await this.story()}`);
     });
     return reply.message?.text ?? '';
+  }
+
+  /** Waits until a mail about the auto-pilot says so. */
+  async mailed(pattern: RegExp, timeoutMs = 30_000): Promise<Mail> {
+    return await this.stage.mail
+      .next(({ text }) => pattern.test(text), { timeoutMs })
+      .catch(async (error: unknown) => {
+        throw new Error(`no mail ${String(pattern)}: ${String(error)}; ${await this.story()}`);
+      });
+  }
+
+  /** Runs `belfry autopilot …` as a person does; what it says, or an error. */
+  async command(...args: readonly string[]): Promise<string> {
+    const { url } = this.stage.belfry;
+    const where = ['--url', url, '--data', this.stage.dataPath];
+    const { code, out, err } = await belfry(['autopilot', ...args, ...where], { env: { USER: 'anna' } });
+    if (code !== 0) throw new Error(`belfry autopilot ${args.join(' ')}: ${code}: ${err}`);
+    return out;
   }
 
   async untilBreakerOpen(): Promise<void> {

@@ -60,6 +60,7 @@ describe('belfry autopilot', () => {
   it.each<[string, readonly string[], string, string]>([
     ['approve', ['approve', 'I1', ...SAID], 'approve I1 anna seen', 'broker/2'],
     ['reject', ['reject', 'I1', ...SAID], 'reject I1 anna seen', 'broker/2'],
+    ['approve as messages name it', ['approve', 'I1', '--by', 'anna'], 'approve I1 anna approved on the command line', 'broker/2'],
     ['halt', ['halt', ...SAID], 'halt anna seen', 'HALTED: anna: seen'],
     ['resume', ['resume', ...SAID], 'resume anna seen', 'CLUSTER'],
     ['close-breaker', ['close-breaker', ...SAID], 'closeBreaker anna seen', 'CLUSTER'],
