@@ -2,6 +2,7 @@ import { isEnded, lowerMode, type Ack, type Action, type GuardVerdict, type Inte
 import type { Clock } from '../../core/clock.ts';
 import { BelfryError, errorText } from '../../core/errors.ts';
 import { within } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
 import type { Counter, Meter } from '../../core/meter.ts';
 import type { FleetPolicy } from '../policy.ts';
 import { blocking } from '../guards/guards.ts';
@@ -27,6 +28,7 @@ export interface LeaseDeskOptions {
   readonly fleet: () => FleetPolicy;
   readonly halted: () => string | undefined;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly meter: Meter;
 }
 
@@ -178,6 +180,8 @@ export class LeaseDesk {
     try {
       verdicts = await within(this.#options.clock, JUDGE_TIMEOUT_MS, () => this.#options.judge.lease(asked));
     } catch (error) {
+      // No guard said so, and no line of the journal tells of it: an intent that stays open must not be a riddle.
+      this.#options.log.warn('autopilot_lease_not_judged', { intent: id, executor, error: errorText(error) });
       throw this.#refusal(asked, `it could not be judged: ${errorText(error)}`);
     }
     // A halt, a rejection or the end of its time may have come in between.
