@@ -16,6 +16,7 @@ import { ConfiguredPolicies } from './autopilot-policy.ts';
 import { createClusterObserver } from './cluster-observer.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { IntentChannels } from './intent-channels.ts';
+import { CruiseControlLook } from './cruise-control-look.ts';
 import { createLoadReader } from './load-reader.ts';
 import { createMaintenanceLook } from './maintenance-look.ts';
 import { readOrMakeSigningKey } from './signing-key.ts';
@@ -50,10 +51,12 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
   const signingKey = (): Secret => config().autopilot.signingKey ?? ownKey;
   const channels: IntentChannels = new IntentChannels({ signingKey, book: () => pilot.book, clock, log, meter });
   const policies = new ConfiguredPolicies(config);
+  const cruiseControl = new CruiseControlLook({ urls: () => cruiseControlsOf(config()), clock });
   const observer = createClusterObserver({
     watches,
     clusters: () => config().clusters.map(({ name }) => name),
     maintenance: createMaintenanceLook(() => config().maintenance),
+    cruiseControl,
     labels: (cluster) => config().clusters.find(({ name }) => name === cluster)?.labels ?? {},
     clock,
   });
@@ -79,6 +82,7 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
     signingKey,
     port: createAutopilotPort({ autopilot: pilot, observer, policies, clock, signingKey }),
     start: () => {
+      cruiseControl.start();
       pilot.start();
       channels.replace(config());
       delivery.start();
@@ -90,6 +94,7 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
       warn();
     },
     stop: async () => {
+      cruiseControl.stop();
       await delivery.stop();
       await pilot.stop();
       await channels.close();
@@ -108,4 +113,8 @@ function hostsOf({ clusters }: BelfryConfig, cluster: string): ReadonlyMap<strin
   }
   for (const host of several) hosts.delete(host);
   return hosts;
+}
+
+function cruiseControlsOf({ autopilot }: BelfryConfig): ReadonlyMap<string, string> {
+  return new Map([...autopilot.clusters].flatMap(([name, { cruise_control: url }]) => (url === undefined ? [] : [[name, url] as const])));
 }

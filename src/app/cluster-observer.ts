@@ -3,6 +3,7 @@ import type { ClusterObserver } from '../autopilot/ports.ts';
 import type { FreshAnswer } from '../collectors/kafka/ask-anew.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ClusterMetadata } from '../kafka/observer.ts';
+import type { CruiseControlLook } from './cruise-control-look.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 
 export interface ObserverParts {
@@ -13,19 +14,25 @@ export interface ObserverParts {
   readonly maintenance: (cluster: string, wallMs: number) => string | undefined;
   /** The labels of a cluster as configured now: they change without a new watch. */
   readonly labels: (cluster: string) => Readonly<Record<string, string>>;
+  readonly cruiseControl: Pick<CruiseControlLook, 'busy' | 'ask'>;
   readonly clock: Clock;
 }
 
 /** What the auto-pilot sees of the clusters: the collectors' newest facts, and two brokers asked anew. */
-export function createClusterObserver({ watches, clusters, maintenance, labels, clock }: ObserverParts): ClusterObserver {
-  const around = (cluster: string) => ({ maintenance: maintenance(cluster, clock.wall()), labels: labels(cluster) });
+export function createClusterObserver({ watches, clusters, maintenance, labels, cruiseControl, clock }: ObserverParts): ClusterObserver {
+  const around = (cluster: string) => ({
+    maintenance: maintenance(cluster, clock.wall()),
+    labels: labels(cluster),
+    cruiseControlBusy: cruiseControl.busy(cluster),
+  });
   return {
     clusters,
     picture: (cluster) => watches.get(cluster)?.picture(around(cluster)),
     confirm: async (cluster) => {
       const askedAt = clock.now();
       const watch = watches.get(cluster);
-      return confirmationOf(askedAt, (await watch?.askAnew()) ?? [], (metadata) => watch?.picture(around(cluster), metadata));
+      const [answers] = await Promise.all([watch?.askAnew(), cruiseControl.ask(cluster)]);
+      return confirmationOf(askedAt, answers ?? [], (metadata) => watch?.picture(around(cluster), metadata));
     },
     forget: (cluster, broker) => void watches.get(cluster)?.liveness.forget(broker),
   };

@@ -19,6 +19,7 @@ export interface PictureInput {
   readonly unreachable: boolean | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly maintenance: string | undefined;
+  readonly cruiseControlBusy?: string | undefined;
   /** The last ISR with a member of a partition whose ISR is empty now. */
   readonly lastIsr: (topic: string, partition: number) => readonly number[] | undefined;
   /** Of the newest collected metadata; none for an answer that was asked for anew. */
@@ -48,7 +49,7 @@ export class PartitionsMemo {
 
 /** The cluster at one time, from what the collectors know. Partitions are made when they are first asked for: there may be many. */
 export function pictureOf(input: PictureInput): ClusterPicture {
-  const { facts, clusterIdChanged, labels, maintenance } = input;
+  const { facts, clusterIdChanged, labels, maintenance, cruiseControlBusy } = input;
   const metadata = input.metadata ?? facts.metadata;
   let partitions: readonly PartitionPicture[] | undefined;
   return {
@@ -66,6 +67,7 @@ export function pictureOf(input: PictureInput): ClusterPicture {
     quorum: facts.quorum === undefined || isOld(facts.quorum, metadata) ? undefined : quorumOf(facts.quorum),
     labels,
     maintenance,
+    cruiseControlBusy,
   };
 }
 

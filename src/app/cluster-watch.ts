@@ -19,7 +19,7 @@ import type { SampleWriter, Wake } from '../core/sample.ts';
 import { Secret } from '../core/secret.ts';
 import { KafkaConnector } from '../kafka/connection.ts';
 import type { ClusterMetadata } from '../kafka/observer.ts';
-import { PartitionsMemo, pictureOf } from './cluster-picture.ts';
+import { PartitionsMemo, pictureOf, type PictureInput } from './cluster-picture.ts';
 import { LastIsr } from './last-isr.ts';
 import { ScopedWriter } from './scoped-writer.ts';
 import { cadencesOf, timingsOf } from './timings.ts';
@@ -110,10 +110,7 @@ export class ClusterWatch {
   }
 
   /** The cluster as it is known now, or as `metadata` says that was asked for anew. */
-  picture(
-    around: { readonly maintenance: string | undefined; readonly labels: Readonly<Record<string, string>> },
-    metadata?: ClusterMetadata,
-  ): ClusterPicture {
+  picture(around: Pick<PictureInput, 'maintenance' | 'labels' | 'cruiseControlBusy'>, metadata?: ClusterMetadata): ClusterPicture {
     return pictureOf({
       cluster: this.config.name,
       facts: this.#kafka.facts(),

@@ -85,7 +85,7 @@ export class PilotJudge implements IntentJudge {
       lastActOfOtherIncidentAt: lastActOfOther(book().all(), cluster, incidentId),
       // Moves that run while an intent that was leased before is judged again are what it has begun itself.
       ownReassignment: intent.lease !== undefined && action !== 'repair',
-      cruiseControlBusy: undefined,
+      cruiseControlBusy: picture?.cruiseControlBusy,
       troubled: troubled(cluster, picture),
       recoveryStalled: broker !== undefined && recoveryStalled(cluster, broker),
     };

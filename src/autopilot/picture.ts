@@ -19,6 +19,8 @@ export interface ClusterPicture {
   readonly labels: Readonly<Record<string, string>>;
   /** The maintenance window that is open now, by what it is called; undefined where there is none. */
   readonly maintenance: string | undefined;
+  /** What Cruise Control executes, or why that is not known; undefined where it is idle, or none is configured. */
+  readonly cruiseControlBusy?: string | undefined;
 }
 
 export interface BrokerPicture {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MODES, type Action } from '../core/autopilot.ts';
-import { byteSize, duration, hostPort, secretFields, strict } from '../core/schema-parts.ts';
+import { byteSize, duration, hostPort, plainHttpUrl, secretFields, strict } from '../core/schema-parts.ts';
 
 const mode = z.enum(MODES, { error: `expected ${MODES.join(', ')}` });
 const share = z.number().min(0).max(1);
@@ -59,7 +59,11 @@ const clusterFields = {
 };
 
 /** `autopilot:` of one of `clusters:`. */
-export const clusterAutopilotSchema = strict(clusterFields);
+export const clusterAutopilotSchema = strict({
+  ...clusterFields,
+  /** Its REST API, such as `http://cc:9090/kafkacruisecontrol`: asked whether it executes something. */
+  cruise_control: plainHttpUrl().optional(),
+});
 
 /** `tls` and `sasl` as they are written for a cluster, for intents on brokers of their own. */
 export interface ConnectionSchemas<Tls extends z.ZodType, Sasl extends z.ZodType> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { autopilotSchema, clusterAutopilotSchema } from '../autopilot/schema.ts';
-import { byteSize, duration, hostPort, listenAddress, notInThisVersion, secretFields, strict } from '../core/schema-parts.ts';
+import { byteSize, duration, hostPort, listenAddress, notInThisVersion, plainHttpUrl, secretFields, strict } from '../core/schema-parts.ts';
 import { BelfryError } from '../core/errors.ts';
 import { emailSchema, isTimeZone, ownerSchema, slackSchema } from '../notifiers/schema.ts';
 import { MAINTENANCE_MAX_MS, parseSchedule } from '../timeintervals/maintenance.ts';
@@ -145,7 +145,7 @@ export const configFileSchema = strict({
   }).prefault({}),
   http: strict({
     listen: listenAddress().default({ host: '127.0.0.1', port: 9559 }),
-    external_url: z.string().refine(isPlainHttpUrl, 'expected an http or https address without user, query and fragment').optional(),
+    external_url: plainHttpUrl().optional(),
     insecure: z.boolean().default(false),
     tls: strict({ cert_file: filePath, key_file: filePath }).optional(),
     tokens: z.array(tokenSchema).max(1000).default([]),
@@ -172,12 +172,6 @@ export const configFileSchema = strict({
   time_intervals: notInThisVersion(),
   templates: notInThisVersion(),
 });
-
-function isPlainHttpUrl(text: string): boolean {
-  if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text)) return false;
-  const { username, password } = new URL(text);
-  return username === '' && password === '' && !/[?#\s]/.test(text);
-}
 
 export type ConfigFile = z.output<typeof configFileSchema>;
 export type ClusterFile = ConfigFile['clusters'][number];

@@ -83,3 +83,14 @@ function address({ defaultPort, leastPort }: { defaultPort: number | undefined; 
     return z.NEVER;
   });
 }
+
+/** An address that holds no secret: it may be shown and logged. */
+export function plainHttpUrl() {
+  return z.string().refine(isPlainHttpUrl, 'expected an http or https address without user, query and fragment');
+}
+
+function isPlainHttpUrl(text: string): boolean {
+  if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '' && !/[?#\s]/.test(text);
+}

@@ -22,6 +22,7 @@ function observing(answers: readonly ClusterMetadata[]) {
     clusters: () => ['orders', 'payments'],
     maintenance: () => undefined,
     labels: () => ({}),
+    cruiseControl: { busy: () => undefined, ask: () => Promise.resolve() },
     clock,
   });
 }

@@ -9,7 +9,9 @@ import { requestOf } from './rebalance-step.ts';
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Questions about a running task that may fail one after the other: it runs on without us. */
 const MAX_FAILURES = 10;
-const IDLE = 'NO_TASK_IN_PROGRESS';
+
+/** What its executor says of itself when it has nothing to do. */
+export const CRUISE_CONTROL_IDLE = 'NO_TASK_IN_PROGRESS';
 
 export type CruiseControlEndpoint = 'add_broker' | 'remove_broker' | 'rebalance';
 
@@ -28,6 +30,13 @@ export interface CruiseControlOptions {
   /** Whether every request has to be approved by a person in its review board. */
   readonly review: boolean;
   readonly pollMs?: number;
+}
+
+/** What its executor does now, in Cruise Control's own words. Rejects with `EXECUTOR_FAILED`. */
+export async function cruiseControlState(client: JsonClient, timeoutMs: number, signal?: AbortSignal): Promise<string> {
+  const request = { method: 'GET', path: '/state?substates=executor&json=true', timeoutMs } as const;
+  const answer = taken(await client.request(signal === undefined ? request : { ...request, signal }));
+  return readBody(answer, stateSchema, 'Cruise Control').ExecutorState.state;
 }
 
 /**
@@ -75,13 +84,13 @@ export class CruiseControlStep implements Step {
     }
   }
 
-  async #state(signal: AbortSignal): Promise<string> {
-    return readBody(await this.#get('state', { substates: 'executor' }, signal), stateSchema, 'Cruise Control').ExecutorState.state;
+  #state(signal: AbortSignal): Promise<string> {
+    return cruiseControlState(this.#options.client, REQUEST_TIMEOUT_MS, signal);
   }
 
   async #refuseWhileBusy(signal: AbortSignal): Promise<void> {
     const state = await this.#state(signal);
-    if (state !== IDLE) throw new BelfryError('CONFLICT', `Cruise Control is busy: ${state}`);
+    if (state !== CRUISE_CONTROL_IDLE) throw new BelfryError('CONFLICT', `Cruise Control is busy: ${state}`);
   }
 
   /** Repeats a request with its user task's id until the answer is whole. */
@@ -128,7 +137,7 @@ export class CruiseControlStep implements Step {
       } catch (error) {
         if (run.proceed.aborted || ++failures >= MAX_FAILURES) throw error;
       }
-      if (status === 'Completed' && (await this.#state(run.proceed)) === IDLE) return;
+      if (status === 'Completed' && (await this.#state(run.proceed)) === CRUISE_CONTROL_IDLE) return;
       if (status === 'CompletedWithError') throw new BelfryError('EXECUTOR_FAILED', `task ${taskId} completed with an error`);
       run.report(`${endpoint}: task ${taskId} is ${status ?? 'not listed'}`);
       await delay(this.#options.clock, this.#options.pollMs ?? 5000, run.proceed);
