@@ -134,7 +134,8 @@ const recovering: Guard = {
     const fetchedAgoMs = askedAt - (fetchedInOutage(broker) ?? -Infinity);
     const fetches = fetchedAgoMs <= policy.staleAfterMs;
     if (broker.up !== true && !fetches) return passes(`broker ${id} shows no sign of starting up`);
-    if (recoveryStalled === true)
+    // A recovery that stood still was one of a process that fetched no more: one that does has begun anew.
+    if (recoveryStalled === true && !fetches)
       return passes(`broker ${id} recovers without progress for ${humanDuration(policy.repair.recoveryStallMs)}`);
     if (broker.up === true) return holds(`broker ${id} recovers: it answers and is not registered yet`);
     return holds(`broker ${id} recovers: it fetched metadata ${humanDuration(fetchedAgoMs)} ago and is not registered yet`);

@@ -126,6 +126,10 @@ export const CASES: Readonly<Record<string, Readonly<Record<string, GuardContext
       recoveryStalled: true,
       picture: picture({ brokers: [broker(1), dead(2, { up: true }), broker(3)], partitions: [] }),
     }),
+    'its recovery stood still, and it has begun anew': context({
+      recoveryStalled: true,
+      picture: picture({ brokers: [broker(1), dead(2, { lastQuorumFetchAt: NOW - 4000 }), broker(3)], partitions: [] }),
+    }),
     'dead and silent': context({
       picture: picture({ brokers: [broker(1), dead(2, { lastQuorumFetchAt: NOW - 5 * MINUTE_MS }), broker(3)], partitions: [] }),
     }),
