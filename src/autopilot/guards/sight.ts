@@ -130,7 +130,8 @@ const recovering: Guard = {
   approvable: false,
   judge: onTarget((id, { brokers, askedAt }, { policy, recoveryStalled }) => {
     const broker = brokers.get(id);
-    if (broker === undefined || broker.registered) return passes(`broker ${id} is not starting up`);
+    // A registration outlives its process by the session: only one that answers proves that nothing starts up.
+    if (broker === undefined || (broker.registered && broker.up === true)) return passes(`broker ${id} is not starting up`);
     const fetchedAgoMs = askedAt - (fetchedInOutage(broker) ?? -Infinity);
     const fetches = fetchedAgoMs <= policy.staleAfterMs;
     if (broker.up !== true && !fetches) return passes(`broker ${id} shows no sign of starting up`);
@@ -138,7 +139,9 @@ const recovering: Guard = {
     if (recoveryStalled === true && !fetches)
       return passes(`broker ${id} recovers without progress for ${humanDuration(policy.repair.recoveryStallMs)}`);
     if (broker.up === true) return holds(`broker ${id} recovers: it answers and is not registered yet`);
-    return holds(`broker ${id} recovers: it fetched metadata ${humanDuration(fetchedAgoMs)} ago and is not registered yet`);
+    return holds(
+      `broker ${id} recovers: it fetched metadata ${humanDuration(fetchedAgoMs)} ago and ${broker.registered ? 'does not answer' : 'is not registered'} yet`,
+    );
   }),
 };
 

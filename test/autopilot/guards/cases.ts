@@ -122,6 +122,9 @@ export const CASES: Readonly<Record<string, Readonly<Record<string, GuardContext
     'its port is closed and it fetches metadata': context({
       picture: picture({ brokers: [broker(1), dead(2, { lastQuorumFetchAt: NOW - 4000 }), broker(3)], partitions: [] }),
     }),
+    'it was started again before its session ran out': context({
+      picture: picture({ brokers: [broker(1), dead(2, { registered: true, lastQuorumFetchAt: NOW - 4000 }), broker(3)], partitions: [] }),
+    }),
     'its recovery stands still': context({
       recoveryStalled: true,
       picture: picture({ brokers: [broker(1), dead(2, { up: true }), broker(3)], partitions: [] }),
