@@ -139,9 +139,8 @@ const recovering: Guard = {
     if (recoveryStalled === true && !fetches)
       return passes(`broker ${id} recovers without progress for ${humanDuration(policy.repair.recoveryStallMs)}`);
     if (broker.up === true) return holds(`broker ${id} recovers: it answers and is not registered yet`);
-    return holds(
-      `broker ${id} recovers: it fetched metadata ${humanDuration(fetchedAgoMs)} ago and ${broker.registered ? 'does not answer' : 'is not registered'} yet`,
-    );
+    const lacks = broker.registered ? 'does not answer' : 'is not registered';
+    return holds(`broker ${id} recovers: it fetched metadata ${humanDuration(fetchedAgoMs)} ago and ${lacks} yet`);
   }),
 };
 
