@@ -66,8 +66,6 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
     policies,
     board,
     loads: createLoadReader({ querier, clock, log, hosts: (cluster) => hostsOf(config(), cluster) }),
-    // Whoever made them closes them.
-    publishers: () => [],
     haltFile: join(config().storage.path, 'HALT'),
     clock,
     log,
@@ -96,7 +94,7 @@ export function createAutopilot(parts: AutopilotAppParts): AutopilotApp {
     stop: async () => {
       cruiseControl.stop();
       await delivery.stop();
-      await pilot.stop();
+      pilot.stop();
       await channels.close();
     },
   };

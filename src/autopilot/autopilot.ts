@@ -15,7 +15,7 @@ import { IntentBook } from './intents/intent-book.ts';
 import { Journal } from './journal.ts';
 import { PilotJudge } from './judge.ts';
 import type { ClusterPicture } from './picture.ts';
-import type { ClusterObserver, IncidentBoard, IntentEvent, IntentPublisher, LoadReader, PolicySource } from './ports.ts';
+import type { ClusterObserver, IncidentBoard, IntentEvent, LoadReader, PolicySource } from './ports.ts';
 import type { Desired } from './scale/desired.ts';
 import { troubledOf } from './trouble.ts';
 import { type AutopilotView, clusterView, desiredNow, type IntentView, intentView } from './views.ts';
@@ -32,7 +32,6 @@ export interface AutopilotOptions {
   readonly policies: PolicySource;
   readonly board: IncidentBoard;
   readonly loads: LoadReader;
-  readonly publishers: () => readonly IntentPublisher[];
   /** Path of the file that halts by being there. */
   readonly haltFile: string;
   readonly clock: Clock;
@@ -119,12 +118,11 @@ export class Autopilot {
   }
 
   /** Ends looking. Leases stand: their executors may go on, and are seen again after the next start. */
-  async stop(): Promise<void> {
+  stop(): void {
     this.#running = false;
     this.#timer?.cancel();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#unsubscribe = [];
-    await Promise.allSettled(this.#options.publishers().map((publisher) => publisher.close()));
   }
 
   /** Alerts as rules hand them out, for evidence. */

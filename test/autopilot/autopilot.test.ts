@@ -32,7 +32,7 @@ describe('one crash, mended', () => {
     expect(rig.outcomes()).toEqual(['repair needed']);
     expect(rig.notes.at(-1)?.text).toContain('broker 2 is mended and verified after');
     expect(rig.errors).toEqual([]);
-    await rig.pilot.stop();
+    rig.pilot.stop();
   });
 });
 
@@ -471,7 +471,7 @@ describe('kill -9', () => {
       });
       expect([at, rig.stateOf(2), rig.outcomes().at(-1)]).toEqual([at, 'healthy', 'repair needed']);
       expect(rig.intents().filter((one) => one.endsWith('succeeded'))).toHaveLength(1);
-      await rig.pilot.stop();
+      rig.pilot.stop();
     }
   });
 

@@ -155,7 +155,7 @@ export class Rig {
   async killedAndStarted(): Promise<void> {
     const old = this.pilot;
     this.store = this.store.copy();
-    await old.stop();
+    old.stop();
     this.pilot = this.#make();
     this.pilot.start();
   }
@@ -270,7 +270,6 @@ export class Rig {
         note: ({ text, loud, broker }) => void this.notes.push({ text, loud, broker }),
       },
       loads: { loads: (_cluster, _now, windowMs) => (this.loadWindowsMs.push(windowMs), []) },
-      publishers: () => [],
       haltFile: '/nonexistent/belfry/HALT',
       clock: this.clock,
       log,

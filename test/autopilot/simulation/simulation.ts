@@ -129,7 +129,7 @@ export class Simulation implements Scene {
   async restartBelfry(): Promise<void> {
     this.#restarts++;
     this.say('Belfry is killed and starts again');
-    await this.pilot.stop();
+    this.pilot.stop();
     this.store = this.store.copy();
     this.#alerts.clear();
     this.startedAt = this.clock.now();
@@ -143,7 +143,6 @@ export class Simulation implements Scene {
       board: { incidentOf: () => '', note: () => undefined },
       policies: { cluster: () => POLICY, fleet: () => FLEET },
       loads: { loads: () => [] },
-      publishers: () => [],
       haltFile: join(import.meta.dirname, 'no-such-file'),
       clock: this.clock,
       log: this.#logger(),
