@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs';
 import { createRequire } from 'node:module';
 import type { Admin, Consumer, KafkaConfig, LogEntry, Producer } from 'kafkajs';
-import type { Clock } from '../core/clock.ts';
+import { delay, type Clock } from '../core/clock.ts';
 import { BelfryError, errorText, type ErrorCode } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { KafkaConnector } from './connection.ts';
@@ -57,6 +57,7 @@ const RETRY_MAX_MS = 5000;
 const COPIES = 3;
 const RETENTION_MS = 7 * 24 * 3_600_000;
 const UNKNOWN_TOPIC = 3;
+const TOLD_AGAIN_MS = 100;
 const FETCH_BYTES_MAX = 1024 * 1024;
 /** kafkajs's number of its level `WARN`. */
 const WARN = 2;
@@ -104,7 +105,7 @@ export class KafkaMessaging {
     const admin: Admin = this.#client.admin();
     try {
       await admin.connect();
-      return await admin.createTopics({
+      const made = await admin.createTopics({
         waitForLeaders: true,
         topics: [
           {
@@ -115,6 +116,9 @@ export class KafkaMessaging {
           },
         ],
       });
+      // Somebody else made it a moment ago: the brokers may not tell of it yet.
+      if (!made) await this.#untilTold(topic);
+      return made;
     } catch (error) {
       throw messagingError(`topic ${topic} could not be made`, error);
     } finally {
@@ -230,6 +234,15 @@ export class KafkaMessaging {
       }
     }
     throw messagingError(`nobody says whether topic ${topic} is there`, failure);
+  }
+
+  /** Resolves when the first broker that answers tells of the topic, or a request's time later: whoever uses it tries again anyway. */
+  async #untilTold(topic: string): Promise<void> {
+    const { clock, requestTimeoutMs = 10_000 } = this.#options;
+    for (const deadline = clock.now() + requestTimeoutMs; clock.now() < deadline; await delay(clock, TOLD_AGAIN_MS)) {
+      const { exists } = await this.#look(topic);
+      if (exists) return;
+    }
   }
 
   async #disconnect(client: { disconnect(): Promise<void> }): Promise<void> {

@@ -81,6 +81,17 @@ describeWithKafka('intents and acks on a real Kafka', () => {
     expect(warnings.filter((name) => name === 'TimeoutNegativeWarning')).toEqual([]);
   }, 90_000);
 
+  it('whoever finds a topic made by somebody else a moment ago can use it', async () => {
+    const admin = new kafkajs.Kafka({ brokers: cluster.bootstrap, logLevel: 0, retry: { retries: 0 } }).admin();
+    await admin.connect();
+    for (let round = 0; round < 10; round++) {
+      const topic = `race-${round}`;
+      await Promise.all([1, 2].map(() => messaging.ensureTopic(topic)));
+      expect((await admin.fetchTopicMetadata({ topics: [topic] })).topics).toHaveLength(1);
+    }
+    await admin.disconnect();
+  }, 60_000);
+
   it('a consumer ends when its brokers are gone, and does not begin again by itself', async () => {
     const own = new KafkaMessaging({ brokers: [{ host: '127.0.0.1', port: cluster.port(1) }], clock, log: silentLogger });
     await own.ensureTopic('belfry.acks');
