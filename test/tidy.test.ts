@@ -4,7 +4,7 @@ import { basename, join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
 const LEAF_ROOMS = ['formats', 'templates', 'timeintervals', 'kafka', 'telemetry'];
-const STAGES = ['collectors', 'store', 'promql', 'rules', 'routing', 'outbox', 'notifiers', 'autopilot', 'executor', 'http'];
+const STAGES = ['collectors', 'store', 'promql', 'rules', 'routing', 'outbox', 'notifiers', 'autopilot', 'executor', 'watchdog', 'http'];
 
 /** Which rooms a room may import, besides itself. Root files of src/ are rooms of their own. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {

@@ -29,6 +29,32 @@ export interface BelfryConfig {
   readonly smtp: SmtpOptions | undefined;
   readonly autopilot: AutopilotConfig;
   readonly maintenance: readonly MaintenanceEntry[];
+  readonly watch: WatchConfig;
+  readonly heartbeat: HeartbeatConfig | undefined;
+  readonly peers: readonly PeerConfig[];
+}
+
+/** How Belfry tells trouble of its own from trouble of what it watches. */
+export interface WatchConfig {
+  /** Addresses outside all clusters that should always answer a TCP connection; empty: isolation is judged by the clusters alone. */
+  readonly references: readonly HostPort[];
+  /** How long after a start nobody is told of what was not known before, for what inhibits it to be known. */
+  readonly startGraceMs: number;
+}
+
+/** Where Belfry says that it works, to somebody who tells people when it does not say so any more. */
+export interface HeartbeatConfig {
+  readonly url: Secret;
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+}
+
+/** Another Belfry that is watched by this one. */
+export interface PeerConfig {
+  readonly name: string;
+  readonly url: string;
+  readonly ca: string | undefined;
+  readonly everyMs: number;
 }
 
 /** Only what the file sets; the policies have their own defaults. */

@@ -7,6 +7,7 @@ import type { AppliedThresholds, BelfryConfig, ClusterConfig, ExporterConfig, Ho
 import { resolveSasl, resolveTls } from './connection.ts';
 import { resolveAutopilot, resolveMaintenance, resolveTokens } from './resolve-autopilot.ts';
 import type { ConfigPath } from './problems.ts';
+import { resolveHeartbeat, resolvePeers } from './resolve-watchdog.ts';
 import { resolveReceivers } from './receivers.ts';
 import { type ClusterFile, type ConfigFile, DEFAULT_THRESHOLDS } from './schema.ts';
 import type { FileSource } from './secrets.ts';
@@ -37,6 +38,9 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
     ...resolveReceivers(file, context),
     autopilot: resolveAutopilot(file, clusters, context),
     maintenance: resolveMaintenance(file, context),
+    watch: { references: file.watch.references, startGraceMs: file.watch.start_grace },
+    heartbeat: resolveHeartbeat(file, context),
+    peers: resolvePeers(file, context),
   };
 }
 

@@ -134,6 +134,19 @@ const tokenSchema = strict({
   ...secretFields('token'),
 });
 
+const heartbeatSchema = strict({
+  ...secretFields('url'),
+  every: duration({ minMs: 1000 }).default(30_000),
+  timeout: duration({ minMs: 100 }).default(10_000),
+});
+
+const peerSchema = strict({
+  name,
+  url: plainHttpUrl(),
+  ca_file: filePath.optional(),
+  every: duration({ minMs: 1000 }).default(15_000),
+});
+
 /** `belfry.yaml`, whole. Durations come out in milliseconds, sizes in bytes, addresses as host and port. */
 export const configFileSchema = strict({
   rules: z.array(filePath).min(1).optional(),
@@ -161,9 +174,12 @@ export const configFileSchema = strict({
   default_owner: name.optional(),
   slack: slackSchema.optional(),
   email: emailSchema.optional(),
-  watch: notInThisVersion(),
-  peers: notInThisVersion(),
-  heartbeat: notInThisVersion(),
+  watch: strict({
+    references: z.array(hostPort()).max(20).default([]),
+    start_grace: duration().default(15_000),
+  }).prefault({}),
+  peers: z.array(peerSchema).max(20).default([]),
+  heartbeat: heartbeatSchema.optional(),
   autopilot: autopilotSchema({ tls: tlsSchema, sasl: saslSchema }).prefault({}),
   maintenance: z.array(maintenanceSchema).max(1000).default([]),
   route: notInThisVersion(),
