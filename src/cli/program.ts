@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { agentCommand } from './agent.ts';
 import { alertsCommand } from './alerts.ts';
 import { autopilotCommand } from './autopilot.ts';
+import { backupCommands } from './backup.ts';
 import { brokerCommand } from './broker.ts';
 import { checkCommand } from './check.ts';
 import { clusterCommand } from './cluster.ts';
@@ -37,6 +38,7 @@ export function buildProgram(context: CliContext): Command {
   sendTestCommand(program, context);
   brokerCommand(program, context);
   clusterCommand(program, context);
+  backupCommands(program, context);
   agentCommand(program, context);
   autopilotCommand(program, context);
   rebalanceCommand(program, context);
