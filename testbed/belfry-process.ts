@@ -25,6 +25,9 @@ export interface BelfryOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly startTimeoutMs?: number;
+  /** Pid of the process that holds the small disk on which its data folder lies. */
+  readonly namespacePid?: number;
+  readonly openFilesMax?: number;
 }
 
 /** A whole Belfry as operators run it: its own process, real HTTP. It dies with this process. */
@@ -51,6 +54,8 @@ export class BelfryProcess implements AsyncDisposable {
       command: process.execPath,
       args: [ENTRY, 'start', '--config', options.configPath, '--json', ...(options.args ?? [])],
       ...(options.env === undefined ? {} : { env: options.env }),
+      ...(options.namespacePid === undefined ? {} : { namespacePid: options.namespacePid }),
+      openFilesMax: options.openFilesMax,
       onOutput: (text, from) => {
         const lines = (rest[from] + text).split('\n');
         rest[from] = lines.pop() ?? '';

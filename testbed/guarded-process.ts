@@ -22,6 +22,8 @@ export interface GuardedProcessOptions {
   delayMs?: number;
   /** Pid of a process whose user and mount namespaces the command runs in. */
   namespacePid?: number;
+  /** The most files and sockets it may have open at once (`prlimit --nofile`). */
+  openFilesMax?: number | undefined;
 }
 
 /**
@@ -42,7 +44,7 @@ function hasSetpriv(): boolean {
  * missing, a shell that watches a pipe to this process does it. The child is in a session of its own: Ctrl-C reaches only us.
  */
 export function spawnGuarded(options: GuardedProcessOptions): GuardedProcess {
-  const { command, args, logPath, onOutput, delayMs = 0, namespacePid } = options;
+  const { command, args, logPath, onOutput, delayMs = 0, namespacePid, openFilesMax } = options;
   const guarded = hasSetpriv();
   const argv = [
     ...(namespacePid === undefined ? [] : ['nsenter', '--preserve-credentials', '-U', '-m', '-t', String(namespacePid)]),
@@ -53,6 +55,7 @@ export function spawnGuarded(options: GuardedProcessOptions): GuardedProcess {
     'sh',
     String(process.pid),
     String(delayMs / 1000),
+    ...(openFilesMax === undefined ? [] : ['prlimit', `--nofile=${openFilesMax}`]),
     command,
     ...args,
   ];

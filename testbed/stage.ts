@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { BelfryProcess, type BelfryOptions } from './belfry-process.ts';
 import { MailSink } from './mail-sink.ts';
 import { SlackStandIn } from './slack-stand-in.ts';
+import { SmallDisk } from './small-disk.ts';
 import { makeTempDir, removeTempDir } from './temp-dir.ts';
 import { WebhookSink } from './webhook-sink.ts';
 
@@ -15,6 +16,9 @@ export interface StageOptions {
   readonly rules?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The data folder is a file system of its own, of that size, which a test may fill. */
+  readonly diskBytes?: number;
+  readonly openFilesMax?: number;
 }
 
 export interface ClusterEntry {
@@ -30,6 +34,8 @@ export class Stage implements AsyncDisposable {
   readonly webhook: WebhookSink;
   readonly dir: string;
   belfry!: BelfryProcess;
+  /** Where `diskBytes` was given. */
+  disk: SmallDisk | undefined;
   readonly #options: StageOptions;
 
   private constructor(parts: { slack: SlackStandIn; mail: MailSink; webhook: WebhookSink; dir: string }, options: StageOptions) {
@@ -45,6 +51,7 @@ export class Stage implements AsyncDisposable {
     const stage = new Stage({ slack, mail, webhook, dir }, options);
     try {
       stage.configure(options);
+      if (options.diskBytes !== undefined) stage.disk = await SmallDisk.mount(join(dir, 'data'), options.diskBytes, 'belfry');
       stage.belfry = await BelfryProcess.start(stage.#belfryOptions());
       return stage;
     } catch (error) {
@@ -57,8 +64,9 @@ export class Stage implements AsyncDisposable {
     return join(this.dir, 'belfry.yaml');
   }
 
+  /** As this process sees it. */
   get dataPath(): string {
-    return join(this.dir, 'data');
+    return this.disk?.outsidePath ?? join(this.dir, 'data');
   }
 
   /** Writes belfry.yaml; a running Belfry notices. JSON is YAML. */
@@ -88,16 +96,19 @@ export class Stage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await (this.belfry as BelfryProcess | undefined)?.[Symbol.asyncDispose]();
     await Promise.all([this.slack[Symbol.asyncDispose](), this.mail[Symbol.asyncDispose](), this.webhook[Symbol.asyncDispose]()]);
+    await this.disk?.unmount();
     await removeTempDir(this.dir);
   }
 
   #belfryOptions(): BelfryOptions {
-    const { args, env } = this.#options;
+    const { args, env, openFilesMax } = this.#options;
     return {
       configPath: this.configPath,
       dataPath: this.dataPath,
       ...(args === undefined ? {} : { args }),
       ...(env === undefined ? {} : { env }),
+      ...(this.disk === undefined ? {} : { namespacePid: this.disk.pid }),
+      ...(openFilesMax === undefined ? {} : { openFilesMax }),
     };
   }
 }
