@@ -166,11 +166,6 @@ export class StateDb implements StateStore {
     return rows;
   }
 
-  /** An online copy of the file, complete and consistent, made while writes go on. */
-  async backup(destination: string): Promise<void> {
-    await this.#sqlite.backup(destination);
-  }
-
   /** Tries once more to write what waits, then lets the file and the folder go. */
   close(): void {
     if (this.#closed) return;

@@ -60,7 +60,9 @@ describe('a backup', () => {
   it('is of one moment: a transaction is in it whole or not at all', () => {
     const state = open();
     for (let round = 0; round < 20; round++) {
-      state.durably(() => ['x', 'y'].forEach((key) => write(state, key, String(round))));
+      state.durably(() => {
+        for (const key of ['x', 'y']) write(state, key, String(round));
+      });
       backupState(data, join(folder, `copy-${round}`), ABOUT);
       expect(setting('x', join(folder, `copy-${round}`))).toBe(setting('y', join(folder, `copy-${round}`)));
     }

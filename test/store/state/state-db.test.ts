@@ -100,17 +100,6 @@ describe('state.db keeps what was written', () => {
     open();
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
-
-  it('makes a complete copy while it is open', async () => {
-    const db = open();
-    new AlertStore(db).saveAlert(alertRow('a'));
-    const copy = join(folder, 'copy', 'state.db');
-    openStateDb({ path: copy, clock, log: silentLogger, meter: silentMeter }).close();
-    rmSync(copy);
-    await db.backup(copy);
-    const restored = open({ path: copy });
-    expect(new AlertStore(restored).loadAlerts()).toEqual([alertRow('a')]);
-  });
 });
 
 describe('durably', () => {
