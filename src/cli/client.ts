@@ -47,11 +47,20 @@ export class BelfryClient {
 
   /** The answer's JSON; undefined where it has no body. Throws what the server said, in one sentence. */
   async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: Readonly<Record<string, string>> | JsonBody): Promise<unknown> {
+    const { ok, status, text } = await this.probe(method, path, body);
+    if (!ok) throw new BelfryError('BAD_REQUEST', sentenceOf(text, status));
+    return text === '' ? undefined : parseJson(text, this.#url);
+  }
+
+  /** The answer as it is, whatever its status. Throws NOT_READY where there is none. */
+  async probe(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: Readonly<Record<string, string>> | JsonBody,
+  ): Promise<{ readonly ok: boolean; readonly status: number; readonly text: string }> {
     const isJson = body instanceof JsonBody;
-    let response: Response;
-    let text: string;
     try {
-      response = await fetch(this.#url + path, {
+      const response = await fetch(this.#url + path, {
         method,
         headers: {
           ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
@@ -61,7 +70,7 @@ export class BelfryClient {
         redirect: 'error',
         ...(body === undefined ? {} : { body: isJson ? body.text : new URLSearchParams(body) }),
       });
-      text = await textOf(response);
+      return { ok: response.ok, status: response.status, text: await textOf(response) };
     } catch (error) {
       if (error instanceof BelfryError) throw error;
       throw new BelfryError(
@@ -70,11 +79,9 @@ export class BelfryClient {
         { cause: error },
       );
     }
-    if (!response.ok) throw new BelfryError('BAD_REQUEST', sentenceOf(text, response.status));
-    return text === '' ? undefined : parseJson(text, this.#url);
   }
 
-  /** The same, checked: an answer of another shape is not Belfry's. */
+  /** A request whose answer is checked: an answer of another shape is not Belfry's. */
   async ask<Schema extends z.ZodType>(
     schema: Schema,
     method: 'GET' | 'POST',

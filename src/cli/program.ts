@@ -8,6 +8,7 @@ import { checkCommand } from './check.ts';
 import { clusterCommand } from './cluster.ts';
 import type { CliContext } from './context.ts';
 import { executorCommand } from './executor.ts';
+import { healthCommand } from './health.ts';
 import { queryCommand } from './query.ts';
 import { rebalanceCommand } from './rebalance.ts';
 import { sendTestCommand } from './send-test.ts';
@@ -33,6 +34,7 @@ export function buildProgram(context: CliContext): Command {
   startCommand(program, context);
   checkCommand(program, context);
   testCommand(program, context);
+  healthCommand(program, context);
   queryCommand(program, context);
   alertsCommand(program, context);
   sendTestCommand(program, context);
