@@ -29,6 +29,7 @@ import { openSampleStore } from './store/sample-store.ts';
 import { AlertStore } from './store/state/alert-store.ts';
 import { BrokerStore } from './store/state/broker-store.ts';
 import { DecisionStore } from './store/state/decision-store.ts';
+import { SilenceStore } from './store/state/silence-store.ts';
 import { openStateDb } from './store/state/state-db.ts';
 import type { PrometheusMeter } from './telemetry/prometheus-meter.ts';
 
@@ -113,6 +114,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   });
   const routing = new Routing({
     store: decisions,
+    silenceStore: new SilenceStore(stateDb),
     outbox,
     owners,
     mailIntervalMs: () => config.smtp?.minIntervalMs ?? DEFAULT_MAIL_INTERVAL_MS,

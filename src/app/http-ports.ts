@@ -49,6 +49,8 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     remoteWrite: createRemoteWritePort({ writer: samples.writer, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),
     rules: { groups: () => rulesView(rules.snapshot()) },
     operations: operations(parts),
+    silences: parts.routing.silences,
+    alertStatus: parts.routing,
     autopilot: parts.autopilot,
   };
 }

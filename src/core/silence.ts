@@ -1,3 +1,4 @@
+import type { Labels } from './labels.ts';
 import type { Matcher } from './matcher.ts';
 
 /**
@@ -41,4 +42,14 @@ export const NOT_MUTED: MutedBy = { silences: [], inhibitedBy: [], maintenance: 
 
 export function isMuted({ silences, inhibitedBy, maintenance, starting }: MutedBy): boolean {
   return starting || silences.length > 0 || inhibitedBy.length > 0 || maintenance.length > 0;
+}
+
+/** An alert that began and ended while it was muted: nobody was told of it. */
+export interface MutedAlert {
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly startsAt: number;
+  readonly endsAt: number;
+  /** What muted it when it ended, such as `silence 1c3…` or `maintenance weekly`. */
+  readonly because: string;
 }

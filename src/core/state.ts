@@ -138,3 +138,28 @@ export interface DeliveryRow extends Destination {
   readonly deliveredAt: number;
   readonly data: ReceiverData;
 }
+
+/** A silence as it is kept; terms and times as in `Silence`. */
+export interface SilenceRow {
+  readonly id: string;
+  /** Empty: a silence may be about any cluster. */
+  readonly shard: string;
+  readonly matchers: readonly { readonly name: string; readonly op: string; readonly value: string }[];
+  readonly startsAt: number;
+  readonly endsAt: number;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly updatedAt: number;
+}
+
+/** An alert that was never told of, as it ended; the newest ones are kept. */
+export interface MutedAlertRow {
+  /** ULID. */
+  readonly id: string;
+  readonly shard: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly startsAt: number;
+  readonly endsAt: number;
+  readonly because: string;
+}

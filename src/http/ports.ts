@@ -3,6 +3,7 @@ import type { Matcher } from '../core/matcher.ts';
 import type { WrittenFamily } from '../formats/write-exposition.ts';
 import type { AutopilotPort } from './autopilot-ports.ts';
 import type { CatalogPort, RemoteWritePort } from './prometheus-ports.ts';
+import type { AlertStatusPort, SilencesPort } from './quiet-ports.ts';
 
 /** What the HTTP room reads of the others; `app.ts` plugs the rooms in. Times are milliseconds of Belfry time. */
 export interface HttpPorts {
@@ -13,6 +14,8 @@ export interface HttpPorts {
   readonly remoteWrite: RemoteWritePort;
   readonly rules: RulesPort;
   readonly operations: OperationsPort;
+  readonly silences: SilencesPort;
+  readonly alertStatus: AlertStatusPort;
   /** Left out where there is no auto-pilot: its routes are then not there. */
   readonly autopilot?: AutopilotPort;
 }

@@ -1,5 +1,5 @@
 import type { Alert } from '../core/alert.ts';
-import type { MutedBy, Silence, SilenceDraft } from '../core/silence.ts';
+import type { MutedAlert, MutedBy, Silence, SilenceDraft } from '../core/silence.ts';
 
 /** Silences, kept durably. */
 export interface SilencesPort {
@@ -29,4 +29,6 @@ export interface AlertStatusPort {
   alerts(): readonly AlertStatusView[];
   /** Names of all receivers. */
   receivers(): readonly string[];
+  /** Alerts that began and ended while they were muted, so that nobody was ever told: the latest 2,000, latest first. */
+  mutedHistory(): readonly MutedAlert[];
 }

@@ -28,6 +28,10 @@ export class OwnerTable implements OwnerDirectory {
     this.#config = config;
   }
 
+  get owners(): readonly string[] {
+    return [...this.#config.owners.keys()];
+  }
+
   get defaultOwner(): string {
     return this.#config.defaultOwner;
   }

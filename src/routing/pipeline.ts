@@ -5,15 +5,19 @@ import { Labels } from '../core/labels.ts';
 import type { Logger } from '../core/log.ts';
 import type { Counter, Gauge, Meter } from '../core/meter.ts';
 import type { Notification } from '../core/notification.ts';
+import type { MutedAlert, MutedBy } from '../core/silence.ts';
 import type { DeliveryRow, OutboxRow } from '../core/state.ts';
 import { DedupLog, type Decided, type Decision } from './dedup.ts';
 import type { IncidentRecord } from './incident-record.ts';
 import { INCIDENT_LIMITS, IncidentBook, type Absorbed, type IncidentChange, type IncidentLimits, type OwnedAlert } from './incidents.ts';
 import { noteAlert, type Note } from './note-alert.ts';
-import type { IncidentStore, NotificationLog, OutboxPort, OwnerDirectory } from './ports.ts';
+import { receiverOf } from './owners.ts';
+import type { IncidentStore, NotificationLog, OutboxPort, OwnerDirectory, SilenceStore } from './ports.ts';
+import { SilenceBook } from './silences.ts';
 
 export interface RoutingOptions {
   readonly store: IncidentStore & NotificationLog;
+  readonly silenceStore: SilenceStore;
   readonly outbox: OutboxPort;
   readonly owners: OwnerDirectory;
   readonly clock: Clock;
@@ -34,6 +38,14 @@ export interface RoutingOptions {
   readonly autopilotOf?: (cluster: string, broker: number | undefined) => string;
 }
 
+/** An alert that fires, and who is told. */
+export interface AlertStatus {
+  readonly alert: Alert;
+  readonly receivers: readonly string[];
+  readonly mutedBy: MutedBy;
+  readonly updatedAt: number;
+}
+
 const DEFAULTS = { groupIntervalMs: 1000, repeatIntervalMs: 4 * 3_600_000, closeAfterMs: 5 * 60_000, keepClosedMs: 30 * 86_400_000 };
 
 /**
@@ -48,10 +60,12 @@ export class Routing {
   readonly #decided: Counter;
   readonly #ignored: Counter;
   readonly #openGauge: Gauge;
+  readonly silences: SilenceBook;
   #stopped = false;
 
   constructor(options: RoutingOptions) {
     this.#options = { ...DEFAULTS, ...options };
+    this.silences = new SilenceBook({ store: options.silenceStore, clock: options.clock, log: options.log });
     this.#incidents = new IncidentBook(options.store, this.#options.groupIntervalMs, options.limits ?? INCIDENT_LIMITS);
     this.#dedup = new DedupLog(options.store, this.#options.groupIntervalMs, options.mailIntervalMs);
     this.#decided = options.meter.counter('belfry_routing_decisions_total', 'Decisions by what was decided', ['integration', 'verdict']);
@@ -61,6 +75,7 @@ export class Routing {
 
   /** Reads the state and takes up the timers; once, before the outbox starts and before the first alert. */
   start(): void {
+    this.silences.load();
     this.#dedup.load();
     const records = this.#incidents.load();
     this.#options.store.durably(() => this.#forgetOld());
@@ -71,6 +86,7 @@ export class Routing {
   /** Ends the timers. What was decided is in the outbox. */
   stop(): void {
     this.#stopped = true;
+    this.silences.stop();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
   }
@@ -86,6 +102,20 @@ export class Routing {
       this.#ignored.add(alerts.length, { reason: 'error' });
       this.#options.log.error('alerts_not_routed', { reason: 'error', count: alerts.length, error: errorText(error) });
     }
+  }
+
+  /** Every alert that fires. */
+  alerts(): readonly AlertStatus[] {
+    return [];
+  }
+
+  /** Names of all receivers. */
+  receivers(): readonly string[] {
+    return this.#options.owners.owners.map(receiverOf);
+  }
+
+  mutedHistory(): readonly MutedAlert[] {
+    return [];
   }
 
   /** Id of the open incident of the cluster and broker, else of the cluster; empty where there is none. */

@@ -1,4 +1,14 @@
-import type { DedupRow, Destination, IncidentAlertRow, IncidentEventRow, IncidentRow, OutboxRow, StateStore } from '../core/state.ts';
+import type {
+  DedupRow,
+  Destination,
+  IncidentAlertRow,
+  IncidentEventRow,
+  IncidentRow,
+  MutedAlertRow,
+  OutboxRow,
+  SilenceRow,
+  StateStore,
+} from '../core/state.ts';
 
 /** Where incidents are kept; read once at start, but for the ids of those that are old enough to be forgotten. */
 export interface IncidentStore extends StateStore {
@@ -17,6 +27,17 @@ export interface NotificationLog {
   loadDedup(): readonly DedupRow[];
   saveDedup(row: DedupRow): void;
   deleteDedup(row: DedupRow): void;
+}
+
+/** Where silences are kept, and the alerts of which nobody was told; read once at start. */
+export interface SilenceStore extends StateStore {
+  loadSilences(): readonly SilenceRow[];
+  saveSilence(row: SilenceRow): void;
+  deleteSilence(id: string): void;
+  /** Oldest first. */
+  loadMutedAlerts(): readonly MutedAlertRow[];
+  saveMutedAlert(row: MutedAlertRow): void;
+  deleteMutedAlert(id: string): void;
 }
 
 /** What became of a message: `withdrawn` where what it would end was never told, `full` where there is no room. */
@@ -40,4 +61,6 @@ export interface OwnerDirectory {
   destinationsOf(owner: string): readonly Destination[];
   /** Who is told when an owner cannot be reached. */
   readonly defaultOwner: string;
+  /** Names of all owners. */
+  readonly owners: readonly string[];
 }

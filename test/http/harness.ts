@@ -5,7 +5,10 @@ import { compareNames, Labels } from '../../src/core/labels.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { matchesAll } from '../../src/core/matcher.ts';
 import { silentMeter } from '../../src/core/meter.ts';
+import { BelfryError } from '../../src/core/errors.ts';
+import type { Silence } from '../../src/core/silence.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../../src/http/ports.ts';
+import type { AlertStatusView, SilencesPort } from '../../src/http/quiet-ports.ts';
 import type { SeriesFilter, SeriesPort, TargetView } from '../../src/http/prometheus-ports.ts';
 import { buildServer, type HttpServerOptions } from '../../src/http/server.ts';
 import { MemoryQuerier } from '../promql/memory-querier.ts';
@@ -22,12 +25,21 @@ export interface FakeRooms {
   reloadProblems: readonly string[];
   groups: readonly RuleGroupView[];
   targets: readonly TargetView[];
+  alerts: readonly AlertStatusView[];
 }
 
 /** A server whose rooms are fakes, but for PromQL, which is the real one over series in memory. */
 export function serverWith(options: { listen?: string; externalUrl?: string; ports?: Partial<HttpPorts> } = {}) {
   const clock = new ManualClock(NOW);
-  const rooms: FakeRooms = { querier: new MemoryQuerier(), calls: [], notReady: [], reloadProblems: [], groups: [], targets: [] };
+  const rooms: FakeRooms = {
+    querier: new MemoryQuerier(),
+    calls: [],
+    notReady: [],
+    reloadProblems: [],
+    groups: [],
+    targets: [],
+    alerts: [],
+  };
   const serverOptions: HttpServerOptions = {
     listen: { host: options.listen ?? '127.0.0.1', port: 0 },
     externalUrl: options.externalUrl,
@@ -82,6 +94,8 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
       },
     },
     rules: { groups: () => rooms.groups },
+    silences: fakeSilences(clock),
+    alertStatus: { alerts: () => rooms.alerts, receivers: () => ['owner/orders', 'owner/platform'], mutedHistory: () => [] },
     operations: {
       reload: async () => {
         rooms.calls.push('reload');
@@ -103,6 +117,30 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
         outbox: { waiting: 0, oldestMs: 0 },
       }),
     },
+  };
+}
+
+/** Silences in memory, without the rules for changing one in place: each change is a new one. */
+function fakeSilences(clock: ManualClock): SilencesPort {
+  const kept = new Map<string, Silence>();
+  const known = (id: string): Silence => {
+    const silence = kept.get(id);
+    if (silence === undefined) throw new BelfryError('NOT_FOUND', `no such silence: ${id}`);
+    return silence;
+  };
+  const keep = (silence: Silence): Silence => {
+    kept.set(silence.id, silence);
+    return silence;
+  };
+  return {
+    list: () => [...kept.values()],
+    get: (id) => kept.get(id),
+    set: (draft) => {
+      if (draft.id !== undefined) known(draft.id);
+      const id = draft.id ?? `00000000-0000-4000-8000-${String(kept.size + 1).padStart(12, '0')}`;
+      return keep({ ...draft, id, updatedAt: clock.now() });
+    },
+    expire: (id) => keep({ ...known(id), endsAt: Math.min(known(id).endsAt, clock.now()), updatedAt: clock.now() }),
   };
 }
 

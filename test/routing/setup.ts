@@ -13,6 +13,7 @@ import type { OutboxListener } from '../../src/outbox/ports.ts';
 import { OwnerTable } from '../../src/routing/owners.ts';
 import { Routing, type RoutingOptions } from '../../src/routing/pipeline.ts';
 import { DecisionStore } from '../../src/store/state/decision-store.ts';
+import { SilenceStore } from '../../src/store/state/silence-store.ts';
 import { openStateDb, type StateDb } from '../../src/store/state/state-db.ts';
 import { FakeNotifier } from '../outbox/fake-notifier.ts';
 
@@ -109,7 +110,14 @@ export class Setup {
       random: () => 0,
       ...(this.#options.settings === undefined ? {} : { settings: this.#options.settings }),
     });
-    const routing: Routing = new Routing({ ...common, store, outbox, owners: this.owners, ...this.#options.routing });
+    const routing: Routing = new Routing({
+      ...common,
+      store,
+      silenceStore: new SilenceStore(this.db),
+      outbox,
+      owners: this.owners,
+      ...this.#options.routing,
+    });
     outbox.listen({
       onDelivered: (message) => routing.onDelivered(message),
       onGiveUp: (message, reason, told) => routing.onGiveUp(message, reason, told),

@@ -1,4 +1,14 @@
-import type { AlertStateRow, DedupRow, DeliveryRow, IncidentAlertRow, IncidentEventRow, IncidentRow, OutboxRow } from '../../core/state.ts';
+import type {
+  AlertStateRow,
+  DedupRow,
+  DeliveryRow,
+  IncidentAlertRow,
+  IncidentEventRow,
+  IncidentRow,
+  MutedAlertRow,
+  OutboxRow,
+  SilenceRow,
+} from '../../core/state.ts';
 import { PILOT_ENTITIES, type PilotEntityKeys, type PilotEntityRows } from './pilot-entities.ts';
 
 /** When a rule group was last evaluated; the key is the group's own. */
@@ -44,6 +54,8 @@ export interface EntityRows extends PilotEntityRows {
   delivery: DeliveryRow;
   broker: BrokerRow;
   setting: SettingRow;
+  silence: SilenceRow;
+  muted_alert: MutedAlertRow;
 }
 
 export type EntityName = keyof EntityRows;
@@ -152,6 +164,23 @@ export const ENTITIES: { readonly [E in EntityName]: Entity<EntityRows[E]> } = {
     },
   },
   setting: { key: ['key'], columns: { key: 'text', shard: 'text', value: 'text' } },
+  silence: {
+    key: ['id'],
+    columns: {
+      id: 'text',
+      shard: 'text',
+      matchers: 'json',
+      startsAt: 'int',
+      endsAt: 'int',
+      createdBy: 'text',
+      comment: 'text',
+      updatedAt: 'int',
+    },
+  },
+  muted_alert: {
+    key: ['id'],
+    columns: { id: 'text', shard: 'text', labels: 'json', annotations: 'json', startsAt: 'int', endsAt: 'int', because: 'text' },
+  },
   ...PILOT_ENTITIES,
 };
 
@@ -167,6 +196,8 @@ export type EntityKey<E extends EntityName> = (PilotEntityKeys & {
   delivery: Pick<DeliveryRow, (typeof DESTINATION_KEY)[number]>;
   broker: Pick<BrokerRow, 'cluster' | 'brokerId'>;
   setting: Pick<SettingRow, 'key'>;
+  silence: Pick<SilenceRow, 'id'>;
+  muted_alert: Pick<MutedAlertRow, 'id'>;
 })[E];
 
 /** A value as SQLite binds it. */

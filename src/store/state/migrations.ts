@@ -4,9 +4,10 @@ import { BelfryError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import { INITIAL } from './migrations/0001-initial.ts';
 import { AUTOPILOT } from './migrations/0002-autopilot.ts';
+import { SILENCES } from './migrations/0003-silences.ts';
 
 /** In the order they are applied, forward only; a migration that was released is never changed. */
-export const MIGRATIONS: readonly string[] = [INITIAL, AUTOPILOT];
+export const MIGRATIONS: readonly string[] = [INITIAL, AUTOPILOT, SILENCES];
 
 /** Written into the file's header: `BLFY`. Tells a state file from any other SQLite file. */
 const APPLICATION_ID = 0x424c4659;
