@@ -53,7 +53,7 @@ export class ClusterWatch {
     const { clock, meter, wake } = parts;
     const writer = new ScopedWriter(parts.writer);
     const log = parts.log.child({ cluster: config.name });
-    const connector = new KafkaConnector({ clock, security: kafkaSecurity(config), onRequest: requestMetrics(meter, config.name) });
+    const connector = new KafkaConnector({ clock, security: kafkaSecurity(config, clock), onRequest: requestMetrics(meter, config.name) });
     const shared = {
       cluster: config.name,
       bootstrap: config.brokers,

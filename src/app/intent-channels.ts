@@ -60,7 +60,7 @@ export class IntentChannels {
     this.#acks = undefined;
     const { kafka, webhook } = publish;
     if (kafka !== undefined) {
-      const messaging = new KafkaMessaging({ brokers: kafka.brokers, security: kafkaSecurity(kafka), clock, log });
+      const messaging = new KafkaMessaging({ brokers: kafka.brokers, security: kafkaSecurity(kafka, clock), clock, log });
       publishers.push(new KafkaPublisher({ messaging, topic: kafka.topic, cluster: kafka.cluster, signingKey, log }));
       const heard = { ack: (ack: Parameters<IntentBook['ack']>[0]) => book().ack(ack) };
       this.#acks = new AcksConsumer({

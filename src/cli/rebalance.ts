@@ -99,7 +99,7 @@ function requestOf({ drain, replace, elect, clearThrottle }: RebalanceOptions): 
 function rebalancerOf(options: RebalanceOptions, context: CliContext): KafkaRebalancer {
   const { clock } = context;
   const cluster = clusterOf(loadConfigOrThrow(loadOptionsOf(options, context)).config.clusters, options.cluster);
-  const watching = kafkaSecurity(cluster);
+  const watching = kafkaSecurity(cluster, clock);
   return new KafkaRebalancer({
     reader: new AdminConnector({ clock, security: watching }),
     connector: new AdminConnector({ clock, security: actingSecurity(watching, options, context) }),
@@ -138,7 +138,9 @@ function actingSecurity(
   } catch (error) {
     throw new BelfryError('SECRET_UNREADABLE', `cannot read ${passwordFile}`, { cause: error });
   }
-  return { ...watching, sasl: { mechanism: watching.sasl?.mechanism ?? 'SCRAM-SHA-512', username, password } };
+  const { sasl } = watching;
+  const mechanism = sasl === undefined || sasl.mechanism === 'OAUTHBEARER' ? 'SCRAM-SHA-512' : sasl.mechanism;
+  return { ...watching, sasl: { mechanism, username, password } };
 }
 
 interface BrokerLoad {

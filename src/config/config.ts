@@ -44,9 +44,13 @@ export interface WatchConfig {
 
 /** Where Belfry says that it works, to somebody who tells people when it does not say so any more. */
 export interface HeartbeatConfig {
-  readonly url: Secret;
+  readonly url: Secret | undefined;
+  /** The owner whose webhook gets the Watchdog alert, at the same interval. At least one of the two is there. */
+  readonly watchdogReceiver: string | undefined;
   readonly everyMs: number;
   readonly timeoutMs: number;
+  /** It is withheld when collection, rules or outbox have not worked for longer. */
+  readonly workedWithinMs: number;
 }
 
 /** Another Belfry that is watched by this one. */
@@ -132,10 +136,18 @@ export interface TlsConfig {
   readonly rejectUnauthorized: boolean;
 }
 
-export interface SaslConfig {
-  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
-  readonly username: string;
-  readonly password: Secret;
+export type SaslConfig =
+  { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly username: string; readonly password: Secret } | OAuthConfig;
+
+/** Bearer tokens by the client-credentials flow. */
+export interface OAuthConfig {
+  readonly mechanism: 'OAUTHBEARER';
+  readonly tokenEndpoint: string;
+  readonly clientId: string;
+  readonly clientSecret: Secret;
+  readonly scope: string | undefined;
+  readonly audience: string | undefined;
+  readonly ca: string | undefined;
 }
 
 export interface ExporterConfig {

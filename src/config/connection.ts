@@ -17,8 +17,15 @@ export function resolveTls(tls: NonNullable<ClusterFile['tls']>, path: ConfigPat
 
 const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
 
-/** Undefined, and a problem, where there is no password. */
+/** Undefined, and a problem, where there is no secret. */
 export function resolveSasl(sasl: NonNullable<ClusterFile['sasl']>, path: ConfigPath, { source }: ResolveContext): SaslConfig | undefined {
+  if (sasl.mechanism === 'oauthbearer') {
+    const clientSecret = source.secret(sasl, 'client_secret', path, { required: true });
+    if (clientSecret === undefined) return undefined;
+    const { token_endpoint: tokenEndpoint, client_id: clientId, scope, audience, ca_file } = sasl;
+    const ca = source.text(ca_file, [...path, 'ca_file']);
+    return { mechanism: 'OAUTHBEARER', tokenEndpoint, clientId, clientSecret, scope, audience, ca };
+  }
   const password = source.secret(sasl, 'password', path, { required: true });
   if (password === undefined) return undefined;
   return { mechanism: MECHANISMS[sasl.mechanism], username: sasl.username, password };

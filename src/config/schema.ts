@@ -50,11 +50,22 @@ const tlsSchema = strict({
   insecure_skip_verify: z.boolean().default(false),
 });
 
-const saslSchema = strict({
-  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'expected plain, scram-sha-256 or scram-sha-512' }),
-  username: z.string().min(1),
-  ...secretFields('password'),
-});
+const saslSchema = z.discriminatedUnion(
+  'mechanism',
+  [
+    strict({ mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']), username: z.string().min(1), ...secretFields('password') }),
+    strict({
+      mechanism: z.literal('oauthbearer'),
+      token_endpoint: plainHttpUrl(),
+      client_id: z.string().min(1),
+      ...secretFields('client_secret'),
+      scope: z.string().min(1).optional(),
+      audience: z.string().min(1).optional(),
+      ca_file: filePath.optional(),
+    }),
+  ],
+  { error: 'expected plain, scram-sha-256, scram-sha-512 or oauthbearer' },
+);
 
 const exporterSchema = strict({
   job: name,
@@ -138,6 +149,8 @@ const heartbeatSchema = strict({
   ...secretFields('url'),
   every: duration({ minMs: 1000 }).default(30_000),
   timeout: duration({ minMs: 100 }).default(10_000),
+  worked_within: duration({ minMs: 1000 }).default(60_000),
+  watchdog_receiver: name.optional(),
 });
 
 const peerSchema = strict({

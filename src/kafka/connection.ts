@@ -36,7 +36,7 @@ import {
 } from './observer.ts';
 import { decodeQuorum, writeDescribeQuorumRequest } from './quorum.ts';
 import { decodeReassignments, writeListReassignmentsRequest } from './reassignments.ts';
-import { authenticate } from './sasl.ts';
+import { SaslSession } from './sasl-session.ts';
 import { certificateEnd, openSocket } from './socket.ts';
 import { Transport } from './transport.ts';
 import type { WireReader } from './wire-reader.ts';
@@ -63,10 +63,6 @@ export interface ConnectorOptions {
 }
 
 const DEFAULT_MAX_RESPONSE_BYTES = 128 * 1024 * 1024;
-/** Before a session of limited lifetime ends, at this share of it, we prove anew who we are. */
-const REAUTHENTICATE_AT = 0.8;
-/** A broker refuses a second proof within a second of the first. */
-const SOONEST_REAUTHENTICATION_MS = 1100;
 
 /** Opens connections to the brokers of one cluster. */
 export class KafkaConnector implements Connector {
@@ -133,9 +129,8 @@ export class KafkaConnection implements BrokerConnection {
   readonly #transport: Transport;
   readonly #details: Details;
   #versions: ApiVersions = new Map();
-  /** By `Clock.elapsed`; undefined where the session does not end. */
-  #reauthenticateAt: number | undefined;
-  #reauthentication: Promise<void> | undefined;
+  /** Undefined where we do not say who we are. */
+  readonly #session: SaslSession | undefined;
   /** Whether the broker has answered anything that needs a proven identity. */
   #admitted = false;
 
@@ -146,15 +141,23 @@ export class KafkaConnection implements BrokerConnection {
     this.certificateNotAfter = details.certificateNotAfter;
     this.ended = transport.ended;
     this.traffic = transport.traffic;
+    const { clock, security } = details;
+    if (security?.sasl !== undefined) this.#session = new SaslSession({ transport, clock, sasl: security.sasl });
   }
 
   /** What comes before the first request: which versions the broker speaks, and who we are. */
   async introduce(leftMs: () => number): Promise<void> {
-    this.#versions = await this.apiVersions(leftMs());
-    if (this.#details.security?.sasl !== undefined) await this.#authenticate(leftMs());
+    this.#versions = await this.#askVersions(leftMs());
+    await this.#session?.begin(leftMs);
   }
 
-  apiVersions(timeoutMs: number): Promise<ApiVersions> {
+  /** A broker closes at any request after a session's end, this one too. */
+  async apiVersions(timeoutMs: number): Promise<ApiVersions> {
+    await this.#session?.keep(timeoutMs);
+    return this.#askVersions(timeoutMs);
+  }
+
+  #askVersions(timeoutMs: number): Promise<ApiVersions> {
     return this.#exchange(APIS.apiVersions.highest, {
       api: APIS.apiVersions,
       timeoutMs,
@@ -248,12 +251,7 @@ export class KafkaConnection implements BrokerConnection {
   /** A request in the highest version both sides speak, with the session renewed first where that is due. */
   async call<T>(exchange: Exchange<T>): Promise<T> {
     const version = negotiate(exchange.api, this.#versions);
-    if (this.#reauthenticateAt !== undefined && this.#details.clock.elapsed() >= this.#reauthenticateAt) {
-      this.#reauthentication ??= this.#authenticate(exchange.timeoutMs).finally(() => {
-        this.#reauthentication = undefined;
-      });
-    }
-    if (this.#reauthentication !== undefined) await this.#reauthentication;
+    await this.#session?.keep(exchange.timeoutMs);
     const wasAlive = this.#transport.alive;
     try {
       const result = await this.#exchange(version, exchange);
@@ -291,22 +289,6 @@ export class KafkaConnection implements BrokerConnection {
       throw error;
     } finally {
       onRequest?.({ api: exchange.api.name, sentBytes, receivedBytes, durationMs: clock.elapsed() - startedAt, outcome });
-    }
-  }
-
-  async #authenticate(timeoutMs: number): Promise<void> {
-    const { clock, security } = this.#details;
-    if (security?.sasl === undefined) return;
-    try {
-      const lifetimeMs = await authenticate(this.#transport, security.sasl, timeoutMs);
-      this.#reauthenticateAt =
-        lifetimeMs > 0 ? clock.elapsed() + Math.max(lifetimeMs * REAUTHENTICATE_AT, SOONEST_REAUTHENTICATION_MS) : undefined;
-    } catch (error) {
-      if (error instanceof ConnectionBreakError) {
-        this.#transport.fail(error);
-        throw breakError(this.address, error);
-      }
-      throw error;
     }
   }
 }

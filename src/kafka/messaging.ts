@@ -1,11 +1,13 @@
 import kafkajs from 'kafkajs';
 import { createRequire } from 'node:module';
-import type { Admin, Consumer, KafkaConfig, LogEntry, Producer } from 'kafkajs';
+import type { Admin, Consumer, KafkaConfig, LogEntry, Mechanism, Producer } from 'kafkajs';
 import { delay, type Clock } from '../core/clock.ts';
 import { BelfryError, errorText, type ErrorCode } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { breakKindOf } from './break.ts';
 import { KafkaConnector } from './connection.ts';
-import type { BrokerAddress, KafkaSecurity } from './observer.ts';
+import type { BrokerAddress, KafkaSecurity, TokenSource } from './observer.ts';
+import { bearerMessage, tokenErrorText } from './sasl.ts';
 
 /**
  * Messages over Kafka: the only file that imports kafkajs. It carries, it does not observe: as soon as one partition
@@ -56,6 +58,7 @@ const RETRIES = 5;
 const RETRY_MAX_MS = 5000;
 const COPIES = 3;
 const RETENTION_MS = 7 * 24 * 3_600_000;
+const TOKEN_TIMEOUT_MS = 10_000;
 const UNKNOWN_TOPIC = 3;
 const TOLD_AGAIN_MS = 100;
 const FETCH_BYTES_MAX = 1024 * 1024;
@@ -271,7 +274,9 @@ function securityOf({ tls, sasl }: KafkaSecurity): Pick<KafkaConfig, 'ssl' | 'sa
   };
 }
 
-function saslOf({ mechanism, username, password }: NonNullable<KafkaSecurity['sasl']>): NonNullable<KafkaConfig['sasl']> {
+function saslOf(sasl: NonNullable<KafkaSecurity['sasl']>): NonNullable<KafkaConfig['sasl']> {
+  if (sasl.mechanism === 'OAUTHBEARER') return bearerOf(sasl.tokens);
+  const { mechanism, username, password } = sasl;
   switch (mechanism) {
     case 'PLAIN':
       return { mechanism: 'plain', username, password };
@@ -280,6 +285,40 @@ function saslOf({ mechanism, username, password }: NonNullable<KafkaSecurity['sa
     case 'SCRAM-SHA-512':
       return { mechanism: 'scram-sha-512', username, password };
   }
+}
+
+/** kafkajs's own does not read what the broker answers to a token: one that was refused would look like a lost connection. */
+function bearerOf(tokens: TokenSource): Mechanism {
+  return {
+    mechanism: 'OAUTHBEARER',
+    authenticationProvider: ({ host, port, saslAuthenticate }) => ({
+      authenticate: async () => {
+        const token = await tokens.token(TOKEN_TIMEOUT_MS).catch((error: unknown) => {
+          throw refusal(errorText(error));
+        });
+        const answer = await saslAuthenticate({
+          request: { encode: () => sizedBytes(bearerMessage(token)) },
+          // Behind a size of four bytes, as before KIP-152.
+          response: { decode: (bytes: Buffer) => bytes.subarray(4), parse: (bytes: Buffer) => bytes },
+        });
+        if (answer === undefined || answer.length === 0) return;
+        tokens.refused(token);
+        throw refusal(`${host}:${port}: ${tokenErrorText(answer)}`);
+      },
+    }),
+  };
+}
+
+/** One that kafkajs does not try again by itself: whoever sends or consumes does, with a pause. */
+function refusal(why: string): BelfryError {
+  return Object.assign(new BelfryError('KAFKA_AUTH_FAILED', `authentication refused: ${why}`), { retriable: false });
+}
+
+function sizedBytes(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const size = Buffer.alloc(4);
+  size.writeInt32BE(bytes.length);
+  return Buffer.concat([size, bytes]);
 }
 
 /** What kafkajs calls errors it tries again by itself; what comes of it reaches our callers as an error of ours. */
@@ -312,6 +351,8 @@ function messagingError(what: string, error: unknown): BelfryError {
   let code: ErrorCode = 'KAFKA_REFUSED';
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = causeOf(at), depth++) {
     if (at instanceof BelfryError) return new BelfryError(at.code, what, { cause: error });
+    // A certificate that is not believed, ours or the broker's: kafkajs calls it a connection error like any other.
+    if (breakKindOf(at) === 'tls') return new BelfryError('KAFKA_AUTH_FAILED', what, { cause: error });
     const type = 'type' in at ? String(at.type) : '';
     code = type.endsWith('_AUTHORIZATION_FAILED') ? 'KAFKA_PERMISSION_MISSING' : (CODE_BY_NAME[at.name] ?? code);
   }

@@ -190,7 +190,26 @@ export interface KafkaSecurity {
     readonly serverName?: string;
     readonly rejectUnauthorized: boolean;
   };
-  readonly sasl?: { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly username: string; readonly password: string };
+  readonly sasl?: PasswordSasl | TokenSasl;
+}
+
+export interface PasswordSasl {
+  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface TokenSasl {
+  readonly mechanism: 'OAUTHBEARER';
+  readonly tokens: TokenSource;
+}
+
+/** Where bearer tokens come from. */
+export interface TokenSource {
+  /** One that is good for a while. Rejects with a `ConnectionBreakError` of kind `auth` where there is none. */
+  token(timeoutMs: number): Promise<string>;
+  /** A broker did not take this one: the next is another. */
+  refused(token: string): void;
 }
 
 /**

@@ -2,10 +2,14 @@ import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'no
 import { promisify } from 'node:util';
 import { APIS } from './apis.ts';
 import { KAFKA_ERROR, kafkaErrorName } from './error-codes.ts';
-import { ConnectionBreakError, type KafkaSecurity } from './observer.ts';
+import { ConnectionBreakError, type PasswordSasl } from './observer.ts';
 import type { Transport } from './transport.ts';
 
-type Sasl = NonNullable<KafkaSecurity['sasl']>;
+/** What is shown to a broker: a name and its password, or a token that somebody has given out. */
+export type Proof = PasswordSasl | { readonly mechanism: 'OAUTHBEARER'; readonly token: string };
+
+/** RFC 7628 §3.1: the answer to the server's error, after which it says that it has refused. */
+export const AFTER_TOKEN_ERROR = '\u0001';
 
 /** RFC 5802 and 7677 ask for at least 4096; a server that asks for very many would hold a thread for minutes. */
 const MIN_ITERATIONS = 4096;
@@ -16,7 +20,7 @@ const pbkdf2Async = promisify(pbkdf2);
  * Proves who we are. Resolves with the session's lifetime in milliseconds, 0 where it does not end. Rejects with a
  * `ConnectionBreakError` of kind `auth` when the broker refuses, or with the error of a connection that broke.
  */
-export async function authenticate(transport: Transport, sasl: Sasl, timeoutMs: number): Promise<number> {
+export async function authenticate(transport: Transport, sasl: Proof, timeoutMs: number): Promise<number> {
   const { reader } = await transport.request(APIS.saslHandshake, 1, (writer) => writer.string(sasl.mechanism), timeoutMs);
   const errorCode = reader.int16();
   const offered: string[] = [];
@@ -24,16 +28,39 @@ export async function authenticate(transport: Transport, sasl: Sasl, timeoutMs: 
   if (errorCode !== KAFKA_ERROR.none) {
     throw refused(`the broker does not offer ${sasl.mechanism}, but ${offered.slice(0, 10).join(', ') || kafkaErrorName(errorCode)}`);
   }
+  if (sasl.mechanism === 'OAUTHBEARER') return bearer(transport, sasl.token, timeoutMs);
   return sasl.mechanism === 'PLAIN' ? plain(transport, sasl, timeoutMs) : scram(transport, sasl, timeoutMs);
 }
 
-async function plain(transport: Transport, sasl: Sasl, timeoutMs: number): Promise<number> {
+async function plain(transport: Transport, sasl: PasswordSasl, timeoutMs: number): Promise<number> {
   const { lifetimeMs } = await exchange(transport, Buffer.from(`\u0000${sasl.username}\u0000${sasl.password}`), timeoutMs);
   return lifetimeMs;
 }
 
+/** RFC 7628 as Kafka speaks it (KIP-255): no name and no host, only the token. */
+export function bearerMessage(token: string): string {
+  return `n,,\u0001auth=Bearer ${token}\u0001\u0001`;
+}
+
+/** What a server says instead of nothing when it does not take a token (RFC 7628 §3.2.2). Its status alone is shown. */
+export function tokenErrorText(answer: Buffer): string {
+  const status = /"status"\s*:\s*"([a-z_]{1,50})"/.exec(answer.toString('utf8', 0, 1000))?.[1];
+  return `the token was not taken${status === undefined ? '' : `: ${status}`}`;
+}
+
+async function bearer(transport: Transport, token: string, timeoutMs: number): Promise<number> {
+  const { bytes, lifetimeMs } = await exchange(transport, Buffer.from(bearerMessage(token)), timeoutMs);
+  if (bytes.length === 0) return lifetimeMs;
+  const why = tokenErrorText(bytes);
+  // The broker has refused, whatever it says to this, if anything.
+  await exchange(transport, Buffer.from(AFTER_TOKEN_ERROR), timeoutMs).catch((error: unknown) => {
+    throw new ConnectionBreakError('auth', `authentication refused: ${why}`, { cause: error });
+  });
+  throw refused(why);
+}
+
 /** SCRAM without channel binding (RFC 5802), with the server's proof checked. */
-async function scram(transport: Transport, sasl: Sasl, timeoutMs: number): Promise<number> {
+async function scram(transport: Transport, sasl: PasswordSasl, timeoutMs: number): Promise<number> {
   const hash = sasl.mechanism === 'SCRAM-SHA-512' ? 'sha512' : 'sha256';
   const nonce = randomBytes(24).toString('base64url');
   const name = sasl.username.replaceAll('=', '=3D').replaceAll(',', '=2C');

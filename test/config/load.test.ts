@@ -145,7 +145,7 @@ describe('a configuration file', () => {
     [
       'unknown mechanism',
       `${MINIMAL}    sasl: {mechanism: scram, username: u, password: p}\n`,
-      'belfry.yaml:4:23 clusters[0].sasl.mechanism: expected plain, scram-sha-256 or scram-sha-512',
+      'belfry.yaml:4:23 clusters[0].sasl.mechanism: expected plain, scram-sha-256, scram-sha-512 or oauthbearer',
     ],
   ])('is refused for %s', (_, text, expected) => {
     const { config, texts } = load(text);

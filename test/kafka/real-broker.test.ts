@@ -68,14 +68,15 @@ describeWithKafka('a real broker behind TLS and SASL', () => {
   });
 
   it('keeps a connection whose session would end, which proves itself anew', async () => {
-    const connection = await connect(admin('SCRAM-SHA-256'));
-    // Longer than a session; without a new proof the broker closes at the first request after one.
+    const [asking, pinging] = await Promise.all([connect(admin('SCRAM-SHA-256')), connect(admin('PLAIN'))]);
+    // Longer than a session; without a new proof the broker closes at the first request after one, a ping too.
     for (let i = 0; i < 15; i++) {
-      await connection.metadata([], TIMEOUT_MS);
+      await Promise.all([asking.metadata([], TIMEOUT_MS), pinging.apiVersions(TIMEOUT_MS)]);
       await delay(clock, 200);
     }
-    expect(connection.traffic.requests).toBeGreaterThan(15 + 3);
-    connection.close();
+    for (const { traffic } of [asking, pinging]) expect(traffic.requests).toBeGreaterThan(15 + 3);
+    asking.close();
+    pinging.close();
   }, 30_000);
 });
 
