@@ -5,6 +5,8 @@ import { errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 
 const DEBOUNCE_MS = 200;
+/** A folder that was removed and made again, and file systems that tell nothing, are noticed by looking. */
+const LOOK_EVERY_MS = 10_000;
 
 /**
  * Calls `changed` after one of the given files has changed, or a name has come to or gone from one of their folders (a
@@ -20,6 +22,7 @@ export class FileWatcher {
   #files: readonly string[] = [];
   #seen = '';
   #timer: Timer | undefined;
+  #poll: Timer | undefined;
 
   constructor(options: { clock: Clock; log: Logger; changed: () => void }) {
     this.#clock = options.clock;
@@ -51,10 +54,12 @@ export class FileWatcher {
     // What changed between the caller's reading and now must not be taken for seen: of other files nothing is.
     if (isFirst) this.#seen = this.#look();
     else if (!isSame) this.#seen = '';
+    this.#poll ??= this.#armPoll();
   }
 
   close(): void {
     this.#timer?.cancel();
+    this.#poll?.cancel();
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
   }
@@ -64,13 +69,28 @@ export class FileWatcher {
       DEBOUNCE_MS,
       () => {
         this.#timer = undefined;
-        const now = this.#look();
-        if (now === this.#seen) return;
-        this.#seen = now;
-        this.#changed();
+        this.#compare();
       },
       { unref: true },
     );
+  }
+
+  #armPoll(): Timer {
+    return this.#clock.timer(
+      LOOK_EVERY_MS,
+      () => {
+        this.#poll = this.#armPoll();
+        this.#compare();
+      },
+      { unref: true },
+    );
+  }
+
+  #compare(): void {
+    const now = this.#look();
+    if (now === this.#seen) return;
+    this.#seen = now;
+    this.#changed();
   }
 
   /** What the files and the names beside them look like, without reading any. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FileWatcher } from '../../src/config/watch.ts';
-import { SystemClock } from '../../src/core/clock.ts';
+import { ManualClock, SystemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
 
 let folder = '';
@@ -79,4 +79,24 @@ it('what else is written beside the files is no change: a log in that folder wou
   expect(changes).toBe(0);
   await nextChange(() => writeFileSync(file, 'ab'));
   expect(changes).toBe(1);
+});
+
+it('a folder that was removed and made again is seen by looking, and what has not changed is not read again', async () => {
+  const clock = new ManualClock();
+  let seen = 0;
+  const looking = new FileWatcher({ clock, log: silentLogger, changed: () => void seen++ });
+  const inside = join(folder, 'mounted');
+  mkdirSync(inside);
+  writeFileSync(join(inside, 'belfry.yaml'), 'a');
+  looking.watch([join(inside, 'belfry.yaml')]);
+  await clock.advance(60_000);
+  expect(seen).toBe(0);
+  rmSync(inside, { recursive: true });
+  await clock.advance(10_000);
+  expect(seen).toBe(1);
+  mkdirSync(inside);
+  writeFileSync(join(inside, 'belfry.yaml'), 'ab');
+  await clock.advance(10_000);
+  expect(seen).toBe(2);
+  looking.close();
 });
