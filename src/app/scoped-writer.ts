@@ -1,4 +1,4 @@
-import type { SampleWriter, TargetWriter } from '../core/sample.ts';
+import type { SampleWriter, TargetHint, TargetWriter } from '../core/sample.ts';
 
 /** A writer that remembers its targets, so that all of them can be ended when what wrote them has left the configuration. */
 export class ScopedWriter implements SampleWriter {
@@ -9,9 +9,9 @@ export class ScopedWriter implements SampleWriter {
     this.#writer = writer;
   }
 
-  target(id: string): TargetWriter {
+  target(id: string, hint?: TargetHint): TargetWriter {
     this.#targets.add(id);
-    return this.#writer.target(id);
+    return this.#writer.target(id, hint);
   }
 
   removeTarget(id: string): void {

@@ -28,10 +28,19 @@ export interface TargetWriter {
   markStale(ts: number): void;
 }
 
+/** How a target will be used. */
+export interface TargetHint {
+  /**
+   * Rows kept raw in memory, if less than the store's own number. For many series that are seldom read over time: older rows
+   * are read from blocks, which takes longer.
+   */
+  readonly rawRows?: number;
+}
+
 /** The write side of the store. */
 export interface SampleWriter {
   /** The writer of a target; the same for the same id, which is stable across restarts (`scrape/jmx/host:7071`). */
-  target(id: string): TargetWriter;
+  target(id: string, hint?: TargetHint): TargetWriter;
   /** Forgets a target whose series have been marked stale; its history stays. */
   removeTarget(id: string): void;
 }

@@ -1,6 +1,6 @@
 import { BelfryError } from '../core/errors.ts';
 import type { Labels } from '../core/labels.ts';
-import type { SampleWriter, TargetWriter } from '../core/sample.ts';
+import type { SampleWriter, TargetHint, TargetWriter } from '../core/sample.ts';
 import { InvertedIndex } from './inverted-index.ts';
 import { Lane, SideStore } from './lane.ts';
 import { Places } from './places.ts';
@@ -69,8 +69,10 @@ export class Head implements SampleWriter {
     this.#sealer = sealer;
   }
 
-  target(id: string): TargetWriter {
-    return this.openTarget(id);
+  target(id: string, hint: TargetHint = {}): TargetWriter {
+    const target = this.openTarget(id);
+    target.rawRows = hint.rawRows ?? target.rawRows;
+    return target;
   }
 
   openTarget(id: string): Target {
@@ -164,7 +166,7 @@ export class Head implements SampleWriter {
   /** A new ring of a target. */
   newRowLane(target: Target, width: number, columnsOfTarget: number): Lane {
     const affordable = Math.floor(this.limits.ringBytesPerTarget / 8 / Math.max(1, columnsOfTarget));
-    const rows = Math.max(Math.min(MIN_ROWS, this.limits.rows), Math.min(this.limits.rows, affordable));
+    const rows = Math.max(Math.min(MIN_ROWS, this.limits.rows), Math.min(this.limits.rows, target.rawRows, affordable));
     const lane = this.#takeLane(target.id, false);
     lane.ring = new RowRing(rows, Math.min(width, MAX_LANE_COLUMNS), lane.sealedMaxTs);
     lane.rows = rows;

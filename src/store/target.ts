@@ -18,6 +18,8 @@ export class Target implements TargetWriter {
   readonly lanes: Lane[] = [];
   side: Lane | null = null;
   lastTs: number;
+  /** Rows that its new rings have at most. */
+  rawRows = Infinity;
   readonly #head: Head;
   #layout: Layout | undefined;
   #ids: Int32Array = new Int32Array(0);
@@ -34,8 +36,8 @@ export class Target implements TargetWriter {
   append(ts: number, layout: Layout, values: Float64Array, absent?: Uint8Array): void {
     this.#admit(ts);
     if (ts <= this.lastTs) this.#refuseOrder(ts);
-    if (values.length < layout.series.length) throw new BelfryError('INTERNAL', 'a row has fewer values than its layout has series');
     if (layout !== this.#layout) this.#reconcile(layout, ts);
+    if (values.length < this.#ids.length) throw new BelfryError('INTERNAL', 'a row has fewer values than its layout has series');
     for (const lane of this.lanes) {
       this.#head.makeRoom(lane);
       lane.ring!.append(ts, values, absent);
@@ -124,7 +126,7 @@ export class Target implements TargetWriter {
   #reconcile(layout: Layout, ts: number): void {
     const { series } = layout;
     if (series.length > this.#head.limits.seriesPerTarget) this.#refuseCount(series.length);
-    const ids = this.#resolve(layout);
+    const ids = this.#resolve(series);
     let unknown = 0;
     for (const id of ids) if (id < 0) unknown++;
     if (unknown > 0) {
@@ -192,12 +194,12 @@ export class Target implements TargetWriter {
   }
 
   /** The ids of a layout's series, -1 for new ones. Most series of a changed layout are the same objects as before. */
-  #resolve(layout: Layout): Int32Array {
+  #resolve(series: readonly Labels[]): Int32Array {
     const before = this.#layout?.series ?? [];
-    const ids = new Int32Array(layout.series.length);
+    const ids = new Int32Array(series.length);
     let at = 0;
     for (let i = 0; i < ids.length; i++) {
-      const labels = layout.series[i]!;
+      const labels = series[i]!;
       let same = at;
       const end = Math.min(before.length, at + LOOK_AHEAD);
       while (same < end && before[same] !== labels) same++;

@@ -23,6 +23,10 @@ const CONFIG_TICK_MS = 5000;
 const REASSIGNMENTS_TIMEOUT_MS = 3000;
 /** A list of reassignments older than this many intervals is not relied on. */
 const REASSIGNMENTS_GOOD_FOR = 3;
+/** Rows of one sample every 30 s that stay raw in memory: what is known by partition is looked at now, seldom over time. */
+const PARTITION_ROWS = 20;
+/** As long as the rules about lag look back. */
+const GROUP_ROWS = 32;
 const NONE: ReadonlySet<number> = new Set();
 
 /** What the collector knows of its cluster now, for whoever judges it as a whole. */
@@ -108,6 +112,11 @@ export class KafkaCollector {
   /** The newest Metadata, for whoever wants to show it. */
   get metadata(): ClusterMetadata | undefined {
     return this.#metadata.last;
+  }
+
+  /** When a look at the metadata last gave an answer, and when one last came to any end. */
+  get lookTimes(): { readonly lastSuccessAt: number | undefined; readonly concludedAt: number | undefined } {
+    return this.#tracker.timesOf('metadata');
   }
 
   /** All that is known without asking. */
@@ -238,9 +247,9 @@ export class KafkaCollector {
     return new Periodic({ clock, intervalMs, id: `kafka/${cluster}/${collector}`, run });
   }
 
-  #rows(part: string): SeriesRows {
+  #rows(part: string, rawRows?: number): SeriesRows {
     const { writer, cluster, log } = this.#options;
-    return new SeriesRows({ writer, log, targetId: `kafka/${cluster}/${part}` });
+    return new SeriesRows({ writer, log, targetId: `kafka/${cluster}/${part}`, ...(rawRows === undefined ? {} : { rawRows }) });
   }
 
   #topics(): readonly string[] {
@@ -261,7 +270,7 @@ export class KafkaCollector {
       cluster,
       maxTroubles: this.#limits.topicsInTrouble,
     });
-    const topicRows = new TopicRows(this.#rows('topics'), cluster);
+    const topicRows = new TopicRows(this.#rows('topics', PARTITION_ROWS), cluster);
     this.#tracker.add('metadata', this.#metadataIntervalMs, [healthRows.rows, healthRows.troubleRows, topicRows.rows]);
     this.#tracker.add('reassignments', this.#metadataIntervalMs, []);
     const { pool, survivors, options } = { pool: this.#pool, survivors: this.#survivors, options: this.#options };
@@ -286,8 +295,8 @@ export class KafkaCollector {
 
   #makeLag(): LagCollection {
     const { clock, cluster, log, groupFilter, groupWatched } = this.#options;
-    const offsetRows = this.#rows('offsets');
-    const groupRows = this.#rows('groups');
+    const offsetRows = this.#rows('offsets', PARTITION_ROWS);
+    const groupRows = this.#rows('groups', GROUP_ROWS);
     this.#tracker.add('lag', () => this.#cadences.lagMs, [offsetRows, groupRows]);
     return new LagCollection({
       pool: this.#pool,

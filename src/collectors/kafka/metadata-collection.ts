@@ -12,6 +12,12 @@ import type { TopicRows } from './topic-rows.ts';
 const PATIENCE_FACTOR = 10;
 const LEAST_PATIENCE_MS = 1000;
 
+/**
+ * Topics and partitions in which nothing has changed get a row as rarely as that: five series a partition with every look
+ * would be most of all samples, and say nothing. A little less than 30 s, since ticks are not exact.
+ */
+const UNCHANGED_ROW_EVERY_MS = 29_000;
+
 /** What other collections have found, where they have. */
 export interface KnownFacts {
   readonly minIsr: ReadonlyMap<string, number>;
@@ -58,7 +64,7 @@ export class MetadataCollection {
     return this.#last;
   }
 
-  /** A full look at a tick: every target gets a row. Rejects with what kept it from an answer. */
+  /** A full look at a tick. Rejects with what kept it from an answer. */
   look(): Promise<LookResult> {
     return this.#afterOthers(() => this.#look(this.#last === undefined ? this.#parts.requestTimeoutMs : this.#patienceMs * 2, NONE, false));
   }
@@ -136,8 +142,9 @@ export class MetadataCollection {
     const changed = new Set<string>();
     // The cluster's sums get a row with every look: they are few, and what wakes the rules.
     for (const name of healthRows.rows.commit(ts)) changed.add(name);
-    for (const name of healthRows.troubleRows.commit(ts, { onlyChanged })) changed.add(name);
-    for (const name of await topicRows.rows.commitInSlices(ts, slices, { onlyChanged })) changed.add(name);
+    const unlessChanged = { onlyChanged: true, ...(onlyChanged ? {} : { atLeastEveryMs: UNCHANGED_ROW_EVERY_MS }) };
+    for (const name of healthRows.troubleRows.commit(ts, unlessChanged)) changed.add(name);
+    for (const name of await topicRows.rows.commitInSlices(ts, slices, unlessChanged)) changed.add(name);
     if (changed.size > 0) options.wake({ ts, metricNames: changed, cluster: options.cluster });
     return changed.size > 0;
   }

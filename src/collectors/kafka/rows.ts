@@ -4,8 +4,11 @@ import type { Logger } from '../../core/log.ts';
 import type { Layout, SampleWriter, TargetWriter } from '../../core/sample.ts';
 import type { Slices } from '../../kafka/columns.ts';
 
-/** Columns of one target; beyond them a further target is opened. */
-const DEFAULT_MAX_COLUMNS = 50_000;
+/**
+ * Columns of one target; beyond them a further target is opened. A target is taken in by the store in one piece: so many
+ * columns are looked up in about 5 ms when the layout changes.
+ */
+const DEFAULT_MAX_COLUMNS = 5000;
 /** Columns of series that are gone are kept while they are few, so that a topic that flaps does not change the layout. */
 const UNUSED_COLUMNS_KEPT = 64;
 const UNUSED_SHARE_KEPT = 0.25;
@@ -16,18 +19,40 @@ export interface SeriesRowsOptions {
   readonly targetId: string;
   readonly log: Logger;
   readonly maxColumns?: number;
+  /** Rows that the store keeps raw; its own number where undefined. */
+  readonly rawRows?: number;
+}
+
+export interface CommitOptions {
+  /** A target without a change gets no row. */
+  readonly onlyChanged?: boolean;
+  /** With `onlyChanged`: but one when the last is that old. */
+  readonly atLeastEveryMs?: number;
 }
 
 /** Neighbouring columns that come and go together, such as those of a topic's partitions. */
 export class Segment {
-  readonly labels: readonly Labels[];
+  readonly length: number;
   chunk: Chunk;
   base = 0;
   used = true;
+  readonly #make: () => readonly Labels[];
+  /** Kept only until the store has taken them: of hundreds of thousands of series they would be most of the memory. */
+  #labels: readonly Labels[] | undefined;
 
-  constructor(labels: readonly Labels[], chunk: Chunk) {
-    this.labels = labels;
-    this.chunk = chunk;
+  constructor(make: () => readonly Labels[], chunkFor: (columns: number) => Chunk) {
+    this.#make = make;
+    this.#labels = make();
+    this.length = this.#labels.length;
+    this.chunk = chunkFor(this.length);
+  }
+
+  get labels(): readonly Labels[] {
+    return this.#labels ?? this.#make();
+  }
+
+  forgetLabels(): void {
+    this.#labels = undefined;
   }
 
   /** The sample of the segment's series `index` in the row that is being made. */
@@ -37,16 +62,43 @@ export class Segment {
   }
 }
 
+/** The labels of segments, made again when they are asked for: the store asks when it first sees the layout. */
+class SegmentsLayout implements Layout {
+  readonly #segments: readonly Segment[];
+
+  constructor(segments: readonly Segment[]) {
+    this.#segments = segments;
+  }
+
+  get series(): readonly Labels[] {
+    return this.#segments.flatMap(({ labels }) => labels);
+  }
+}
+
+/** Metric names by number: a column knows its own in two bytes. */
+class MetricNames {
+  readonly texts: string[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  numberOf(name: string): number {
+    let number = this.#numbers.get(name);
+    if (number === undefined) this.#numbers.set(name, (number = this.texts.push(name) - 1));
+    return number;
+  }
+}
+
 /** One target: its columns, the row that is being made and the one before it. */
 class Chunk {
   readonly target: TargetWriter;
   readonly segments = new Map<string, Segment>();
   layout: Layout = { series: [] };
+  takenLayout: Layout | undefined;
   columns = 0;
   values = new Float64Array(0);
   absent = new Uint8Array(0);
   previousValues = new Float64Array(0);
   previousAbsent = new Uint8Array(0);
+  names = new Uint16Array(0);
   dirty = false;
   lastTs = Number.NEGATIVE_INFINITY;
   /** Whether the store did not take its last row. */
@@ -56,12 +108,13 @@ class Chunk {
     this.target = target;
   }
 
-  add(key: string, segment: Segment): void {
+  add(key: string, segment: Segment, names: MetricNames): void {
     segment.base = this.columns;
     this.segments.set(key, segment);
-    this.columns += segment.labels.length;
+    this.columns += segment.length;
     this.dirty = true;
     if (this.columns > this.values.length) this.#grow(Math.max(this.columns, this.values.length * 2));
+    for (const [i, labels] of segment.labels.entries()) this.names[segment.base + i] = names.numberOf(labels.metricName);
     this.absent.fill(1, segment.base, this.columns);
     this.previousAbsent.fill(1, segment.base, this.columns);
   }
@@ -74,19 +127,25 @@ class Chunk {
   /** Closes the gaps that removed segments left, and makes the layout anew. */
   settle(): void {
     if (!this.dirty) return;
-    const series: Labels[] = [];
+    this.columns = 0;
     for (const segment of this.segments.values()) {
-      const { base } = segment;
-      const length = segment.labels.length;
-      segment.base = series.length;
-      for (const array of [this.values, this.absent, this.previousValues, this.previousAbsent]) {
+      const { base, length } = segment;
+      segment.base = this.columns;
+      this.columns += length;
+      if (segment.base === base) continue;
+      for (const array of [this.values, this.absent, this.previousValues, this.previousAbsent, this.names]) {
         array.copyWithin(segment.base, base, base + length);
       }
-      for (const labels of segment.labels) series.push(labels);
     }
-    this.columns = series.length;
-    this.layout = { series };
+    this.layout = new SegmentsLayout([...this.segments.values()]);
     this.dirty = false;
+  }
+
+  /** The store has seen the layout. */
+  taken(): void {
+    if (this.takenLayout === this.layout) return;
+    this.takenLayout = this.layout;
+    for (const segment of this.segments.values()) segment.forgetLabels();
   }
 
   #grow(length: number): void {
@@ -104,6 +163,9 @@ class Chunk {
     this.previousValues = grownFloat(this.previousValues);
     this.absent = grownBytes(this.absent);
     this.previousAbsent = grownBytes(this.previousAbsent);
+    const names = new Uint16Array(length);
+    names.set(this.names);
+    this.names = names;
   }
 }
 
@@ -116,6 +178,7 @@ export class SeriesRows {
   readonly #maxColumns: number;
   readonly #chunks: Chunk[] = [];
   readonly #segments = new Map<string, Segment>();
+  readonly #names = new MetricNames();
   #stale = true;
 
   constructor(options: SeriesRowsOptions) {
@@ -129,24 +192,22 @@ export class SeriesRows {
   }
 
   has(key: string, length: number): boolean {
-    return this.#segments.get(key)?.labels.length === length;
+    return this.#segments.get(key)?.length === length;
   }
 
   /**
-   * The segment of a key, made by `make` where there is none, or none with `length` series. Of one key all labels must
-   * stay the same, and no two segments may have a series in common.
+   * The segment of a key, made by `make` where there is none, or none with `length` series. `make` is kept and called again
+   * when the layout changes: of one key it must always make the same labels, and no two segments may have a series in common.
    */
   segment(key: string, length: number, make: () => readonly Labels[]): Segment {
     const found = this.#segments.get(key);
-    if (found !== undefined && found.labels.length === length) {
+    if (found !== undefined && found.length === length) {
       found.used = true;
       return found;
     }
     if (found !== undefined) this.#drop(key, found);
-    const labels = make();
-    const chunk = this.#chunkWithRoom(labels.length);
-    const segment = new Segment(labels, chunk);
-    chunk.add(key, segment);
+    const segment = new Segment(make, (columns) => this.#chunkWithRoom(columns));
+    segment.chunk.add(key, segment, this.#names);
     this.#segments.set(key, segment);
     return segment;
   }
@@ -161,20 +222,19 @@ export class SeriesRows {
 
   /**
    * Writes the row. Returns the metric names of which some series came, went or changed since the row before.
-   * With `onlyChanged` a target without a change gets no row.
    */
-  commit(ts: number, options: { onlyChanged?: boolean } = {}): ReadonlySet<string> {
+  commit(ts: number, options: CommitOptions = {}): ReadonlySet<string> {
     const changed = new Set<string>();
-    for (const chunk of this.#chunks) this.#commitChunk(chunk, ts, options.onlyChanged === true, changed);
+    for (const chunk of this.#chunks) this.#commitChunk(chunk, ts, options, changed);
     this.#stale = false;
     return changed;
   }
 
   /** As `commit`, with a turn for the event loop between targets where they take long. */
-  async commitInSlices(ts: number, slices: Slices, options: { onlyChanged?: boolean } = {}): Promise<ReadonlySet<string>> {
+  async commitInSlices(ts: number, slices: Slices, options: CommitOptions = {}): Promise<ReadonlySet<string>> {
     const changed = new Set<string>();
     for (const chunk of this.#chunks) {
-      this.#commitChunk(chunk, ts, options.onlyChanged === true, changed);
+      this.#commitChunk(chunk, ts, options, changed);
       if (slices.due) await slices.pause();
     }
     this.#stale = false;
@@ -192,11 +252,11 @@ export class SeriesRows {
     }
   }
 
-  #commitChunk(chunk: Chunk, ts: number, onlyChanged: boolean, changed: Set<string>): void {
+  #commitChunk(chunk: Chunk, ts: number, { onlyChanged = false, atLeastEveryMs = Infinity }: CommitOptions, changed: Set<string>): void {
     chunk.settle();
-    const differs = collectChanges(chunk, changed);
+    const differs = collectChanges(chunk, this.#names.texts, changed);
     if (chunk.columns === 0 && chunk.lastTs === Number.NEGATIVE_INFINITY) return;
-    if (onlyChanged && !differs && !this.#stale) return;
+    if (onlyChanged && !differs && !this.#stale && ts - chunk.lastTs < atLeastEveryMs) return;
     this.#append(chunk, ts);
     // After the row in which they end, so that their end is told as a change.
     this.#forgetUnused(chunk);
@@ -210,6 +270,7 @@ export class SeriesRows {
       chunk.target.append(rowTs, chunk.layout, chunk.values.subarray(0, columns), chunk.absent.subarray(0, columns));
       chunk.lastTs = rowTs;
       chunk.refused = false;
+      chunk.taken();
     } catch (error) {
       // One target that the store refuses must not keep the others from being written. Told once until it is taken again.
       if (!chunk.refused) this.#options.log.warn('kafka_row_refused', { target: this.#options.targetId, error: errorText(error) });
@@ -221,7 +282,7 @@ export class SeriesRows {
 
   #forgetUnused(chunk: Chunk): void {
     let unused = 0;
-    for (const segment of chunk.segments.values()) if (!segment.used) unused += segment.labels.length;
+    for (const segment of chunk.segments.values()) if (!segment.used) unused += segment.length;
     if (unused <= UNUSED_COLUMNS_KEPT || unused < chunk.columns * UNUSED_SHARE_KEPT) return;
     for (const [key, segment] of chunk.segments) if (!segment.used) this.#drop(key, segment);
   }
@@ -233,7 +294,8 @@ export class SeriesRows {
 
   #chunkWithRoom(columns: number): Chunk {
     for (const chunk of this.#chunks) if (chunk.columns + columns <= this.#maxColumns) return chunk;
-    const chunk = new Chunk(this.#options.writer.target(this.#targetId(this.#chunks.length)));
+    const { writer, rawRows } = this.#options;
+    const chunk = new Chunk(writer.target(this.#targetId(this.#chunks.length), rawRows === undefined ? {} : { rawRows }));
     this.#chunks.push(chunk);
     return chunk;
   }
@@ -244,13 +306,13 @@ export class SeriesRows {
   }
 }
 
-function collectChanges(chunk: Chunk, into: Set<string>): boolean {
-  const { values, previousValues, absent, previousAbsent, layout } = chunk;
+function collectChanges(chunk: Chunk, names: readonly string[], into: Set<string>): boolean {
+  const { values, previousValues, absent, previousAbsent } = chunk;
   let differs = false;
   for (let i = 0; i < chunk.columns; i++) {
     if (absent[i] === previousAbsent[i] && (absent[i] === 1 || values[i] === previousValues[i])) continue;
     differs = true;
-    into.add(layout.series[i]?.metricName ?? '');
+    into.add(names[chunk.names[i] ?? 0] ?? '');
   }
   return differs;
 }

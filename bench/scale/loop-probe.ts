@@ -1,0 +1,44 @@
+import { appendFileSync } from 'node:fs';
+
+/**
+ * Runs inside the measured process (`node --import`): looks every 10 ms how late the event loop was and tells it once a second,
+ * one JSON line each, in the file that BELFRY_BENCH_PROBE names.
+ */
+export interface ProbeLine {
+  /** Unix ms. */
+  readonly at: number;
+  readonly looks: number;
+  /** Those that were later than a millisecond, in ms. */
+  readonly lateMs: readonly number[];
+  readonly rssBytes: number;
+  readonly heapBytes: number;
+  readonly arrayBufferBytes: number;
+}
+
+const EVERY_MS = 10;
+const TOLD_FROM_MS = 1;
+const TELL_EVERY_MS = 1000;
+
+const file = process.env['BELFRY_BENCH_PROBE'];
+let due = performance.now() + EVERY_MS;
+let toldAt = performance.now();
+let looks = 0;
+let lateMs: number[] = [];
+
+function look(): void {
+  const now = performance.now();
+  looks += 1;
+  if (now - due > TOLD_FROM_MS) lateMs.push(Math.round((now - due) * 10) / 10);
+  if (now - toldAt >= TELL_EVERY_MS && file !== undefined) {
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+    const line: ProbeLine = { at: Date.now(), looks, lateMs, rssBytes: rss, heapBytes: heapUsed, arrayBufferBytes: arrayBuffers };
+    appendFileSync(file, `${JSON.stringify(line)}\n`);
+    toldAt = performance.now();
+    looks = 0;
+    lateMs = [];
+  }
+  due = performance.now() + EVERY_MS;
+  setTimeout(look, EVERY_MS).unref();
+}
+
+if (file !== undefined) setTimeout(look, EVERY_MS).unref();
