@@ -107,6 +107,17 @@ export class BlockStore implements Sealer, BlockSource {
     this.#held = this.#held.filter(({ id }) => !gone.has(id));
   }
 
+  /** The file is a new one, and empty: what is held in memory goes into it, and of the other blocks nothing is left. */
+  beginAnew(): void {
+    this.#lists.clear();
+    this.#lastAnswer = undefined;
+    for (const block of this.#held) {
+      block.stored = false;
+      block.logRows = [];
+    }
+    this.pending = [...this.#held];
+  }
+
   /** Neighbours in a selection share a lane and ask for the same time, so the last answer is kept. */
   blocks(lane: Lane, fromTs: number, toTs: number): readonly BlockHandle[] {
     const last = this.#lastAnswer;

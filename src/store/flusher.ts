@@ -44,6 +44,32 @@ export class Flusher {
     this.#symbolsWritten = end;
   }
 
+  /** The file is a new one, and empty: all names are written again, and the rows that no block has. */
+  beginAnew(): void {
+    const { series, places, lanes } = this.#head;
+    this.#logRows.clear();
+    this.#symbolsWritten = 0;
+    this.#head.newSeries = [];
+    this.#head.newPlaces = [];
+    for (let id = 0; id < series.end; id++) {
+      if (!series.exists(id)) continue;
+      this.#head.newSeries.push(id);
+      for (const lane of [places.lane(id), ...(places.others(id) ?? [])]) if (lane >= 0) this.#head.newPlaces.push({ id, lane });
+    }
+    this.#head.newLanes = lanes.filter((lane) => lane !== undefined);
+    this.#head.newlyRetired = [...places.retired].map(([id, lastTs]) => ({ id, lastTs }));
+    for (const lane of this.#head.newLanes) {
+      lane.storedMinTs = Infinity;
+      lane.storedMaxTs = -Infinity;
+      lane.storedMaxId = -1;
+      lane.logRows = [];
+      lane.keyframeDue = true;
+      if (lane.ring !== null) lane.ring.unlogged = lane.ring.unsealed;
+      for (const points of lane.side?.series ?? []) points.unlogged = points.unsealed;
+    }
+    this.#blocks.beginAnew();
+  }
+
   /**
    * Writes some of the names when a burst of new series has left more than a flush should write at once. True when it
    * wrote some: then flush later. Throws what SQLite throws.

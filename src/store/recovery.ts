@@ -8,8 +8,9 @@ import { Lane, SideStore } from './lane.ts';
 import { playLog, type Chain, type LogVisitor } from './log-codec.ts';
 import { NO_COLUMN } from './places.ts';
 import { NO_SOURCE, RowRing } from './row-ring.ts';
-import { unpack, type SampleFile, type StoredSeries } from './sample-file.ts';
+import { isCorruption, unpack, type SampleFile, type StoredSeries } from './sample-file.ts';
 import type { SeriesId } from './series-table.ts';
+import { isDiskTrouble } from './state/sqlite-error.ts';
 
 /**
  * Brings the head to where the last flush left it: names, places, and the rings by playing the log. Throws
@@ -25,7 +26,7 @@ export function recover(head: Head, blocks: BlockStore, flusher: Flusher, file: 
       flusher.adoptLog(id, ts, [...player.needed]);
     } catch (error) {
       log.error('store_log_unreadable', { log_row: id, error: errorText(error) });
-      file.run('DELETE FROM log WHERE id >= ?', id);
+      tidy(file, 'DELETE FROM log WHERE id >= ?', id);
       // What was read of the damaged row is logged again.
       for (const { ring, side } of player.needed) {
         if (ring !== null) ring.unlogged = ring.unsealed;
@@ -37,7 +38,16 @@ export function recover(head: Head, blocks: BlockStore, flusher: Flusher, file: 
   settle(head, flusher);
   // Rows that no lane needs are left over from before.
   for (const { id } of file.rows<{ id: number }>('SELECT id FROM log')) {
-    if (!head.lanes.some((lane) => lane?.logRows.includes(id) === true)) file.run('DELETE FROM log WHERE id = ?', id);
+    if (!head.lanes.some((lane) => lane?.logRows.includes(id) === true)) tidy(file, 'DELETE FROM log WHERE id = ?', id);
+  }
+}
+
+/** A file without room is read all the same; what should go from it goes at a later start. */
+function tidy(file: SampleFile, sql: string, id: number): void {
+  try {
+    file.run(sql, id);
+  } catch (error) {
+    if (!isDiskTrouble(error) || isCorruption(error)) throw error;
   }
 }
 

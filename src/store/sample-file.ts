@@ -1,9 +1,11 @@
 import Database from 'better-sqlite3';
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { corrupt } from './bit-reader.ts';
 import type { SealedBlock } from './sealed-block.ts';
+import { isDamage, sqliteCode } from './state/sqlite-error.ts';
 
 /** `PRAGMA application_id` of a samples file: "BELs". */
 const APPLICATION_ID = 0x42454c73;
@@ -39,16 +41,41 @@ export interface StoredBlockRange {
 
 /** The statements over one `samples.db`. Every method may throw SQLite's own errors. */
 export class SampleFile {
-  readonly #db: Database.Database;
+  #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement>();
 
-  /** Opens or begins a file; throws `STORE_NEWER` for one of a later version, `STORE_CORRUPT` for something else. */
-  constructor(path: string) {
-    this.#db = new Database(path);
+  /**
+   * Opens or begins a file; throws `STORE_NEWER` for one of a later version, `STORE_CORRUPT` for something else. `alone`
+   * keeps other processes out, which spares the shared memory that a full disk has no room for.
+   */
+  constructor(path: string, options: { readonly alone?: boolean } = {}) {
+    this.#db = this.#open(path, options.alone === true);
+  }
+
+  /** Lets the file go, for it to be put away; until `begin` every method throws. */
+  letGo(): void {
+    this.#db.close();
+  }
+
+  /** After `letGo`: begins a new file. */
+  begin(path: string): void {
+    this.#db = this.#open(path, false);
+  }
+
+  get isOpen(): boolean {
+    return this.#db.open;
+  }
+
+  #open(path: string, alone: boolean): Database.Database {
+    const db = new Database(path);
+    this.#statements.clear();
+    this.#db = db;
     try {
+      if (alone) db.pragma('locking_mode = EXCLUSIVE');
       this.#prepare();
+      return db;
     } catch (error) {
-      this.#db.close();
+      db.close();
       throw error;
     }
   }
@@ -115,10 +142,15 @@ export class SampleFile {
     );
   }
 
-  /** Bytes in use, freed pages not counted. */
+  /** Bytes in use, freed pages not counted; 0 where the file cannot be asked, which the next write tells. */
   get bytes(): number {
     const pragma = (name: string): number => Number(this.#db.pragma(name, { simple: true }));
-    return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
+    try {
+      return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
+    } catch (error) {
+      if (this.#db.open && sqliteCode(error) === '') throw error;
+      return 0;
+    }
   }
 
   /** Gives up to that many free pages back to the file system. */
@@ -153,13 +185,20 @@ export function unpack(bytes: Uint8Array): Uint8Array {
 
 /** True for errors that say the file itself is damaged, not the disk or the moment. */
 export function isCorruption(error: unknown): boolean {
-  if (error instanceof BelfryError) return error.code === 'STORE_CORRUPT';
-  if (typeof error !== 'object' || error === null || !('code' in error)) return false;
-  return typeof error.code === 'string' && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
+  return error instanceof BelfryError ? error.code === 'STORE_CORRUPT' : isDamage(error);
 }
+
+/** So many files that were set aside are kept, the newest; nobody may ever look at them, and the disk is not without end. */
+const ASIDE_KEPT = 3;
 
 /** Renames a damaged file and its companions; returns the new name. */
 export function setAside(path: string, suffix: string): string {
+  const stem = `${basename(path)}.aside-`;
   for (const part of ['-wal', '-shm', '']) if (existsSync(path + part)) renameSync(path + part, `${path}.aside-${suffix}${part}`);
+  const times = new Set(
+    readdirSync(dirname(path)).flatMap((name) => (name.startsWith(stem) ? [name.slice(stem.length).split('Z')[0]] : [])),
+  );
+  for (const old of [...times].toSorted((a = '', b = '') => (a < b ? -1 : 1)).slice(0, -ASIDE_KEPT))
+    for (const part of ['-wal', '-shm', '']) rmSync(`${path}.aside-${old}Z${part}`, { force: true });
   return `${path}.aside-${suffix}`;
 }

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../core/clock.ts';
-import { errorText } from '../core/errors.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
@@ -12,6 +12,7 @@ import { Reader } from './reader.ts';
 import { recover } from './recovery.ts';
 import { Retention } from './retention.ts';
 import { isCorruption, SampleFile, setAside } from './sample-file.ts';
+import { isDiskTrouble } from './state/sqlite-error.ts';
 import { StoreMetrics } from './store-metrics.ts';
 
 /** How much a kill -9 may lose at most. */
@@ -65,28 +66,59 @@ export interface SampleStore {
 /** A file with samples further ahead of the wall clock than this was written under a wrong clock. */
 const AHEAD_MAX_MS = 3_600_000;
 
+/** A file that is damaged anew so soon after it was begun says that the disk is broken: no more are begun for so long. */
+const BEGIN_ANEW_LEAST_MS = 600_000;
+/** Blocks of a store that has found no file it could use. */
+const MEMORY_ONLY_BYTES = 128 * 1024 * 1024;
+
 /**
  * Opens the store and brings back what the last flush wrote. A file that is damaged, or that reaches more than an hour
- * into the future, is set aside under another name and a new one begun. Throws `STORE_NEWER`, or SQLite's error where the
- * file cannot be opened at all.
+ * into the future, is set aside under another name and a new one begun. Where the disk lets no file be opened, samples are
+ * kept in memory, and it says so. Throws `STORE_NEWER`.
  */
 export function openSampleStore(options: SampleStoreOptions): SampleStore {
-  const beginAnew = (why: string): SampleStore => {
-    const kept = setAside(options.path, new Date(options.clock.wall()).toISOString().replaceAll(/[:.]/g, ''));
-    options.log.error('store_file_set_aside', { file: kept, error: why });
-    return new OpenStore(options);
-  };
-  let store: SampleStore;
+  const { path, clock } = options;
+  let store: OpenStore;
   try {
-    store = new OpenStore(options);
+    store = openFile(options);
   } catch (error) {
-    if (!isCorruption(error) || options.path === ':memory:') throw error;
-    return beginAnew(errorText(error));
+    if (!isCorruption(error) || path === ':memory:') throw error;
+    return begunAnew(options, errorText(error));
   }
-  const aheadMs = (store.stats().maxTs ?? 0) - options.clock.wall();
+  const aheadMs = (store.stats().maxTs ?? 0) - clock.wall();
   if (aheadMs <= AHEAD_MAX_MS) return store;
   store.close();
-  return beginAnew(`its newest sample is ${Math.round(aheadMs / 60_000)} min ahead of the clock`);
+  return begunAnew(options, `its newest sample is ${Math.round(aheadMs / 60_000)} min ahead of the clock`);
+}
+
+function openFile(options: SampleStoreOptions): OpenStore {
+  const attempts: readonly (() => OpenStore)[] = [
+    () => new OpenStore(options, {}),
+    () => new OpenStore(options, { alone: true }),
+    () => new OpenStore({ ...options, path: ':memory:', retentionBytes: MEMORY_ONLY_BYTES }, { memoryOnly: true }),
+  ];
+  for (const [i, attempt] of attempts.entries()) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (i === attempts.length - 1 || isCorruption(error) || !isDiskTrouble(error)) throw error;
+      options.log.warn('store_open_failed', { file: options.path, attempt: i + 1, error: errorText(error) });
+    }
+  }
+  throw new BelfryError('INTERNAL', 'no way to open samples.db was tried');
+}
+
+function begunAnew(options: SampleStoreOptions, why: string): SampleStore {
+  putAway(options, why);
+  const store = openFile(options);
+  store.noteSetAside();
+  return store;
+}
+
+/** Renames the file, with the time in its name, and says so. */
+function putAway({ path, clock, log }: SampleStoreOptions, why: string): void {
+  const kept = setAside(path, new Date(clock.wall()).toISOString().replaceAll(/[:.]/g, ''));
+  log.error('store_file_set_aside', { file: kept, error: why });
 }
 
 class OpenStore implements SampleStore {
@@ -103,11 +135,14 @@ class OpenStore implements SampleStore {
   #rounds = 0;
   #degraded = false;
   #closed = false;
+  readonly #memoryOnly: boolean;
+  #begunAnewAt = -Infinity;
 
-  constructor(options: SampleStoreOptions) {
+  constructor(options: SampleStoreOptions, how: { readonly alone?: boolean; readonly memoryOnly?: boolean }) {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#options = options;
-    this.#file = new SampleFile(options.path);
+    this.#memoryOnly = this.#degraded = how.memoryOnly === true;
+    this.#file = new SampleFile(options.path, how);
     this.#blocks = new BlockStore(limits, this.#file, options.log, (id) => this.#head.lane(id));
     this.#head = new Head(limits, this.#blocks);
     this.#flusher = new Flusher(this.#head, this.#blocks, this.#file);
@@ -131,7 +166,10 @@ class OpenStore implements SampleStore {
     const { clock } = this.#options;
     const startedAt = clock.elapsed();
     const now = clock.now();
-    const done = this.#tried('flush', () => this.#flusher.flush(now));
+    const done = this.#tried('flush', () => {
+      if (!this.#file.isOpen) this.#begin();
+      this.#flusher.flush(now);
+    });
     this.#metrics.flushed((clock.elapsed() - startedAt) / 1000);
     this.#blocks.trim(Math.max(now - SEALED_KEEP_MS, this.#retention.cutoff(now)));
     return done;
@@ -191,6 +229,12 @@ class OpenStore implements SampleStore {
     };
   }
 
+  /** The file from before was damaged and is not this one any more. */
+  noteSetAside(): void {
+    this.#begunAnewAt = this.#options.clock.elapsed();
+    this.#metrics.setAside(this.#options.clock.now());
+  }
+
   close(): void {
     if (this.#closed) return;
     this.flush();
@@ -221,12 +265,32 @@ class OpenStore implements SampleStore {
     } catch (error) {
       if (!this.#degraded) this.#options.log.error('store_write_failed', { what, error: errorText(error) });
       this.#degraded = true;
+      if (isCorruption(error)) this.#letGo(errorText(error));
       return false;
     }
-    if (this.#degraded && what === 'flush') {
+    if (this.#degraded && !this.#memoryOnly && what === 'flush') {
       this.#degraded = false;
       this.#options.log.info('store_write_recovered');
     }
     return true;
+  }
+
+  /** Puts a file away whose damage shows while it is written, to go on in a new one with what is in memory. */
+  #letGo(why: string): void {
+    const { clock, log, path } = this.#options;
+    if (path === ':memory:' || clock.elapsed() - this.#begunAnewAt < BEGIN_ANEW_LEAST_MS) return;
+    this.noteSetAside();
+    try {
+      this.#file.letGo();
+      putAway(this.#options, why);
+      this.#begin();
+    } catch (error) {
+      log.error('store_write_failed', { what: 'set aside', error: errorText(error) });
+    }
+  }
+
+  #begin(): void {
+    this.#file.begin(this.#options.path);
+    this.#flusher.beginAnew();
   }
 }

@@ -16,6 +16,7 @@ export class StoreMetrics {
   readonly #counters: readonly CounterEntry[];
   readonly #gauges: readonly { gauge: Gauge; read: (stats: StoreStats) => number }[];
   readonly #degraded: Gauge;
+  readonly #setAside: Gauge;
 
   constructor(meter: Meter) {
     const counter = (name: string, help: string, read: (head: Head, blocks: BlockStore) => number): CounterEntry => ({
@@ -47,6 +48,14 @@ export class StoreMetrics {
       { gauge: meter.gauge('belfry_store_file_bytes', 'Bytes in use in samples.db.'), read: ({ fileBytes }) => fileBytes },
     ];
     this.#degraded = meter.gauge('belfry_store_degraded', '1 while samples.db cannot be written and samples are only in memory.');
+    this.#setAside = meter.gauge(
+      'belfry_store_set_aside_timestamp_seconds',
+      'When a damaged samples.db was last set aside and a new one begun, Unix time; 0 where none was.',
+    );
+  }
+
+  setAside(ts: number): void {
+    this.#setAside.set(ts / 1000);
   }
 
   flushed(seconds: number): void {

@@ -1,6 +1,6 @@
 import Sqlite from 'better-sqlite3';
 import { BelfryError, errorText } from '../../core/errors.ts';
-import { sqliteCode } from './sqlite-error.ts';
+import { isDamage, sqliteCode } from './sqlite-error.ts';
 
 /**
  * Holds the folder for this process: an exclusive transaction on an empty SQLite file, which is a lock of the operating
@@ -10,6 +10,8 @@ import { sqliteCode } from './sqlite-error.ts';
 export function acquireLock(path: string): () => void {
   const lock = new Sqlite(path, { timeout: 0 });
   try {
+    // Nothing is ever written to it: it must also work where the disk has no room for a journal.
+    lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
@@ -19,9 +21,12 @@ export function acquireLock(path: string): () => void {
         `another Belfry is running on this folder (${path} is locked): stop it, or use another storage.path`,
       );
     }
-    throw new BelfryError('STORE_CORRUPT', `cannot lock ${path} (${errorText(error)}): remove that file, it holds no data`, {
-      cause: error,
-    });
+    if (isDamage(error)) {
+      throw new BelfryError('STORE_CORRUPT', `cannot lock ${path} (${errorText(error)}): remove that file, it holds no data`, {
+        cause: error,
+      });
+    }
+    throw error;
   }
   return () => {
     lock.close();

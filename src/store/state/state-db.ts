@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { BelfryError, errorText } from '../../core/errors.ts';
@@ -12,7 +12,7 @@ import { columnOf, decode, ENTITIES, type EntityName, type EntityRows } from './
 import { fileSystemType, refuseNetworkFileSystem, type FileSystemTypeOf } from './file-system.ts';
 import { acquireLock } from './lock.ts';
 import { migrate, MIGRATIONS, refuseForeignFile } from './migrations.ts';
-import { isDamage, isDiskTrouble } from './sqlite-error.ts';
+import { isDamage, isDiskTrouble, sqliteCode } from './sqlite-error.ts';
 
 export interface StateDbOptions {
   /** Of the file `state.db`; its folder is made, and held with `belfry.lock`. */
@@ -39,9 +39,19 @@ const WAL_BYTES = 16 * 1024 ** 2;
 
 /**
  * Opens state.db and holds its folder. Errors: STORE_LOCKED, STORE_NEWER, STORE_CORRUPT, CONFIG_INVALID (a network
- * file system).
+ * file system), STATE_NOT_DURABLE (read-only, or no room for a first file).
  */
 export function openStateDb(options: StateDbOptions): StateDb {
+  try {
+    return openInFolder(options);
+  } catch (error) {
+    if (isDamage(error)) throw damaged(options.path, errorText(error), error);
+    if (isDiskTrouble(error) || isFileTrouble(error)) throw cannotOpen(options.path, error);
+    throw error;
+  }
+}
+
+function openInFolder(options: StateDbOptions): StateDb {
   const { path, log } = options;
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -51,15 +61,49 @@ export function openStateDb(options: StateDbOptions): StateDb {
   try {
     // Tokens are kept in it: no one else may read it. SQLite gives its side files the same mode.
     closeSync(openSync(path, 'a', 0o600));
-    sqlite = new Sqlite(path, { timeout: options.busyTimeoutMs ?? DEFAULTS.busyTimeoutMs });
-    prepareFile(sqlite, path, options.limitBytes ?? DEFAULTS.limitBytes);
+    sqlite = openFile(options);
     migrate(sqlite, path, log, options.migrations ?? MIGRATIONS);
     return new StateDb(sqlite, options, unlock);
   } catch (error) {
     sqlite?.close();
     unlock();
-    throw isDamage(error) ? damaged(path, errorText(error), error) : error;
+    throw error;
   }
+}
+
+/** On a disk without any room left there is none for SQLite's shared memory either, which one process alone does not need. */
+function openFile(options: StateDbOptions): Sqlite.Database {
+  const open = (alone: boolean): Sqlite.Database => {
+    const sqlite = new Sqlite(options.path, { timeout: options.busyTimeoutMs ?? DEFAULTS.busyTimeoutMs });
+    try {
+      if (alone) sqlite.pragma('locking_mode = EXCLUSIVE');
+      prepareFile(sqlite, options.path, options.limitBytes ?? DEFAULTS.limitBytes);
+      return sqlite;
+    } catch (error) {
+      sqlite.close();
+      throw error;
+    }
+  };
+  try {
+    return open(false);
+  } catch (error) {
+    if (!isDiskTrouble(error) || isDamage(error) || /BUSY|LOCKED/.test(sqliteCode(error))) throw error;
+    options.log.warn('state_opened_alone', { error: errorText(error) });
+    return open(true);
+  }
+}
+
+function cannotOpen(path: string, error: unknown): BelfryError {
+  return new BelfryError(
+    'STATE_NOT_DURABLE',
+    `${path} cannot be opened for writing (${errorText(error)}): Belfry needs a data folder of its own, writable and with room`,
+    { cause: error },
+  );
+}
+
+/** What the operating system says before SQLite is asked at all, such as EROFS, EACCES and ENOSPC. */
+function isFileTrouble(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'syscall' in error;
 }
 
 function prepareFile(sqlite: Sqlite.Database, path: string, limitBytes: number): void {
@@ -76,9 +120,9 @@ function prepareFile(sqlite: Sqlite.Database, path: string, limitBytes: number):
 function damaged(path: string, what: string, cause?: unknown): BelfryError {
   return new BelfryError(
     'STORE_CORRUPT',
-    `${path} is damaged (${what.replaceAll(/\s+/g, ' ')}). Put it aside and restore a backup: ` +
-      `mkdir ${path}.damaged; mv ${path} ${path}-* ${path}.damaged/; cp YOUR-BACKUP ${path}. ` +
-      `Without a backup Belfry starts with an empty state once the file is gone`,
+    `${path} is damaged (${what.replaceAll(/\s+/g, ' ')}); restore a backup: ` +
+      `belfry restore --from YOUR-BACKUP --to ${dirname(path)} --replace. ` +
+      `Without a backup, put it aside (with ${basename(path)}-wal): Belfry then starts with an empty state`,
     { cause },
   );
 }

@@ -274,7 +274,7 @@ describe('opening', () => {
     whole.set(new Uint8Array(Sqlite(path).serialize()).subarray(0, 8192));
     whole.set(raw, 8192);
     writeFileSync(path, whole);
-    expect(() => open()).toThrow(/is damaged.*cp YOUR-BACKUP/);
+    expect(() => open()).toThrow(/is damaged.*belfry restore --from YOUR-BACKUP --to \S+ --replace/);
   });
 
   it.each([
