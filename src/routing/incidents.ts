@@ -73,6 +73,11 @@ export class IncidentBook {
     return this.#byGroupKey.get(groupKey);
   }
 
+  /** Whether people were told that the alert fires, or would have been but for the limits of a destination. */
+  isFiring(alertKey: string): boolean {
+    return this.#byAlert.get(alertKey)?.alerts.get(alertKey)?.status === 'firing';
+  }
+
   /** Open ones, and closed ones that still have something to be delivered. */
   all(): IterableIterator<IncidentRecord> {
     return this.#byGroupKey.values();

@@ -1,4 +1,4 @@
-import type { Alert } from '../core/alert.ts';
+import { severityOf, type Alert } from '../core/alert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
@@ -10,14 +10,15 @@ import type { DeliveryRow, OutboxRow } from '../core/state.ts';
 import { DedupLog, type Decided, type Decision } from './dedup.ts';
 import type { IncidentRecord } from './incident-record.ts';
 import { INCIDENT_LIMITS, IncidentBook, type Absorbed, type IncidentChange, type IncidentLimits, type OwnedAlert } from './incidents.ts';
-import { noteAlert, type Note } from './note-alert.ts';
+import { NOTE_ALERT, noteAlert, type Note } from './note-alert.ts';
 import { receiverOf } from './owners.ts';
-import type { IncidentStore, NotificationLog, OutboxPort, OwnerDirectory, SilenceStore } from './ports.ts';
-import { SilenceBook } from './silences.ts';
+import type { IncidentStore, NotificationLog, OutboxPort, OwnerDirectory } from './ports.ts';
+import { Quiet, type Audible, type QuietOptions } from './quiet.ts';
+import type { SilenceBook } from './silences.ts';
+import type { WhatChanged } from './verdict.ts';
 
-export interface RoutingOptions {
+export interface RoutingOptions extends QuietOptions {
   readonly store: IncidentStore & NotificationLog;
-  readonly silenceStore: SilenceStore;
   readonly outbox: OutboxPort;
   readonly owners: OwnerDirectory;
   readonly clock: Clock;
@@ -60,24 +61,26 @@ export class Routing {
   readonly #decided: Counter;
   readonly #ignored: Counter;
   readonly #openGauge: Gauge;
-  readonly silences: SilenceBook;
+  readonly #quiet: Quiet;
   #stopped = false;
 
   constructor(options: RoutingOptions) {
     this.#options = { ...DEFAULTS, ...options };
-    this.silences = new SilenceBook({ store: options.silenceStore, clock: options.clock, log: options.log });
     this.#incidents = new IncidentBook(options.store, this.#options.groupIntervalMs, options.limits ?? INCIDENT_LIMITS);
     this.#dedup = new DedupLog(options.store, this.#options.groupIntervalMs, options.mailIntervalMs);
     this.#decided = options.meter.counter('belfry_routing_decisions_total', 'Decisions by what was decided', ['integration', 'verdict']);
     this.#ignored = options.meter.counter('belfry_routing_alerts_ignored_total', 'Alerts that changed nothing, by reason', ['reason']);
     this.#openGauge = options.meter.gauge('belfry_incidents_open', 'Incidents that are open');
+    const { clock, log, meter } = options;
+    const isTold = (key: string): boolean => this.#incidents.isFiring(key);
+    this.#quiet = new Quiet(options, { clock, log, meter, isTold, onAudible: (audible) => this.#pass(audible, clock.now()) });
   }
 
   /** Reads the state and takes up the timers; once, before the outbox starts and before the first alert. */
   start(): void {
-    this.silences.load();
     this.#dedup.load();
     const records = this.#incidents.load();
+    this.#quiet.start(records.flatMap((record) => firingAlertsOf(record)));
     this.#options.store.durably(() => this.#forgetOld());
     for (const record of records) this.#arm(record);
     this.#openGauge.set(this.#incidents.openCount);
@@ -86,7 +89,7 @@ export class Routing {
   /** Ends the timers. What was decided is in the outbox. */
   stop(): void {
     this.#stopped = true;
-    this.silences.stop();
+    this.#quiet.stop();
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
   }
@@ -97,16 +100,34 @@ export class Routing {
    */
   receive(alerts: readonly Alert[], ts: number): void {
     try {
-      this.#pass(alerts, ts);
+      this.#options.store.durably(() => this.#pass(this.#quiet.hear(alerts, ts), ts));
     } catch (error) {
       this.#ignored.add(alerts.length, { reason: 'error' });
       this.#options.log.error('alerts_not_routed', { reason: 'error', count: alerts.length, error: errorText(error) });
     }
   }
 
-  /** Every alert that fires. */
+  /** The silences, kept durably. */
+  get silences(): SilenceBook {
+    return this.#quiet.silences;
+  }
+
+  /** Inhibition rules or maintenance windows were replaced. */
+  reload(): void {
+    this.#quiet.reload();
+  }
+
+  /** All that could inhibit an alert is known: nobody waits any longer after the start. */
+  endGrace(): void {
+    this.#quiet.endGrace();
+  }
+
+  /** Every alert that fires, muted ones too. */
   alerts(): readonly AlertStatus[] {
-    return [];
+    return this.#quiet.firing().map((status) => {
+      const receivers = this.#options.owners.destinationsOf(this.#ownerOf(status.alert)).map(({ receiver }) => receiver);
+      return { ...status, receivers: [...new Set(receivers)] };
+    });
   }
 
   /** Names of all receivers. */
@@ -114,8 +135,9 @@ export class Routing {
     return this.#options.owners.owners.map(receiverOf);
   }
 
+  /** Alerts that nobody was told of from beginning to end, latest first. */
   mutedHistory(): readonly MutedAlert[] {
-    return [];
+    return this.#quiet.mutedHistory();
   }
 
   /** Id of the open incident of the cluster and broker, else of the cluster; empty where there is none. */
@@ -130,8 +152,10 @@ export class Routing {
   note(note: Note): void {
     try {
       const record = this.#incidentFor(note);
-      if (note.loud && (record === undefined || !record.firing)) this.#pass([noteAlert(note)], note.at, 'loud');
-      else if (record !== undefined) this.#options.store.durably(() => this.#say(record, note));
+      // Whoever silenced such notes is told without a ping; nothing else mutes what somebody must decide.
+      const loud = note.loud && !this.#quiet.isSilenced(noteAlert(note));
+      if (loud && (record === undefined || !record.firing)) this.#pass(asTold([noteAlert(note)]), note.at, 'loud');
+      else if (record !== undefined) this.#options.store.durably(() => this.#say(record, { ...note, loud }));
     } catch (error) {
       this.#options.log.error('note_not_told', { cluster: note.cluster, note: note.text, error: errorText(error) });
     }
@@ -154,11 +178,15 @@ export class Routing {
     this.#arm(record);
   }
 
-  #pass(alerts: readonly Alert[], ts: number, note?: 'loud'): void {
+  #pass({ alerts, quiet, flapping }: Audible, ts: number, note?: 'loud'): void {
     this.#options.store.durably(() => {
       const owned = this.#joinOwner(alerts);
       const changes = this.#joinIncident(owned, ts);
-      const decisions = changes.flatMap((change) => this.#decide(change, ts, note));
+      const decisions = changes.flatMap((change) => {
+        const flaps = this.#sayFlapping(change, flapping, ts);
+        const isQuiet = change.newAlerts.length === 0 && change.resolved.every((alert) => quiet.has(alert));
+        return this.#decide(change, ts, { ...(flaps || note === 'loud' ? { note: 'loud' } : {}), ...(isQuiet ? { quiet: true } : {}) });
+      });
       this.#enqueue(decisions);
       for (const { record } of changes) this.#arm(record);
     });
@@ -217,11 +245,19 @@ export class Routing {
   }
 
   #joinOwner(alerts: readonly Alert[]): readonly OwnedAlert[] {
+    return alerts.map((alert) => ({ alert, owner: this.#ownerOf(alert) }));
+  }
+
+  /** What only those who run Belfry can mend is not told to a cluster's owner. */
+  #ownerOf({ labels }: Alert): string {
     const { owners } = this.#options;
-    // What only those who run Belfry can mend is not told to a cluster's owner.
-    const ownerOf = ({ labels }: Alert): string =>
-      labels.get('audience') === 'platform' ? owners.defaultOwner : owners.ownerOf(labels.get('cluster'));
-    return alerts.map((alert) => ({ alert, owner: ownerOf(alert) }));
+    return labels.get('audience') === 'platform' ? owners.defaultOwner : owners.ownerOf(labels.get('cluster'));
+  }
+
+  #sayFlapping({ record, newAlerts }: IncidentChange, flapping: ReadonlySet<string>, ts: number): boolean {
+    const flappers = newAlerts.filter(({ labels }) => flapping.has(labels.key));
+    if (flappers.length > 0) this.#incidents.say(record, ts, this.#quiet.flappingText(flappers));
+    return flappers.length > 0;
   }
 
   #joinIncident(owned: readonly OwnedAlert[], ts: number): Absorbed['changes'] {
@@ -233,9 +269,13 @@ export class Routing {
     return changes;
   }
 
-  #decide({ record, newAlerts, resolved, worseBy }: IncidentChange, ts: number, note?: 'loud'): readonly Decision[] {
+  #decide(
+    { record, newAlerts, resolved, worseBy }: IncidentChange,
+    ts: number,
+    how: Pick<WhatChanged, 'note' | 'quiet'>,
+  ): readonly Decision[] {
     const counts = { newAlerts: newAlerts.length, resolved: resolved.length, worse: worseBy !== undefined };
-    const change = { firing: record.firing, ...counts, ...(note === undefined ? {} : { note }) };
+    const change = { firing: record.firing, ...counts, ...how };
     const decided = this.#dedup.decide(record, change, this.#options.owners.destinationsOf(record.row.owner), ts);
     this.#countSilent(record, decided);
     return decided.decisions;
@@ -275,24 +315,28 @@ export class Routing {
 
   #onTimer(record: IncidentRecord): void {
     const now = this.#options.clock.now();
+    let leastMs = TIMER_LEAST_MS;
     try {
       this.#options.store.durably(() => {
         // Nobody says that it is well: its time is over, that is all.
         const over = record.timedAlerts().filter(({ endsAt }) => endsAt <= now);
-        if (over.length > 0)
-          this.#pass(
-            over.map((alert) => ({ ...alert, status: 'resolved', resolveReason: 'no_data' })),
-            now,
-          );
+        if (over.length > 0) this.#pass(asTold(over.map((alert) => ({ ...alert, status: 'resolved', resolveReason: 'no_data' }))), now);
+        // Nobody is reminded of what is muted; it is asked again soon whether it still is.
+        else if (record.firingSeverity === 'critical' && !this.#isAudible(record)) leastMs = MUTED_AGAIN_MS;
         else if (record.firingSeverity === 'critical') this.#enqueue(this.#dedup.repeat(record, this.#options.repeatIntervalMs, now));
         else if (!record.firing) this.#close(record, now);
         // A reminder that found no room is due still: it must not come round at once for ever.
-        this.#arm(record, TIMER_LEAST_MS);
+        this.#arm(record, leastMs);
       });
     } catch (error) {
       this.#options.log.error('routing_timer_failed', { group: record.row.groupKey, error: errorText(error) });
     }
     this.#openGauge.set(this.#incidents.openCount);
+  }
+
+  /** Whether one of the critical alerts that fire is not muted. */
+  #isAudible(record: IncidentRecord): boolean {
+    return firingAlertsOf(record).some(({ labels }) => severityOf(labels) === 'critical' && !this.#quiet.isMuted(labels.key));
   }
 
   /** A resolve that the outbox had no room for is decided once more; the incident stays open until it is queued. */
@@ -323,6 +367,16 @@ export class Routing {
   }
 }
 
+function firingAlertsOf(record: IncidentRecord): readonly Alert[] {
+  return [...record.alerts.values()].filter(({ status, labels }) => status === 'firing' && labels.get('alertname') !== NOTE_ALERT);
+}
+
+/** Alerts that are told whatever mutes others. */
+function asTold(alerts: readonly Alert[]): Audible {
+  return { alerts, quiet: new Set(), flapping: new Set() };
+}
+
 const TIMER_LEAST_MS = 10_000;
+const MUTED_AGAIN_MS = 60_000;
 const NOTHING_NEW = { firing: true, newAlerts: 0, resolved: 0, worse: false };
 const NOTHING_NEW_RESOLVED = { firing: false, newAlerts: 0, resolved: 0, worse: false };

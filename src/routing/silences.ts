@@ -146,7 +146,8 @@ export class SilenceBook {
     if (endsAt <= now) refuse('the end of a silence cannot be in the past');
     if (endsAt > now + SILENCE_LONGEST_MS) refuse('a silence ends after a year at the latest: change the rule instead');
     if (matchers.length === 0) refuse('a silence needs a matcher');
-    if (matchers.every(({ matchesEmpty }) => matchesEmpty))
+    // As in Alertmanager, an inequality alone may make one: it is about everything but what it names.
+    if (matchers.every(({ op, matchesEmpty }) => matchesEmpty && !op.startsWith('!')))
       refuse('at least one matcher must not match the empty text, or the silence would be about everything');
     const limits = this.#limits;
     if (matchers.length > limits.matchers) tooMuch('matchers of one silence', limits.matchers);

@@ -34,6 +34,8 @@ export interface WhatChanged {
   readonly worse: boolean;
   /** The auto-pilot said something about it. */
   readonly note?: 'quiet' | 'loud';
+  /** What ended was muted: that it is over is told, but pings nobody who can be told without. */
+  readonly quiet?: boolean;
 }
 
 /** Nothing to tell, and why. */
@@ -69,7 +71,7 @@ export function verdictOf(
       if (change.note === undefined || resolveIsHeld) return { tell: false, because: 'already_told' };
       return noteVerdict(change.note, policy);
     }
-    return { tell: true, reason: 'all_resolved', loud: true };
+    return { tell: true, reason: 'all_resolved', loud: change.quiet !== true || !policy.edits };
   }
   // For the destination it never ended: what is held is replaced, also where an edit would not be sent.
   if (entry !== undefined && resolveIsHeld && change.note === 'loud') return noteVerdict('loud', policy);
