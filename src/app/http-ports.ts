@@ -13,6 +13,7 @@ import { createCatalogPort } from './catalog-port.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { kafkaFamilies } from './kafka-families.ts';
 import { createQueryPort } from './query-port.ts';
+import type { Readiness } from './readiness.ts';
 import { createRemoteWritePort } from './remote-write-port.ts';
 import { rulesView } from './rules-view.ts';
 import { sendTest } from './send-test.ts';
@@ -31,18 +32,14 @@ export interface HttpParts {
   readonly config: () => BelfryConfig;
   readonly notifiers: () => NotifierSet;
   readonly autopilot: AutopilotPort;
-  /** False while decisions cannot be written. */
-  readonly durable: () => boolean;
+  readonly readiness: Readiness;
 }
-
-/** For how long after the start Belfry is not ready while it has not looked at every cluster and evaluated every group. */
-const FIRST_LOOK_MS = 30_000;
 
 /** What the HTTP API reads of the rooms. */
 export function createHttpPorts(parts: HttpParts): HttpPorts {
   const { clock, meter, samples, rules } = parts;
   return {
-    health: { notReady: () => notReady(parts) },
+    health: parts.readiness,
     metrics: { own: () => meter.page(), kafka: () => kafkaFamilies(samples.reader, clock.now()) },
     query: createQueryPort(samples.reader, clock),
     catalog: createCatalogPort(parts),
@@ -53,20 +50,6 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     alertStatus: parts.routing,
     autopilot: parts.autopilot,
   };
-}
-
-/** Collection, rules and state must work; an owner's own trouble is no reason to take Belfry out of service. */
-function notReady({ clock, startedAt, watches, rules, durable }: HttpParts): readonly string[] {
-  const missing: string[] = [];
-  if (!durable()) missing.push('state.db cannot be written');
-  const isYoung = clock.now() - startedAt < FIRST_LOOK_MS;
-  const groups = rules.snapshot().filter((group) => group.rules.length > 0);
-  const idle = groups.filter(({ lastEvaluation }) => lastEvaluation === 0);
-  // A group that a reload brings, or one with a long interval, is no reason to take Belfry out of service later on.
-  if (idle.length > 0 && (isYoung || idle.length === groups.length)) missing.push('rules have not been evaluated yet');
-  const blind = [...watches.values()].filter(({ hasLooked }) => !hasLooked).map(({ config }) => config.name);
-  if (blind.length > 0 && isYoung) missing.push(`not looked at yet: ${blind.join(', ')}`);
-  return missing;
 }
 
 function operations(parts: HttpParts): OperationsPort {
@@ -102,12 +85,13 @@ function incidentViews({ routing }: HttpParts): readonly IncidentView[] {
 }
 
 function statusView({ version, startedAt, config, watches, outbox }: HttpParts): StatusView {
-  const { file, hash } = config();
+  const { file, hash, defaultOwner } = config();
   return {
     version,
     startedAt,
     configFile: file,
     configHash: hash,
+    ...(defaultOwner === undefined ? {} : { defaultOwner }),
     clusters: [...watches.values()].map(({ config: cluster, liveness }) => ({
       name: cluster.name,
       owner: cluster.owner,

@@ -143,6 +143,8 @@ export interface StatusView {
   readonly startedAt: number;
   readonly configFile: string | undefined;
   readonly configHash: string;
+  /** Of clusters without an owner, and of alerts about none; empty where there is none. */
+  readonly defaultOwner?: string;
   readonly clusters: readonly {
     readonly name: string;
     readonly owner: string | undefined;

@@ -7,6 +7,7 @@ import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 import { Access, type NamedToken } from './auth.ts';
 import type { HttpPorts } from './ports.ts';
+import { alertmanagerRoutes } from './routes/alertmanager.ts';
 import { autopilotRoutes } from './routes/autopilot.ts';
 import { belfryRoutes } from './routes/belfry.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
@@ -113,6 +114,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   belfryRoutes(context);
   runbookRoutes(context);
   if (options.ports.autopilot !== undefined) autopilotRoutes({ ...context, autopilot: options.ports.autopilot, clock: options.clock });
+  alertmanagerRoutes(server, { ...context, clock: options.clock, log: options.log });
   return server;
 }
 

@@ -68,7 +68,7 @@ export function invalid(name: string, why: string, cause?: unknown): BelfryError
 }
 
 /** A date that there is, to the millisecond; undefined for anything else. */
-function parseRfc3339(text: string): number | undefined {
+export function parseRfc3339(text: string): number | undefined {
   const match = /^(\d{4}-\d\d-(\d\d))T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text);
   const ts = match === null ? Number.NaN : Date.parse(text);
   if (Number.isNaN(ts)) return undefined;

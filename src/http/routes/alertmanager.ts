@@ -1,0 +1,103 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { stringify } from 'yaml';
+import { BelfryError, errorText } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { StatusView } from '../ports.ts';
+import { alertmanagerAlertRoutes } from './alertmanager-alerts.ts';
+import { InvalidValue, NOBODY, PlainRefusal, type AlertmanagerContext } from './alertmanager-context.ts';
+import { alertmanagerSilenceRoutes } from './alertmanager-silences.ts';
+
+const PREFIX = '/api/v2';
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
+
+/**
+ * Alertmanager's API v2 (api/v2/openapi.yaml there), for amtool, karma and whatever else speaks it: silences, alerts,
+ * receivers, status, in its shapes and with its words. Changing anything needs a token with the scope operate.
+ */
+export function alertmanagerRoutes(server: FastifyInstance, context: AlertmanagerContext): void {
+  void server.register(
+    async (scope) => {
+      scope.removeAllContentTypeParsers();
+      scope.addContentTypeParser(/^application\/json\b/i, { parseAs: 'string' }, (_, body, done) => done(null, body));
+      scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, context.log));
+      scope.setNotFoundHandler((request, reply) => notFound(server, request, reply));
+      statusRoutes(scope, context);
+      alertmanagerSilenceRoutes(scope, context);
+      alertmanagerAlertRoutes(scope, context);
+    },
+    { prefix: PREFIX },
+  );
+}
+
+function statusRoutes(scope: FastifyInstance, { access, ports }: AlertmanagerContext): void {
+  scope.get('/status', async ({ headers }) => {
+    access.require('read', headers);
+    const status = ports.operations.status();
+    return {
+      cluster: { peers: [], status: 'disabled' },
+      config: { original: configurationOf(status, ports.alertStatus.receivers()) },
+      uptime: new Date(status.startedAt).toISOString(),
+      versionInfo: {
+        branch: '',
+        buildDate: '',
+        buildUser: '',
+        goVersion: '',
+        revision: '',
+        version: status.version,
+      },
+    };
+  });
+
+  scope.get('/receivers', async ({ headers }) => {
+    access.require('read', headers);
+    return ports.alertStatus.receivers().map((name) => ({ name }));
+  });
+}
+
+/** Owners as Alertmanager's configuration would name them: who is told of which cluster. `amtool config routes` reads it. */
+function configurationOf({ clusters, defaultOwner = '' }: StatusView, receivers: readonly string[]): string {
+  const root = defaultOwner === '' ? NOBODY : `owner/${defaultOwner}`;
+  const routes = clusters
+    .filter(({ owner }) => owner !== undefined && owner !== defaultOwner)
+    .map(({ name, owner = '' }) => ({ receiver: `owner/${owner}`, matchers: [`cluster=${JSON.stringify(name)}`] }));
+  const platform = { receiver: root, matchers: ['audience="platform"'] };
+  return stringify({
+    route: { receiver: root, group_by: ['cluster'], routes: [platform, ...routes] },
+    receivers: [...new Set([root, ...routes.map(({ receiver }) => receiver), ...receivers])].map((name) => ({ name })),
+  });
+}
+
+/** go-openapi's envelope, or for Alertmanager's own refusals the sentence alone. */
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
+  if (error instanceof PlainRefusal)
+    return reply.status(error.status).type('application/json; charset=utf-8').send(JSON.stringify(error.message));
+  if (error instanceof InvalidValue) return reply.status(422).send({ code: error.number, message: error.message });
+  const given = error instanceof BelfryError ? error.status : statusCodeOf(error);
+  if (given === 415) return reply.status(415).send({ code: 415, message: mediaTypeText(request) });
+  if (given >= 500) log.error('http_request_failed', { route: request.routeOptions.url ?? 'none', error });
+  if (given === 401) reply.header('www-authenticate', 'Bearer realm="Belfry"');
+  const text = given >= 500 && !(error instanceof BelfryError) ? (STATUS_CODES[given] ?? 'internal error') : errorText(error);
+  return reply.status(given).send({ code: given, message: text });
+}
+
+function mediaTypeText({ headers }: FastifyRequest): string {
+  return `unsupported media type ${JSON.stringify(headers['content-type'] ?? '')}, only [application/json] are allowed`;
+}
+
+function statusCodeOf(error: unknown): number {
+  const status = error !== null && typeof error === 'object' && 'statusCode' in error ? error.statusCode : undefined;
+  return typeof status === 'number' && status >= 400 ? status : 500;
+}
+
+function notFound(server: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const [path = ''] = request.url.split('?');
+  const allowed = METHODS.filter((method) => server.findRoute({ method, url: routeOf(path) }) !== null);
+  if (allowed.length === 0) return reply.status(404).send({ code: 404, message: `path ${path} was not found` });
+  reply.header('allow', allowed.join(','));
+  return reply.status(405).send({ code: 405, message: `method ${request.method} is not allowed, but [${allowed.join(',')}] are` });
+}
+
+function routeOf(path: string): string {
+  return path.replace(/^(\/api\/v2\/silence)\/[^/]+$/, '$1/:id');
+}
