@@ -1,5 +1,6 @@
 import type { Timer } from '../../core/clock.ts';
 import type { BrokerState } from './broker-state.ts';
+import { beganAt, isSilence } from './cluster-judgement.ts';
 import type { BrokerWatch } from './broker-watch.ts';
 import type { OutageLooks, Survivor } from './survivor-look.ts';
 
@@ -37,6 +38,20 @@ export function idsWhere(entries: Iterable<BrokerEntry>, holds: (state: BrokerSt
   const ids = new Set<number>();
   for (const { state } of entries) if (holds(state)) ids.add(state.id);
   return ids;
+}
+
+/** Begins anew with those that fell silent since then and are silent still; answers them. */
+export function beginAnew(entries: Iterable<BrokerEntry>, since: number, now: number): readonly BrokerEntry[] {
+  const begun: BrokerEntry[] = [];
+  for (const entry of entries) {
+    const { outage } = entry.state;
+    if (outage === undefined || !isSilence(outage) || (beganAt(outage) ?? 0) < since) continue;
+    stopLooking(entry);
+    entry.state.beginAnew(now);
+    entry.watch?.beginAnew();
+    begun.push(entry);
+  }
+  return begun;
 }
 
 /** Those, other than the broker, that can be asked about it now. */

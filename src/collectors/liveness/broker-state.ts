@@ -8,6 +8,9 @@ import type { Attempt, Outage, SurvivorLook, Verdict } from './verdict.ts';
 /** Attempts and looks kept of one outage; the first prove it, the latest say how it stands. */
 const MAX_KEPT = 32;
 
+/** Found before a silence that may be ours, these are as true after it. */
+const OUTLIVES_SILENCE: ReadonlySet<Verdict | undefined> = new Set(['crashed', 'stopped', 'cut_short']);
+
 /** After these another process runs, whose replicas have to catch up. */
 const PROCESS_ENDED: ReadonlySet<Verdict> = new Set(['crashed', 'stopped', 'cut_short', 'unknown']);
 
@@ -24,6 +27,8 @@ export class BrokerState {
   outage: Outage | undefined;
   verdict: Verdict | undefined;
   verdictHolds = false;
+  /** The verdict that held when the present outage began: a crash whose copies were not back yet. */
+  verdictBefore: Verdict | undefined;
   /** When it answered again, while a verdict outlives that. */
   upSince = 0;
   /** As of the latest metadata; undefined before it. */
@@ -48,6 +53,7 @@ export class BrokerState {
     if (row.state === 'down' && row.verdictHolds) state.outage = foundDown(row.downSince, row.verdict);
     // The ten minutes begin anew: how long it has been up is not known.
     else if (row.verdictHolds) state.upSince = row.lastSeenAt;
+    if (row.verdictHolds && OUTLIVES_SILENCE.has(row.verdict)) state.verdictBefore = row.verdict;
     return state;
   }
 
@@ -82,22 +88,33 @@ export class BrokerState {
     return cameBack;
   }
 
-  /** A connection ended; a silence before it stays part of the same outage. */
-  broke(at: number): void {
-    const silentSince = this.outage?.silentSince;
-    const { lastMissAt = 0, verdict } = this.outage ?? {};
-    this.outage = { at, origin: 'break', silentSince, lastMissAt, attempts: [], looks: [], verdict };
+  /** A connection ended; a silence before it stays part of the same outage. `unseenSince`: from when on we did not run. */
+  broke(at: number, unseenSince?: number): void {
+    if (this.outage === undefined) this.#rememberVerdict();
+    const { lastMissAt = 0, verdict, silentSince } = this.outage ?? {};
+    this.outage = { at, origin: 'break', silentSince, unseenSince, lastMissAt, attempts: [], looks: [], verdict };
   }
 
   silent(since: number, missAt: number): void {
+    if (this.outage === undefined) this.#rememberVerdict();
     this.outage =
       this.outage === undefined
-        ? { at: since, origin: 'silence', silentSince: since, lastMissAt: missAt, attempts: [], looks: [], verdict: undefined }
+        ? {
+            at: since,
+            origin: 'silence',
+            silentSince: since,
+            unseenSince: undefined,
+            lastMissAt: missAt,
+            attempts: [],
+            looks: [],
+            verdict: undefined,
+          }
         : { ...this.outage, lastMissAt: missAt };
   }
 
   /** A failed connect. Without an outage there never was a connection: it is found down. */
   attemptFailed(attempt: Attempt): void {
+    if (this.outage === undefined) this.#rememberVerdict();
     this.outage ??= foundDown(attempt.startedAt, undefined);
     this.outage = { ...this.outage, attempts: bounded(this.outage.attempts, attempt) };
   }
@@ -117,6 +134,24 @@ export class BrokerState {
     this.verdict = verdict;
     this.verdictHolds = true;
     this.up = false;
+  }
+
+  /**
+   * What was found while nothing could be seen from here counts no longer: it is judged as at a start, and no break is
+   * held against it. A crash from before is still to be recovered from.
+   */
+  beginAnew(now: number): void {
+    const { outage } = this;
+    this.#breaks = this.#breaks.filter((at) => at !== outage?.at);
+    this.outage = undefined;
+    this.up = undefined;
+    this.verdict = this.verdictBefore ?? this.verdict;
+    this.verdictHolds = this.verdictBefore !== undefined;
+    this.upSince = now;
+  }
+
+  #rememberVerdict(): void {
+    this.verdictBefore = this.verdictHolds && OUTLIVES_SILENCE.has(this.verdict) ? this.verdict : undefined;
   }
 
   /** It answers (again). Returns the outage that this ends. */
@@ -173,7 +208,7 @@ export class BrokerState {
 }
 
 function foundDown(at: number, verdict: Verdict | undefined): Outage {
-  return { at, origin: 'found_down', silentSince: undefined, lastMissAt: 0, attempts: [], looks: [], verdict };
+  return { at, origin: 'found_down', silentSince: undefined, unseenSince: undefined, lastMissAt: 0, attempts: [], looks: [], verdict };
 }
 
 function bounded<T>(list: readonly T[], next: T): readonly T[] {

@@ -46,6 +46,8 @@ export class BrokerWatch {
   #failures = 0;
   #missed = 0;
   #silentSince = 0;
+  /** Attempts of an earlier one tell nothing any more. */
+  #era = 0;
   #stopped = false;
 
   constructor(address: BrokerAddress, parts: WatchParts, listener: WatchListener) {
@@ -92,6 +94,15 @@ export class BrokerWatch {
     if (this.#connection === undefined && this.#inFlight === 0 && !this.#stopped) this.#attemptIn(0);
   }
 
+  /** What it has met so far counts no longer: tries at once, whether it is disconnected or silent. */
+  beginAnew(): void {
+    if (this.#stopped || this.usable !== undefined) return;
+    this.#era++;
+    this.#failures = 0;
+    this.#silentSince = this.#parts.clock.now();
+    this.#attemptIn(0);
+  }
+
   #attemptIn(delayMs: number): void {
     if (delayMs <= 0) {
       void this.#attempt();
@@ -109,6 +120,7 @@ export class BrokerWatch {
     if (this.#stopped || this.usable !== undefined) return;
     const { connector, clock, timings, stalls } = this.#parts;
     const startedAt = clock.now();
+    const era = this.#era;
     this.#inFlight++;
     let connection: BrokerConnection;
     try {
@@ -116,7 +128,10 @@ export class BrokerWatch {
     } catch (error) {
       this.#inFlight--;
       if (!this.#stopped)
-        this.#failed({ startedAt, at: clock.now(), kind: kindOf(error), detail: errorText(error) }, stalls.since(startedAt));
+        this.#failed(
+          { startedAt, at: clock.now(), kind: kindOf(error), detail: errorText(error) },
+          stalls.since(startedAt) || era !== this.#era,
+        );
       return;
     }
     this.#inFlight--;

@@ -1,3 +1,4 @@
+import type { BreakKind } from '../../kafka/observer.ts';
 import type { BrokerState } from './broker-state.ts';
 import type { LivenessTimings } from './timings.ts';
 import type { Outage, Verdict } from './verdict.ts';
@@ -14,33 +15,64 @@ export function isAnswering({ up, outage }: BrokerState): boolean | undefined {
   return outage?.verdict === 'auth' ? true : up;
 }
 
-/**
- * Every broker failing by timeout at about the same time is more likely our own way to them than all of them. Until
- * then no verdict about a single broker is given: it is shown as `suspect`, which alerts nobody. Brokers that were down
- * before do not count.
- */
-export function heldUntil(states: readonly BrokerState[], timings: LivenessTimings): number | undefined {
-  const outages: Outage[] = [];
-  for (const { outage } of states) {
-    if (outage === undefined) return undefined;
-    if (outage.origin !== 'found_down') outages.push(outage);
-  }
-  const last = Math.max(...outages.map(beganAt));
-  const recent = outages.filter((outage) => last - beganAt(outage) <= timings.isolationWindowMs);
-  return recent.length > 0 && recent.every(failsByTimeout) ? last + timings.isolationHoldMs : undefined;
+/** How the brokers of one cluster stand towards a silence that may be our own. Times are milliseconds of Belfry time. */
+export interface Silence {
+  /** Brokers that are expected. */
+  readonly brokers: number;
+  /** Those that have fallen silent lately, within the window of each other, and since when. */
+  readonly since: ReadonlyMap<number, number>;
+  /** Some broker answers, be it by refusing our login. */
+  readonly answers: boolean;
+  /** Where all that have gone lately are silent, and nobody answers: until when no single one is judged. */
+  readonly heldUntil: number | undefined;
 }
 
-function beganAt(outage: Outage): number {
+const NOT_A_WORD: ReadonlySet<BreakKind> = new Set(['timeout', 'no_route', 'dns', 'local']);
+
+/**
+ * Every broker falling silent at about the same time is more likely our own way to them than all of them. Until that is
+ * known no verdict about a single broker is given: it is shown as `suspect`, which alerts nobody. Brokers that were away
+ * before do not count.
+ */
+export function silenceOf(states: readonly BrokerState[], timings: LivenessTimings): Silence {
+  const began = new Map<BrokerState, number>();
+  for (const state of states) {
+    const at = state.outage === undefined ? undefined : beganAt(state.outage);
+    if (at !== undefined) began.set(state, at);
+  }
+  const from = Math.max(...began.values()) - timings.isolationWindowMs;
+  const since = new Map<number, number>();
+  let others = states.some(({ outage }) => outage === undefined);
+  for (const [{ id, outage }, at] of began) {
+    if (at < from || outage === undefined) continue;
+    if (isSilence(outage)) since.set(id, at);
+    else others = true;
+  }
+  const heldUntil = others || since.size === 0 ? undefined : Math.max(...since.values()) + timings.isolationHoldMs;
+  return { brokers: states.length, since, answers: states.some((state) => isAnswering(state) === true), heldUntil };
+}
+
+/** A cluster that has never answered: its bootstrap addresses stand for brokers nobody knows. */
+export function silenceOfBootstrap(since: number | undefined, timings: LivenessTimings): Silence {
+  if (since === undefined) return { brokers: 1, since: new Map(), answers: false, heldUntil: undefined };
+  return { brokers: 1, since: new Map([[-1, since]]), answers: false, heldUntil: since + timings.isolationHoldMs };
+}
+
+/** When it began, as far as this process has seen it: of a broker found down, when it was first looked for. */
+export function beganAt(outage: Outage): number | undefined {
+  if (outage.origin === 'found_down') return outage.attempts[0]?.startedAt;
   return outage.silentSince ?? outage.at;
 }
 
-function failsByTimeout(outage: Outage): boolean {
-  const latest = outage.attempts.at(-1);
-  return latest === undefined ? outage.silentSince !== undefined : latest.kind === 'timeout';
+/** Whether nothing at all has come from the broker: no refusal, no reset, no end of a connection that a word of it would have made. */
+export function isSilence({ attempts, silentSince }: Outage): boolean {
+  const latest = attempts.at(-1);
+  if (latest === undefined) return silentSince !== undefined;
+  return latest.kind === 'timeout' || (silentSince !== undefined && attempts.every(({ kind }) => NOT_A_WORD.has(kind)));
 }
 
-/** The verdict as it is shown: the broker's own, or `suspect` while it is held. */
+/** The verdict as it is shown: the broker's own, or while that is held the one from before, else `suspect`. */
 export function shownVerdict(state: BrokerState, held: boolean): Verdict | undefined {
-  if (!state.verdictHolds) return undefined;
-  return held && state.outage !== undefined ? 'suspect' : state.verdict;
+  if (held && state.outage !== undefined && state.verdictHolds) return state.verdictBefore ?? 'suspect';
+  return state.verdictHolds ? state.verdict : undefined;
 }

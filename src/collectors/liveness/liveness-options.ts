@@ -4,6 +4,7 @@ import type { Meter } from '../../core/meter.ts';
 import type { SampleWriter, Wake } from '../../core/sample.ts';
 import type { BrokerAddress, Connector } from '../../kafka/observer.ts';
 import type { ExpectedBrokersStore } from './expected-brokers.ts';
+import type { IsolationPort } from './isolation-port.ts';
 import type { LivenessTimings } from './timings.ts';
 
 /** What liveness of one cluster is made from. */
@@ -21,6 +22,8 @@ export interface LivenessOptions {
   /** Evaluates rules now; the samples are written already. */
   readonly wake: (wake: Wake) => void;
   readonly store: ExpectedBrokersStore;
+  /** Tells our own isolation from theirs by all clusters together; without it each cluster is judged for itself. */
+  readonly isolation?: IsolationPort;
   readonly timings?: Partial<LivenessTimings>;
   /** 0 to 1; Math.random by default. */
   readonly random?: () => number;

@@ -3,7 +3,7 @@ import type { Logger } from '../../core/log.ts';
 import type { Counter, Histogram, Meter } from '../../core/meter.ts';
 import type { SampleWriter, TargetWriter, Wake } from '../../core/sample.ts';
 import type { BrokerState } from './broker-state.ts';
-import { heldUntil, isAnswering, isUnreachable, shownVerdict } from './cluster-judgement.ts';
+import { isAnswering, isUnreachable, shownVerdict, type Silence } from './cluster-judgement.ts';
 import type { Evidence, VerdictEvent, VerdictListener } from './liveness-events.ts';
 import { LivenessSeries } from './liveness-series.ts';
 import type { LivenessTimings } from './timings.ts';
@@ -20,8 +20,13 @@ export interface OutputParts {
 /** What is said about the cluster besides its brokers. */
 export interface ClusterFacts {
   readonly bootstrapFailed: boolean;
+  /** No broker is known, and the bootstrap addresses refuse our login. */
+  readonly loginRefused: boolean;
   /** Undefined before the cluster was ever identified. */
   readonly idChanged: boolean | undefined;
+  readonly silence: Silence;
+  /** Verdicts about the silent brokers are held: it may be us. */
+  readonly held: boolean;
 }
 
 const DELAY_BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 15];
@@ -61,16 +66,17 @@ export class LivenessOutput {
   /** Writes a row where something has changed or the last one is old, and wakes rules for what has changed. */
   publish(states: readonly BrokerState[], facts: ClusterFacts, now: number): void {
     const { timings, cluster, wake } = this.#parts;
-    const until = heldUntil(states, timings);
-    const held = until !== undefined && now < until;
+    const { held, silence } = facts;
     const changed = this.#series.update({
       unreachable: isUnreachable(states, facts.bootstrapFailed),
       idChanged: facts.idChanged,
+      held,
+      loginRefused: facts.loginRefused,
       brokers: states.map((state) => ({
         id: state.id,
         instance: state.instance,
         up: isAnswering(state),
-        verdict: shownVerdict(state, held),
+        verdict: shownVerdict(state, held && silence.since.has(state.id)),
         downSinceMs: isAnswering(state) === false ? state.outage?.at : undefined,
         inStopGrace: state.inStopGrace(now, timings),
         isrRestored: state.up === false ? false : state.isrRestored,

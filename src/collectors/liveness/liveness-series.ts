@@ -18,11 +18,18 @@ export interface BrokerView {
 export interface ClusterView {
   readonly unreachable: boolean | undefined;
   readonly idChanged: boolean | undefined;
+  readonly held: boolean;
+  readonly loginRefused: boolean;
   /** Always in the same order. */
   readonly brokers: readonly BrokerView[];
 }
 
-const CLUSTER_METRICS = ['belfry_cluster_unreachable', 'belfry_cluster_id_changed'] as const;
+const CLUSTER_METRICS = [
+  'belfry_cluster_unreachable',
+  'belfry_cluster_id_changed',
+  'belfry_cluster_verdicts_held',
+  'belfry_cluster_login_refused',
+] as const;
 const BROKER_METRICS = [
   'belfry_broker_down_since_seconds',
   'belfry_broker_stop_grace',
@@ -78,6 +85,8 @@ export class LivenessSeries {
     };
     put(view.unreachable);
     put(view.idChanged);
+    put(view.held);
+    put(view.loginRefused);
     for (const broker of view.brokers) {
       put(broker.up);
       for (const reason of VERDICTS) put(broker.verdict === reason);

@@ -1,12 +1,12 @@
 import type { Clock, Timer } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
-import { breakKindBehind } from '../../kafka/break.ts';
 import type { BrokerAddress, ClusterMetadata } from '../../kafka/observer.ts';
-import { idsWhere, release, statesOf, stopLooking, survivorsAmong, type BrokerEntry } from './broker-entry.ts';
-import { BrokerWatch, type WatchListener, type WatchParts } from './broker-watch.ts';
-import { brokerFacts, topicsOn } from './broker-facts.ts';
+import { beginAnew, idsWhere, release, statesOf, stopLooking, survivorsAmong, type BrokerEntry } from './broker-entry.ts';
+import { BootstrapOutcome } from './bootstrap-outcome.ts';
+import { BrokerWatch, type WatchParts } from './broker-watch.ts';
+import { brokerFacts } from './broker-facts.ts';
 import { BrokerState } from './broker-state.ts';
-import { isUnreachable } from './cluster-judgement.ts';
+import { isAnswering, isUnreachable, silenceOf, silenceOfBootstrap, type Silence } from './cluster-judgement.ts';
 import { Discovery } from './discovery.ts';
 import { HandshakePacer } from './handshake-pacer.ts';
 import { KnownBrokers } from './known-brokers.ts';
@@ -15,9 +15,10 @@ import type { LivenessOptions } from './liveness-options.ts';
 import { LivenessOutput } from './liveness-output.ts';
 import { MetadataRefresh } from './metadata-refresh.ts';
 import { StallDetector } from './stall-detector.ts';
-import { OutageLooks, type LookParts, type LookScope } from './survivor-look.ts';
+import { lookPartsOf, OutageLooks, type LookParts } from './survivor-look.ts';
 import { DEFAULT_TIMINGS, type LivenessTimings } from './timings.ts';
 import { judge, settleTimes, type Outage } from './verdict.ts';
+import { listenTo, type ListenerParts } from './watch-listener.ts';
 
 /** Brokers of one cluster that are watched at most; the rest is logged, not watched. */
 const MAX_BROKERS = 1000;
@@ -40,9 +41,11 @@ export class Liveness {
   readonly #refresh: MetadataRefresh;
   readonly #watchParts: WatchParts;
   readonly #lookParts: LookParts;
+  readonly #listenerParts: ListenerParts;
   #running = false;
   #tick: Timer | undefined;
-  #bootstrap: 'not_tried' | 'failed' | 'refused' = 'not_tried';
+  readonly #bootstrap = new BootstrapOutcome();
+  #leaveIsolation: (() => void) | undefined;
   #metadata: ClusterMetadata | undefined;
 
   constructor(options: LivenessOptions) {
@@ -73,21 +76,25 @@ export class Liveness {
         else if (this.#running) this.#discovery.resume();
       },
     });
-    this.#lookParts = {
+    this.#listenerParts = {
+      log: options.log,
+      timings,
+      stalls: this.#stalls,
+      now: () => clock.now(),
+      answered: (entry) => this.#answered(entry),
+      beginLooks: (entry) => this.#beginLooks(entry),
+      evaluate: (brokerId) => this.#evaluate(brokerId),
+      discarded: (what) => this.#output.discarded(what),
+    };
+    this.#lookParts = lookPartsOf({
       clock,
       timings,
-      survivors: (brokerId) => survivorsAmong(this.#entries.values(), brokerId),
-      scope: (brokerId) => this.#scope(brokerId),
-      belongs: ({ clusterId }) => clusterId === this.#known.clusterId,
-      looked: (brokerId, look) => {
-        this.#entries.get(brokerId)?.state.looked(look);
-        this.#evaluate(brokerId);
-      },
-      failed: (brokerId, survivor, error) => {
-        this.#options.log.warn('liveness_look_failed', { broker: brokerId, survivor, error: errorText(error) });
-        this.#evaluate(brokerId);
-      },
-    };
+      log: options.log,
+      entries: this.#entries,
+      clusterId: () => this.#known.clusterId,
+      metadata: () => this.#metadata,
+      evaluate: (brokerId) => this.#evaluate(brokerId),
+    });
   }
 
   /** Begins with the brokers known from before, and with the bootstrap addresses. Idempotent. */
@@ -95,7 +102,11 @@ export class Liveness {
     if (this.#running) return;
     this.#running = true;
     this.#stalls.start();
-    this.#restore();
+    this.#leaveIsolation = this.#options.isolation?.join(this.#options.cluster, {
+      isolationChanged: () => this.#publish(),
+      judgeAnew: (since) => this.#judgeAnew(since),
+    });
+    for (const row of this.#known.load()) this.#watch(BrokerState.restore(row));
     this.#discovery.resume();
     this.#armTick();
     this.#publish();
@@ -106,6 +117,7 @@ export class Liveness {
     if (!this.#running) return;
     this.#running = false;
     this.#stalls.stop();
+    this.#leaveIsolation?.();
     this.#discovery.pause();
     this.#tick?.cancel();
     for (const entry of this.#entries.values()) {
@@ -167,7 +179,7 @@ export class Liveness {
 
   /** Whether no broker answers; undefined where not known. */
   get unreachable(): boolean | undefined {
-    return isUnreachable(this.#states(), this.#bootstrap === 'failed');
+    return isUnreachable(this.#states(), this.#bootstrap.failed);
   }
 
   /** What is known of each expected broker. */
@@ -177,7 +189,7 @@ export class Liveness {
 
   /** Whether the cluster has been seen, or found not to answer, since the start. */
   get hasLooked(): boolean {
-    return this.#metadata !== undefined || this.#bootstrap !== 'not_tried';
+    return this.#metadata !== undefined || this.#bootstrap.tried;
   }
 
   isUp(brokerId: number): boolean {
@@ -191,17 +203,13 @@ export class Liveness {
     this.#publish();
   }
 
-  #restore(): void {
-    for (const row of this.#known.load()) this.#watch(BrokerState.restore(row));
-  }
-
   /** Another cluster behind the name: nothing is alerted about brokers of the old one, and nothing of it is overwritten. */
   #identify(clusterId: string): void {
     if (!this.#known.identify(clusterId)) return;
     this.#options.log.error('cluster_id_changed', { known: this.#known.knownClusterId, now: clusterId });
     for (const entry of this.#entries.values()) release(entry);
     this.#entries.clear();
-    if (this.#known.changed === false) this.#restore();
+    if (this.#known.changed === false) for (const row of this.#known.load()) this.#watch(BrokerState.restore(row));
   }
 
   #expect(id: number, address: BrokerAddress | undefined): void {
@@ -238,40 +246,8 @@ export class Liveness {
   #startWatch(entry: BrokerEntry): void {
     const { address } = entry.state;
     if (address === undefined) return;
-    entry.watch = new BrokerWatch(address, this.#watchParts, this.#listenTo(entry));
+    entry.watch = new BrokerWatch(address, this.#watchParts, listenTo(entry, this.#listenerParts));
     entry.watch.start();
-  }
-
-  #listenTo(entry: BrokerEntry): WatchListener {
-    const { state } = entry;
-    return {
-      answered: () => this.#answered(entry),
-      broke: (ended) => {
-        state.broke(ended.at);
-        this.#options.log.debug('broker_connection_broke', { broker: state.id, kind: ended.kind, detail: ended.detail });
-        this.#beginLooks(entry);
-      },
-      attemptFailed: (attempt) => {
-        const gone = attempt.kind === 'refused' || attempt.kind === 'reset';
-        // The silent process is gone: from here on the same proof counts as after a break.
-        if (gone && state.outage?.origin === 'silence') {
-          state.broke(attempt.startedAt);
-          state.attemptFailed(attempt);
-          this.#beginLooks(entry);
-          return;
-        }
-        state.attemptFailed(attempt);
-        this.#evaluate(state.id);
-      },
-      pingMissed: (missed, since) => {
-        if (missed < this.#timings.suspectAfterPings) return;
-        const first = state.outage === undefined;
-        state.silent(since, this.#clock.now());
-        if (first) this.#beginLooks(entry);
-        else this.#evaluate(state.id);
-      },
-      discarded: (what) => this.#output.discarded(what),
-    };
   }
 
   #beginLooks(entry: BrokerEntry): void {
@@ -287,11 +263,14 @@ export class Liveness {
     const { state } = entry;
     const now = this.#clock.now();
     const wasUp = state.up === true;
+    const silence = this.#states().some((one) => isAnswering(one) === true) ? undefined : this.#silence();
     const ended = state.answered(now);
     stopLooking(entry);
     state.certificateNotAfter = entry.watch?.certificateNotAfter;
     this.#discovery.settle();
     if (ended !== undefined || !wasUp) this.#save(entry);
+    // The first of those that had fallen silent together: the others are not down, they are next.
+    if (silence !== undefined && silence.since.size > 1) this.#judgeAnew(Math.min(...silence.since.values()));
     this.#publish();
     if (ended === undefined) return;
     const words = `it answers again after ${now - ended.at} ms`;
@@ -327,12 +306,7 @@ export class Liveness {
     this.#publish();
     if (outage.verdict === undefined) this.#output.firstVerdictAfter(this.#clock.now() - outage.at);
     this.#output.found(state, verdict, outage.at, evidence);
-    if (isUnreachable(this.#states(), this.#bootstrap === 'failed') === true) this.#discovery.resume();
-  }
-
-  #scope(brokerId: number): LookScope {
-    const metadata = this.#metadata;
-    return metadata === undefined ? { topics: [], sample: [] } : topicsOn(metadata, brokerId);
+    if (isUnreachable(this.#states(), this.#bootstrap.failed) === true) this.#discovery.resume();
   }
 
   #armTick(): void {
@@ -368,15 +342,39 @@ export class Liveness {
   #bootstrapGaveNothing(error: unknown, times: number): void {
     // Said once, not with every turn of the back-off.
     if (times === 1) this.#options.log.warn('liveness_bootstrap_failed', { error: errorText(error) });
-    // A cluster that refuses our login is there: whoever collects from it says that we are blind.
-    this.#bootstrap = breakKindBehind(error) === 'auth' ? 'refused' : 'failed';
+    this.#bootstrap.gaveNothing(error, this.#clock.now());
+    this.#publish();
+  }
+
+  #silence(): Silence {
+    const states = this.#states();
+    return states.length > 0 ? silenceOf(states, this.#timings) : silenceOfBootstrap(this.#bootstrap.silentSince, this.#timings);
+  }
+
+  /** What fell silent since then, and is silent still, is judged as at a start: nobody could have seen it come back. */
+  #judgeAnew(since: number): void {
+    if (!this.#running) return;
+    this.#bootstrap.silentSince = undefined;
+    for (const entry of beginAnew(this.#entries.values(), since, this.#clock.now())) this.#save(entry);
     this.#publish();
   }
 
   #publish(): void {
     if (!this.#running) return;
-    const facts = { bootstrapFailed: this.#bootstrap === 'failed', idChanged: this.#known.changed };
-    this.#output.publish(this.#states(), facts, this.#clock.now());
+    const now = this.#clock.now();
+    const silence = this.#silence();
+    const held = this.#options.isolation?.observe(this.#options.cluster, silence) ?? false;
+    this.#output.publish(
+      this.#states(),
+      {
+        bootstrapFailed: this.#bootstrap.failed,
+        loginRefused: this.#bootstrap.refused && this.#entries.size === 0,
+        idChanged: this.#known.changed,
+        silence,
+        held: held || now < (silence.heldUntil ?? 0),
+      },
+      now,
+    );
   }
 
   #states(): readonly BrokerState[] {

@@ -11,6 +11,7 @@ export class StallDetector {
   #timer: Timer | undefined;
   #expectedAt = 0;
   #wallOffsetMs = 0;
+  #lastFrom = Number.NEGATIVE_INFINITY;
   #lastUntil = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, timings: LivenessTimings) {
@@ -34,6 +35,13 @@ export class StallDetector {
     return this.#lastUntil >= from;
   }
 
+  /** Since when we stood still, where what happens now was noticed at the end of that; else undefined. */
+  get justEnded(): number | undefined {
+    const now = this.#clock.now();
+    this.#check(now);
+    return now - this.#lastUntil <= this.#timings.stallMs ? this.#lastFrom : undefined;
+  }
+
   #arm(): void {
     this.#expectedAt = this.#clock.now() + this.#timings.stallCheckMs;
     this.#timer = this.#clock.timer(
@@ -49,8 +57,12 @@ export class StallDetector {
   #check(now: number): void {
     // Belfry time does not run while the machine is suspended, but the wall clock jumps on afterwards.
     const wallOffsetMs = this.#clock.wall() - now;
-    const jumped = Math.abs(wallOffsetMs - this.#wallOffsetMs) > this.#timings.stallMs;
+    const jumpMs = wallOffsetMs - this.#wallOffsetMs;
     this.#wallOffsetMs = wallOffsetMs;
-    if (jumped || now - this.#expectedAt > this.#timings.stallMs) this.#lastUntil = now;
+    if (Math.abs(jumpMs) <= this.#timings.stallMs && now - this.#expectedAt <= this.#timings.stallMs) return;
+    const from = Math.min(now, this.#expectedAt - this.#timings.stallCheckMs) - Math.max(0, jumpMs);
+    // Several checks at the end of one stall see the same one.
+    this.#lastFrom = now - this.#lastUntil <= this.#timings.stallMs ? Math.min(this.#lastFrom, from) : from;
+    this.#lastUntil = now;
   }
 }

@@ -1,6 +1,9 @@
 import type { Clock, Timer } from '../../core/clock.ts';
+import { errorText } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
 import type { BrokerConnection, ClusterMetadata } from '../../kafka/observer.ts';
-import { brokerFacts } from './broker-facts.ts';
+import { survivorsAmong, type BrokerEntry } from './broker-entry.ts';
+import { brokerFacts, topicsOn } from './broker-facts.ts';
 import type { LivenessTimings } from './timings.ts';
 import { nextLookAt, SURVIVORS_ASKED, type Outage, type SurvivorLook } from './verdict.ts';
 
@@ -29,6 +32,39 @@ export interface LookParts {
   looked(brokerId: number, look: SurvivorLook): void;
   /** A survivor did not answer, or answered for another cluster. */
   failed(brokerId: number, survivorId: number, error: unknown): void;
+}
+
+/** What the looks about one cluster's brokers need, where only the judging is not theirs. */
+export interface LookSource {
+  readonly clock: Clock;
+  readonly timings: LivenessTimings;
+  readonly log: Logger;
+  readonly entries: ReadonlyMap<number, BrokerEntry>;
+  clusterId(): string;
+  metadata(): ClusterMetadata | undefined;
+  evaluate(brokerId: number): void;
+}
+
+/** The parts of every look at one cluster's survivors. */
+export function lookPartsOf({ clock, timings, log, entries, clusterId, metadata, evaluate }: LookSource): LookParts {
+  return {
+    clock,
+    timings,
+    survivors: (brokerId) => survivorsAmong(entries.values(), brokerId),
+    scope: (brokerId) => {
+      const known = metadata();
+      return known === undefined ? { topics: [], sample: [] } : topicsOn(known, brokerId);
+    },
+    belongs: (answer) => answer.clusterId === clusterId(),
+    looked: (brokerId, look) => {
+      entries.get(brokerId)?.state.looked(look);
+      evaluate(brokerId);
+    },
+    failed: (brokerId, survivor, error) => {
+      log.warn('liveness_look_failed', { broker: brokerId, survivor, error: errorText(error) });
+      evaluate(brokerId);
+    },
+  };
 }
 
 /** The looks of one outage: rounds at fixed times after the break, two survivors each, one after the other's failure. */

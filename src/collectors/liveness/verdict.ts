@@ -48,6 +48,8 @@ export interface Outage {
   readonly origin: 'break' | 'silence' | 'found_down';
   /** When the first of the missed pings was sent, where the connection was silent before it broke. */
   readonly silentSince: number | undefined;
+  /** Where the break was noticed after a time in which we did not run: since when; it may have happened at any moment of that. */
+  readonly unseenSince: number | undefined;
   /** When the latest ping was found missed. */
   readonly lastMissAt: number;
   readonly attempts: readonly Attempt[];
@@ -228,7 +230,8 @@ function isDoubtful(outage: Outage, alive: readonly SurvivorLook[], sinceMs: num
 /** Whether the fencing was first seen so early that no session time-out can have made it. */
 function gonePrecedesTimeout(outage: Outage, gone: readonly SurvivorLook[], timings: LivenessTimings): boolean {
   // A broker that was silent before it broke may have lost its session meanwhile: its clock runs from the silence.
-  const began = outage.silentSince ?? outage.at;
+  // The same holds for a break that happened while we did not look.
+  const began = Math.min(outage.silentSince ?? outage.at, outage.unseenSince ?? outage.at);
   return Math.min(...gone.map(({ askedAt }) => askedAt)) - began <= timings.proofWindowMs;
 }
 

@@ -32,6 +32,8 @@ interface Row {
   readonly silentMs?: number;
   /** Silence only: when the latest ping was found missed, from the first one. */
   readonly missedMs?: number;
+  /** Since when, before the break was noticed, this process had not run. */
+  readonly unseenMs?: number;
   readonly sofar?: Verdict;
   readonly want: Verdict | undefined;
 }
@@ -63,6 +65,7 @@ function outageOf(row: Row): Outage {
     at: T0,
     origin: row.origin ?? 'break',
     silentSince: row.silentMs === undefined ? (row.origin === 'silence' ? T0 : undefined) : T0 - row.silentMs,
+    unseenSince: row.unseenMs === undefined ? undefined : T0 - row.unseenMs,
     lastMissAt: row.missedMs === undefined ? 0 : T0 + row.missedMs,
     attempts: row.tried.map((kind, i) => ({ startedAt: T0, at: T0 + i + 1, kind, detail: kind })),
     looks: (row.looks ?? []).map(parseLook),
@@ -150,6 +153,13 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
       want: 'stopped',
     },
     { name: '2.8 out at one, the other silent: wait', tried: ['refused'], looks: ['1-2'], want: undefined },
+    {
+      name: '2.8a fenced while we did not run for ten seconds',
+      tried: ['refused'],
+      looks: ['1-5', '2-5'],
+      unseenMs: 10_000,
+      want: 'unknown',
+    },
     { name: '2.9 fenced within 6 s of the break', tried: ['refused'], looks: ['1-6000', '2-6000'], after: 6001, want: 'stopped' },
     {
       name: '2.10 first seen later: the session did it',
