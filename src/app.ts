@@ -6,6 +6,7 @@ import { ClusterWatch } from './app/cluster-watch.ts';
 import { createHttpPorts } from './app/http-ports.ts';
 import { loadRules } from './app/load-rules.ts';
 import { ownerTableOf } from './app/owners.ts';
+import { Readiness } from './app/readiness.ts';
 import { readOrMakeToken } from './app/token.ts';
 import { HostCollector } from './collectors/host/host-collector.ts';
 import { VERDICTS } from './collectors/liveness/verdict.ts';
@@ -21,7 +22,7 @@ import type { Logger } from './core/log.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import { NotifierSet } from './notifiers/notifier-set.ts';
 import { Outbox } from './outbox/outbox.ts';
-import { OwnerTable } from './routing/owners.ts';
+import { OwnerTable, receiverOf } from './routing/owners.ts';
 import { Routing } from './routing/pipeline.ts';
 import { DEFAULT_MAIL_INTERVAL_MS } from './routing/verdict.ts';
 import { RuleEngine } from './rules/engine.ts';
@@ -32,6 +33,7 @@ import { DecisionStore } from './store/state/decision-store.ts';
 import { SilenceStore } from './store/state/silence-store.ts';
 import { openStateDb } from './store/state/state-db.ts';
 import type { PrometheusMeter } from './telemetry/prometheus-meter.ts';
+import { Watchdog } from './watchdog/watchdog.ts';
 
 const OWN_INTERVAL_MS = 5000;
 const STOP_TIMEOUT_MS = 5000;
@@ -52,6 +54,8 @@ export interface AppOptions {
 export interface App {
   /** Where its HTTP API listens. */
   readonly url: string;
+  /** What keeps Belfry from its work now, each a sentence; empty: it is ready. */
+  notReady(): readonly string[];
   /** Loads the configuration again: all that can fail first, then one swap. The problems where it was refused. */
   reload(): Promise<readonly string[]>;
   /** Delivers or keeps what is queued, then lets everything go, within five seconds. */
@@ -139,7 +143,9 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     meter,
   });
   const sink = {
-    receive: (alerts: readonly Alert[], ts: number): void => {
+    receive: (said: readonly Alert[], ts: number): void => {
+      const alerts = watchdog.withhold(said);
+      if (alerts.length === 0) return;
       // People are told first: what the auto-pilot says of an alert belongs into its incident.
       routing.receive(alerts, ts);
       autopilot.pilot.receive(alerts, ts);
@@ -151,7 +157,40 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   );
   rules.replace(ruleSet);
 
+  // Whether all that works, for whoever asks and for whoever waits to hear it.
+  const readiness = new Readiness({
+    clock,
+    startedAt,
+    durable: () => stateDb.durable,
+    clusters: () => watches.values(),
+    groups: () => rules.progress(),
+    ownCollectedAt: () => ownCollector.lastRunAt,
+    outboxWorkedAt: () => outbox.workedAt,
+  });
+  const watchdog = new Watchdog({
+    sources: readiness.sources,
+    webhookOf: (owner) => {
+      const receiver = receiverOf(owner);
+      const notifier = notifiers.get(receiver, 'webhook');
+      return notifier === undefined ? undefined : { receiver, notifier };
+    },
+    clock,
+    log,
+    meter,
+  });
+
   const scheduler = new Scheduler({ clock, log, meter });
+  const clockOffset = meter.gauge('belfry_clock_offset_seconds', 'By how much the wall clock is ahead of Belfry time.');
+  const ownSamples = () => {
+    clockOffset.set((clock.wall() - clock.now()) / 1000);
+    return meter.samples();
+  };
+  const ownCollector = new OwnCollector({
+    samples: ownSamples,
+    instance: hostname(),
+    intervalMs: OWN_INTERVAL_MS,
+    writer: samples.writer,
+  });
   const configSeries = new ConfigSeries({ writer: samples.writer, intervalMs: OWN_INTERVAL_MS });
   const watch = (cluster: BelfryConfig['clusters'][number]): void => {
     const made = new ClusterWatch(cluster, {
@@ -193,6 +232,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     hashGauge.set(1, { hash: next.hash });
     config = next;
     autopilot.reload();
+    await watchdog.replace(next);
     oldNotifiers.close();
   };
   let reloading: Promise<readonly string[]> = Promise.resolve([]);
@@ -228,7 +268,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       config: () => config,
       notifiers: () => notifiers,
       autopilot: autopilot.port,
-      durable: () => stateDb.durable,
+      readiness,
     }),
     clock,
     log,
@@ -245,14 +285,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   lifecycle.onStop('collectors', () => scheduler.stop());
   configSeries.replace(config.clusters, config.thresholds, clock.now());
   scheduler.add(configSeries);
-  const clockOffset = meter.gauge('belfry_clock_offset_seconds', 'By how much the wall clock is ahead of Belfry time.');
-  const ownSamples = () => {
-    clockOffset.set((clock.wall() - clock.now()) / 1000);
-    return meter.samples();
-  };
-  scheduler.add(new OwnCollector({ samples: ownSamples, instance: hostname(), intervalMs: OWN_INTERVAL_MS, writer: samples.writer }), {
-    now: true,
-  });
+  scheduler.add(ownCollector, { now: true });
   if (config.host.collect)
     scheduler.add(new HostCollector({ ...config.host, instance: hostname(), writer: samples.writer, clock }), { now: true });
 
@@ -270,8 +303,10 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   // After the clusters are there: what it knows of them from before stands from its first answer on.
   autopilot.start();
   lifecycle.onStop('autopilot', () => autopilot.stop());
+  await watchdog.replace(config);
+  lifecycle.onStop('watchdog', () => watchdog.stop());
   lifecycle.onStop('reload', () => reloading.then(() => undefined));
-  return { url: http.url, reload, stop: () => lifecycle.stop(clock, STOP_TIMEOUT_MS) };
+  return { url: http.url, notReady: () => readiness.notReady(), reload, stop: () => lifecycle.stop(clock, STOP_TIMEOUT_MS) };
 }
 
 function createNotifiers(config: BelfryConfig, { clock, log }: AppOptions): NotifierSet {

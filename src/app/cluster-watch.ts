@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ClusterPicture } from '../autopilot/picture.ts';
 import type { FreshAnswer } from '../collectors/kafka/ask-anew.ts';
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
+import { DEFAULT_CADENCES } from '../collectors/kafka/options.ts';
 import { Liveness } from '../collectors/liveness/liveness.ts';
 import { VERDICTS } from '../collectors/liveness/verdict.ts';
 import { requestMetrics } from '../collectors/kafka/request-metrics.ts';
@@ -102,6 +103,17 @@ export class ClusterWatch {
 
   get hasLooked(): boolean {
     return this.liveness.hasLooked;
+  }
+
+  /** When the cluster last answered a look, and when a look last came to any end; undefined where none has yet. */
+  get lookTimes(): KafkaCollector['lookTimes'] {
+    return this.#kafka.lookTimes;
+  }
+
+  /** The longest time between two looks. */
+  get lookIntervalMs(): number {
+    const { metadata = 0, metadata_many: metadataMany = 0 } = this.config.cadence;
+    return Math.max(metadata, metadataMany, DEFAULT_CADENCES.metadataManyMs);
   }
 
   /** The exporters, each with how its last scrape went. */

@@ -9,6 +9,7 @@ export class OutboxMeters {
   readonly #seconds: Histogram;
   readonly #dropped: Counter;
   readonly #dead: Gauge;
+  readonly #failing: Gauge;
   readonly #marked = new Map<string, Pick<OutboxRow, 'receiver' | 'integration' | 'index'>>();
 
   constructor(meter: Meter) {
@@ -26,6 +27,11 @@ export class OutboxMeters {
       'receiver',
       'integration',
     ]);
+    this.#failing = meter.gauge(
+      'belfry_outbox_destination_failing',
+      '1 since an attempt failed and is tried again, 0 once one ended otherwise',
+      ['receiver', 'integration'],
+    );
   }
 
   size(messages: number): void {
@@ -40,6 +46,7 @@ export class OutboxMeters {
     this.#outcomes.add(1, { integration, outcome: 'delivered' });
     this.#seconds.observe(latencyMs / 1000, { integration });
     this.#dead.set(0, { receiver, integration });
+    this.#failing.set(0, { receiver, integration });
     this.#marked.delete(`${receiver}\n${integration}`);
   }
 
@@ -47,18 +54,28 @@ export class OutboxMeters {
     this.#outcomes.add(1, { integration, outcome });
   }
 
+  retried(message: OutboxRow): void {
+    this.failed(message, 'retry');
+    const { receiver, integration, index } = message;
+    this.#failing.set(1, { receiver, integration });
+    this.#marked.set(`${receiver}\n${integration}`, { receiver, integration, index });
+  }
+
   gaveUp(message: OutboxRow): void {
     const { receiver, integration, index } = message;
     this.failed(message, 'give_up');
     this.#dead.set(1, { receiver, integration });
+    this.#failing.set(0, { receiver, integration });
     this.#marked.set(`${receiver}\n${integration}`, { receiver, integration, index });
   }
 
-  /** A destination that is not configured any more is not dead, and nothing will ever be delivered there to say so. */
+  /** A destination that is not configured any more is neither dead nor failing, and nothing will ever be delivered there to say so. */
   forgetDead(isGone: (destination: Pick<OutboxRow, 'receiver' | 'integration' | 'index'>) => boolean): void {
     for (const [key, destination] of this.#marked) {
       if (!isGone(destination)) continue;
-      this.#dead.remove({ receiver: destination.receiver, integration: destination.integration });
+      const labels = { receiver: destination.receiver, integration: destination.integration };
+      this.#dead.remove(labels);
+      this.#failing.remove(labels);
       this.#marked.delete(key);
     }
   }

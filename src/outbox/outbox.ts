@@ -25,7 +25,9 @@ export class Outbox {
   readonly #groups = new Map<string, number>();
   readonly #lanes = new Map<string, Lane>();
   readonly #laneOf = new Map<Slot, Lane>();
-  readonly #inFlight = new Set<{ readonly abort: AbortController; readonly done: Promise<void> }>();
+  readonly #inFlight = new Set<{ readonly abort: AbortController; readonly done: Promise<void>; readonly startedAt: number }>();
+  #concludedAt = 0;
+  #startedAt = 0;
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   #pumpIsDue = false;
   #meterTimer: Timer | undefined;
@@ -54,6 +56,7 @@ export class Outbox {
   start(): void {
     if (this.#state !== 'new') return;
     this.#state = 'running';
+    this.#startedAt = this.#options.clock.now();
     this.#schedulePump();
   }
 
@@ -78,6 +81,23 @@ export class Outbox {
     let oldest = now;
     for (const { waiting, sending } of this.#slots.values()) oldest = Math.min(oldest, (sending ?? waiting)?.queuedAt ?? now);
     return now - oldest;
+  }
+
+  /**
+   * When it last did its work: now where nothing is due, else when an attempt last came to an end, whatever the end, or
+   * since when what is due waits.
+   */
+  get workedAt(): number {
+    const now = this.#options.clock.now();
+    let since = now;
+    for (const { startedAt } of this.#inFlight) since = Math.min(since, startedAt);
+    for (const lane of this.#lanes.values()) {
+      const next = lane.sending ? undefined : lane.next(now);
+      if (next === undefined || next.at > now) continue;
+      const { queuedAt = now, notBefore = now } = next.slot.waiting ?? {};
+      since = Math.min(since, Math.max(queuedAt, notBefore, next.slot.retryAt, lane.pausedUntil, this.#startedAt));
+    }
+    return Math.max(since, this.#concludedAt);
   }
 
   holds(groupKey: string): boolean {
@@ -191,11 +211,12 @@ export class Outbox {
     const abort = new AbortController();
     const done = this.#attempt(message, slot, abort).then((outcome) => {
       this.#inFlight.delete(flight);
+      this.#concludedAt = this.#options.clock.now();
       lane.sending = false;
       this.#settle(lane, slot, message, outcome);
       this.#pump();
     });
-    const flight = { abort, done };
+    const flight = { abort, done, startedAt: now };
     this.#inFlight.add(flight);
   }
 
@@ -260,7 +281,7 @@ export class Outbox {
     if (asked > 0) lane.pausedUntil = Math.max(lane.pausedUntil, now + asked);
     const { receiverData } = outcome;
     if (receiverData !== undefined) store.durably(() => this.#deliveries.progressed(slot.key, message, receiverData));
-    this.#meters.failed(message, 'retry');
+    this.#meters.retried(message);
     const { groupKey: group, receiver, integration, seq } = message;
     log.warn('notification_retried', { group, receiver, integration, seq, reason: outcome.reason, delay_ms: delayMs });
     for (const listener of this.#listeners) listener.onRetry?.(message, outcome.reason, delayMs);

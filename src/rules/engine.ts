@@ -20,6 +20,16 @@ import type { GroupSnapshot } from './snapshot.ts';
 
 const MAX_TEMPLATE_QUERIES = 1000;
 
+/** Belfry time in ms; 0 where a group has not been evaluated yet. */
+export interface GroupProgress {
+  readonly name: string;
+  readonly intervalMs: number;
+  readonly lastEvaluationTs: number;
+  /** Whether at least one of its rules gave a result the last time. */
+  readonly works: boolean;
+  readonly isEmpty: boolean;
+}
+
 /**
  * Evaluates rule groups at their slots, and at once when something they select has changed. Alert state is durable
  * before the sink hears of it, and is taken up again after a restart or a reload.
@@ -111,6 +121,17 @@ export class RuleEngine {
   targetRemoved(matches: (labels: Labels) => boolean): void {
     const ts = this.#ports.clock.now();
     for (const group of this.#groups) group.end(ts, 'target_removed', matches);
+  }
+
+  /** How far each group has come, without a look at its alerts. */
+  progress(): readonly GroupProgress[] {
+    return this.#groups.map(({ definition, lastEvaluationTs, rules }) => ({
+      name: definition.name,
+      intervalMs: definition.intervalMs,
+      lastEvaluationTs,
+      works: rules.some(({ health }) => health === 'ok'),
+      isEmpty: rules.length === 0,
+    }));
   }
 
   /** Groups, rules and alerts as they are now. */

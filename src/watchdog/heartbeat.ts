@@ -99,8 +99,10 @@ export class Heartbeat {
   #becomes(state: 'sent' | 'failed' | 'withheld', fields: Readonly<Record<string, unknown>>): void {
     if (state === this.#state) return;
     const { log, way, destination } = this.#options;
-    log[state === 'sent' ? 'info' : 'warn'](`heartbeat_${state}`, { way, destination, ...fields });
     this.#state = state;
+    if (state === 'sent') log.info('heartbeat_sent', { way, destination });
+    else if (state === 'failed') log.warn('heartbeat_failed', { way, destination, ...fields });
+    else log.warn('heartbeat_withheld', { way, destination, ...fields });
   }
 
   #arm(delayMs: number, run: () => void): void {

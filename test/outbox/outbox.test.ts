@@ -302,7 +302,7 @@ describe('giving up', () => {
       ...silentMeter,
       gauge: (name) => ({
         set: (value, labels) => void (name === 'belfry_outbox_dead_destination' && dead.push(`${value} ${labels?.['integration']}`)),
-        remove: (labels) => void dead.push(`gone ${labels['integration']}`),
+        remove: (labels) => void (name === 'belfry_outbox_dead_destination' && dead.push(`gone ${labels['integration']}`)),
       }),
     };
     begin({}, meter).notifier().script.push({ kind: 'give_up', reason: 'no' });
@@ -313,6 +313,68 @@ describe('giving up', () => {
     setup.outbox.reload();
     setup.outbox.reload();
     expect(dead).toEqual(['1 webhook', 'gone webhook']);
+  });
+});
+
+describe('when it last did its work', () => {
+  /** How long ago, in ms. */
+  const ago = (): number => setup.clock.now() - setup.outbox.workedAt;
+
+  it('is now while nothing is due, however long nothing was', async () => {
+    begin().notifier();
+    await setup.clock.advance(3_600_000);
+    expect(ago()).toBe(0);
+    await setup.enqueue({ notBefore: setup.clock.now() + 60_000 });
+    await setup.clock.advance(59_000);
+    expect(ago()).toBe(0);
+  });
+
+  it('is the end of the last attempt, or since when one is under way', async () => {
+    begin({ attemptTimeoutMs: 600_000 }).notifier().script.push('hang');
+    await setup.clock.advance(3_600_000);
+    await setup.enqueue();
+    await setup.clock.advance(90_000);
+    expect(ago()).toBe(90_000);
+    setup.notifier('slack');
+    await setup.enqueue({ integration: 'slack' });
+    expect(ago()).toBe(0);
+    setup.notifier().release({ kind: 'delivered' });
+    await setup.clock.advance(10_000);
+    expect(ago()).toBe(0);
+  });
+
+  it('is now for a receiver that is down: trying again is all the work there is', async () => {
+    begin().notifier().otherwise = RETRY;
+    await setup.enqueue();
+    await setup.clock.advance(600_000);
+    expect(ago()).toBe(0);
+  });
+});
+
+describe('a destination that fails', () => {
+  it('is shown as such until a message is delivered there or given up, or it is not configured any more', async () => {
+    const shown = new Map<string, number>();
+    const keyOf = (labels = {}): string => Object.values(labels).join(' ');
+    const gauge = {
+      set: (value: number, labels?: object) => void shown.set(keyOf(labels), value),
+      remove: (labels: object) => void shown.delete(keyOf(labels)),
+    };
+    const meter: Meter = {
+      ...silentMeter,
+      gauge: (name, ...rest) => (name === 'belfry_outbox_destination_failing' ? gauge : silentMeter.gauge(name, ...rest)),
+    };
+    const notifier = begin({}, meter).notifier();
+    notifier.script.push(RETRY);
+    await setup.enqueue();
+    expect([...shown]).toEqual([['owner/orders webhook', 1]]);
+    await setup.clock.advance(60_000);
+    expect([...shown]).toEqual([['owner/orders webhook', 0]]);
+    notifier.otherwise = RETRY;
+    await setup.enqueue({ seq: 2 });
+    expect([...shown]).toEqual([['owner/orders webhook', 1]]);
+    setup.notifiers.clear();
+    setup.outbox.reload();
+    expect([...shown]).toEqual([]);
   });
 });
 

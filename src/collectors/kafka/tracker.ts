@@ -12,6 +12,7 @@ interface Tracked {
   readonly intervalMs: () => number;
   readonly rows: readonly SeriesRows[];
   lastSuccessAt: number | undefined;
+  concludedAt: number | undefined;
   failure: string | undefined;
 }
 
@@ -43,7 +44,7 @@ export class CollectionTracker {
 
   /** `rows` go stale after three missed intervals. */
   add(collector: string, intervalMs: () => number, rows: readonly SeriesRows[]): void {
-    this.#tracked.set(collector, { intervalMs, rows, lastSuccessAt: undefined, failure: undefined });
+    this.#tracked.set(collector, { intervalMs, rows, lastSuccessAt: undefined, concludedAt: undefined, failure: undefined });
   }
 
   /** Does the work and books it. Never rejects. */
@@ -60,6 +61,7 @@ export class CollectionTracker {
   succeeded(collector: string, tookMs: number): void {
     const tracked = this.#get(collector);
     tracked.lastSuccessAt = this.#clock.now();
+    tracked.concludedAt = tracked.lastSuccessAt;
     this.#durations.set(tookMs / 1000, { cluster: this.#cluster, collector });
     if (tracked.failure === undefined) return;
     tracked.failure = undefined;
@@ -72,10 +74,16 @@ export class CollectionTracker {
     if (code === 'STOPPING') return;
     this.#failures.add(1, { cluster: this.#cluster, collector, code });
     const tracked = this.#get(collector);
+    tracked.concludedAt = this.#clock.now();
     if (tracked.failure === code) return;
     tracked.failure = code;
     const event = code === 'KAFKA_PERMISSION_MISSING' ? 'kafka_permission_missing' : 'kafka_collection_failed';
     this.#log.warn(event, { collector, code, error: errorText(error) });
+  }
+
+  /** When a collection last worked, and when it last came to any end; undefined where it has not yet. */
+  timesOf(collector: string): { readonly lastSuccessAt: number | undefined; readonly concludedAt: number | undefined } {
+    return this.#get(collector);
   }
 
   /** Writes when each collection last worked, and ends the series of those that have not for too long. */

@@ -27,6 +27,8 @@ export class OwnCollector implements ScheduledJob {
   readonly #labels: Labels;
   #layout: Layout = { series: [] };
   #shape = '';
+  /** When it last wrote a row; 0 before the first. */
+  lastRunAt = 0;
 
   constructor(options: OwnCollectorOptions) {
     this.intervalMs = options.intervalMs;
@@ -42,6 +44,7 @@ export class OwnCollector implements ScheduledJob {
     for (const [i, { value }] of samples.entries()) values[i] = value;
     values[samples.length] = 1;
     this.#writer.append(ts, this.#layoutOf(samples), values);
+    this.lastRunAt = ts;
   }
 
   #layoutOf(samples: readonly OwnSample[]): Layout {
