@@ -5,8 +5,10 @@ import { autopilotSentence } from './app/autopilot-sentence.ts';
 import { ClusterWatch } from './app/cluster-watch.ts';
 import { createHttpPorts } from './app/http-ports.ts';
 import { loadRules } from './app/load-rules.ts';
+import { createOpenWindows } from './app/maintenance-look.ts';
 import { ownerTableOf } from './app/owners.ts';
 import { Readiness } from './app/readiness.ts';
+import { createGraceEnd } from './app/start-grace.ts';
 import { readOrMakeToken } from './app/token.ts';
 import { HostCollector } from './collectors/host/host-collector.ts';
 import { VERDICTS } from './collectors/liveness/verdict.ts';
@@ -119,6 +121,17 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   const routing = new Routing({
     store: decisions,
     silenceStore: new SilenceStore(stateDb),
+    inhibitRules: () => config.inhibitRules,
+    maintenance: createOpenWindows(() => config.maintenance, clock),
+    damping: () => config.damping,
+    inhibitionHoldMs: config.watch.inhibitionHoldMs,
+    startGraceMs: config.watch.startGraceMs,
+    ready: createGraceEnd({
+      clock,
+      graceMs: config.watch.startGraceMs,
+      clusters: () => watches.values(),
+      groups: () => rules.progress(),
+    }),
     outbox,
     owners,
     mailIntervalMs: () => config.smtp?.minIntervalMs ?? DEFAULT_MAIL_INTERVAL_MS,
@@ -231,6 +244,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     hashGauge.remove({ hash: config.hash });
     hashGauge.set(1, { hash: next.hash });
     config = next;
+    routing.reload();
     autopilot.reload();
     await watchdog.replace(next);
     oldNotifiers.close();

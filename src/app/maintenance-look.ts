@@ -1,3 +1,5 @@
+import type { Clock } from '../core/clock.ts';
+import type { MaintenancePort } from '../routing/muting.ts';
 import type { MaintenanceEntry } from '../timeintervals/maintenance.ts';
 import { MaintenanceWindows } from '../timeintervals/maintenance.ts';
 
@@ -31,5 +33,23 @@ export function createMaintenanceLook(entries: () => readonly MaintenanceEntry[]
     const name = windows.openFor(cluster, wallMs)?.name;
     kept.set(cluster, { at: wallMs, name });
     return name;
+  };
+}
+
+const MINUTE_MS = 60_000;
+
+/** The windows that are open for a cluster; asked again at the next whole minute, since they begin and end at such. */
+export function createOpenWindows(entries: () => readonly MaintenanceEntry[], clock: Clock): MaintenancePort {
+  let madeOf: readonly MaintenanceEntry[] | undefined;
+  let windows = new MaintenanceWindows([]);
+  return (cluster, now) => {
+    const configured = entries();
+    if (configured !== madeOf) {
+      madeOf = configured;
+      windows = new MaintenanceWindows(configured);
+    }
+    if (!windows.concern(cluster)) return { open: [], until: Infinity };
+    const wall = clock.wall();
+    return { open: windows.openNames(cluster, wall), until: now + MINUTE_MS - (wall % MINUTE_MS) };
   };
 }

@@ -1,6 +1,7 @@
 import type { AutopilotSettings, ClusterAutopilotSettings } from '../autopilot/schema.ts';
 import type { Secret } from '../core/secret.ts';
 import type { ReceiverOptions, SmtpOptions, SlackOptions } from '../notifiers/schema.ts';
+import type { DampingOptions, InhibitRule } from '../routing/schema.ts';
 import type { MaintenanceEntry } from '../timeintervals/maintenance.ts';
 
 export interface HostPort {
@@ -30,6 +31,9 @@ export interface BelfryConfig {
   readonly autopilot: AutopilotConfig;
   readonly maintenance: readonly MaintenanceEntry[];
   readonly watch: WatchConfig;
+  /** The file's own and, unless they are switched off, those that Belfry ships. */
+  readonly inhibitRules: readonly InhibitRule[];
+  readonly damping: DampingOptions;
   readonly heartbeat: HeartbeatConfig | undefined;
   readonly peers: readonly PeerConfig[];
 }
@@ -40,6 +44,8 @@ export interface WatchConfig {
   readonly references: readonly HostPort[];
   /** How long after a start nobody is told of what was not known before, for what inhibits it to be known. */
   readonly startGraceMs: number;
+  /** What an alert inhibited stays inhibited for so long after that alert has ended. */
+  readonly inhibitionHoldMs: number;
 }
 
 /** Where Belfry says that it works, to somebody who tells people when it does not say so any more. */

@@ -9,6 +9,7 @@ import { resolveAutopilot, resolveMaintenance, resolveTokens } from './resolve-a
 import type { ConfigPath } from './problems.ts';
 import { resolveHeartbeat, resolvePeers } from './resolve-watchdog.ts';
 import { resolveReceivers } from './receivers.ts';
+import { inhibitRulesOf } from '../routing/schema.ts';
 import { type ClusterFile, type ConfigFile, DEFAULT_THRESHOLDS } from './schema.ts';
 import type { FileSource } from './secrets.ts';
 
@@ -38,7 +39,13 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
     ...resolveReceivers(file, context),
     autopilot: resolveAutopilot(file, clusters, context),
     maintenance: resolveMaintenance(file, context),
-    watch: { references: file.watch.references, startGraceMs: file.watch.start_grace },
+    watch: {
+      references: file.watch.references,
+      startGraceMs: file.watch.start_grace,
+      inhibitionHoldMs: file.watch.inhibition_hold,
+    },
+    inhibitRules: inhibitRulesOf(file.inhibit_rules, file.default_inhibit_rules),
+    damping: file.damping,
     heartbeat: resolveHeartbeat(file, context),
     peers: resolvePeers(file, context),
   };

@@ -3,6 +3,7 @@ import { autopilotSchema, clusterAutopilotSchema } from '../autopilot/schema.ts'
 import { byteSize, duration, hostPort, listenAddress, notInThisVersion, plainHttpUrl, secretFields, strict } from '../core/schema-parts.ts';
 import { BelfryError } from '../core/errors.ts';
 import { emailSchema, isTimeZone, ownerSchema, slackSchema } from '../notifiers/schema.ts';
+import { dampingSchema, inhibitRulesSchema } from '../routing/schema.ts';
 import { MAINTENANCE_MAX_MS, parseSchedule } from '../timeintervals/maintenance.ts';
 import { TOKEN_SCOPES } from './config.ts';
 
@@ -190,14 +191,17 @@ export const configFileSchema = strict({
   watch: strict({
     references: z.array(hostPort()).max(20).default([]),
     start_grace: duration().default(15_000),
+    inhibition_hold: duration().default(15_000),
   }).prefault({}),
   peers: z.array(peerSchema).max(20).default([]),
   heartbeat: heartbeatSchema.optional(),
   autopilot: autopilotSchema({ tls: tlsSchema, sasl: saslSchema }).prefault({}),
   maintenance: z.array(maintenanceSchema).max(1000).default([]),
+  inhibit_rules: inhibitRulesSchema,
+  default_inhibit_rules: z.boolean().default(true),
+  damping: dampingSchema,
   route: notInThisVersion(),
   receivers: notInThisVersion(),
-  inhibit_rules: notInThisVersion(),
   time_intervals: notInThisVersion(),
   templates: notInThisVersion(),
 });

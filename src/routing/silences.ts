@@ -162,7 +162,9 @@ export class SilenceBook {
 
   #keep(changes: readonly Silence[]): void {
     const { store, log } = this.#options;
-    store.durably(() => changes.forEach((silence) => store.saveSilence(rowOf(silence))));
+    store.durably(() => {
+      for (const silence of changes) store.saveSilence(rowOf(silence));
+    });
     for (const silence of changes) this.#byId.set(silence.id, silence);
     for (const { id, matchers, startsAt, endsAt, createdBy } of changes)
       log.info('silence_changed', { id, matchers: matchers.map(String).slice(0, 10), startsAt, endsAt, createdBy });
@@ -178,7 +180,9 @@ export class SilenceBook {
     expired.sort((a, b) => a.endsAt - b.endsAt);
     const old = expired.filter(({ endsAt }, i) => endsAt + SILENCE_KEPT_MS <= now || i < expired.length - EXPIRED_MAX);
     if (old.length === 0) return;
-    store.durably(() => old.forEach(({ id }) => store.deleteSilence(id)));
+    store.durably(() => {
+      for (const { id } of old) store.deleteSilence(id);
+    });
     for (const { id } of old) this.#byId.delete(id);
   }
 

@@ -70,6 +70,21 @@ export class MaintenanceWindows {
     this.#entries = entries;
   }
 
+  /** Whether a window may ever be open for the cluster. */
+  concern(cluster: string): boolean {
+    return this.#entries.some((entry) => entry.cluster === cluster || entry.cluster === '*');
+  }
+
+  /** Names of all windows that are open for a cluster, each once, sorted. */
+  openNames(cluster: string, wallMs: number): readonly string[] {
+    const names = new Set<string>();
+    for (const entry of this.#entries) {
+      if (entry.cluster !== cluster && entry.cluster !== '*') continue;
+      if (lastStart(entry.schedule, entry.timezone, wallMs - entry.forMs, wallMs) !== undefined) names.add(entry.name);
+    }
+    return [...names].toSorted();
+  }
+
   /** The window that is open for a cluster, of several the one that ends last; undefined where none is. */
   openFor(cluster: string, wallMs: number): OpenWindow | undefined {
     let open: OpenWindow | undefined;

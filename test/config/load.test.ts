@@ -101,7 +101,7 @@ describe('a configuration file', () => {
       'storage: {xyz: 1}\n',
       'belfry.yaml:1:11 storage.xyz: unknown key: known here are path, retention, retention_size',
     ],
-    ['key of a later version', `${MINIMAL}inhibit_rules: []\n`, 'belfry.yaml:4:16 inhibit_rules: not in this version of Belfry'],
+    ['key of a later version', `${MINIMAL}time_intervals: []\n`, 'belfry.yaml:4:17 time_intervals: not in this version of Belfry'],
     ['wrong type', 'rules: rules.yaml\n', 'belfry.yaml:1:8 rules: expected array, received string'],
     ['required key missing', 'clusters:\n  - brokers: [a:1]\n', 'belfry.yaml:2:5 clusters[0].name: is required'],
     [
