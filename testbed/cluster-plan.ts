@@ -1,7 +1,7 @@
 import { reservePort } from './free-port.ts';
 import type { ReservedPort } from './free-port.ts';
 import { ADMIN, BROKER_CERT_NAME, kafkaUuid } from './node-config.ts';
-import type { ClusterSpec, NodeSpec, Security } from './node-config.ts';
+import type { ClusterSpec, ExtraListener, NodeSpec, Security } from './node-config.ts';
 import { makeCa, makeKeystore } from './tls.ts';
 import type { TlsFiles } from './tls.ts';
 
@@ -30,6 +30,10 @@ export interface ClusterOptions {
   sessionTimeoutMs?: number;
   /** Racks of brokers 1, 2, …, repeated as needed. */
   racks?: readonly string[];
+  /** Further listeners of every broker; those with TLS need a security with TLS. `cluster.port(id, NAME)` tells where they are. */
+  listeners?: readonly ExtraListener[];
+  /** More arguments of every JVM, such as `-Dname=value`. */
+  jvmArgs?: readonly string[];
   /** Broker, or without an id each of them, whose data lie on a tmpfs of this size, in a mount namespace of its own. */
   smallDisk?: { id?: number; sizeBytes: number };
 }
@@ -65,6 +69,13 @@ export async function planCluster(options: ClusterOptions, dir: string, version:
   const sasl = security === 'sasl_plaintext' || security === 'sasl_ssl';
   const tls = security === 'tls' || security === 'sasl_ssl' ? await makeCa(dir, { client: 'belfry', admin: ADMIN }) : undefined;
   const keystore = tls === undefined ? undefined : await makeKeystore(dir, BROKER_CERT_NAME);
+  const listeners = await Promise.all(
+    (options.listeners ?? []).map(async (listener) =>
+      listener.altNames === undefined
+        ? listener
+        : { ...listener, keystorePath: await makeKeystore(dir, `belfry-testbed-${listener.name.toLowerCase()}`, listener.altNames) },
+    ),
+  );
   const spec: ClusterSpec = {
     clusterId: kafkaUuid(),
     security,
@@ -74,6 +85,7 @@ export async function planCluster(options: ClusterOptions, dir: string, version:
     voters: nodes.flatMap((node) => (node.controllerPort === undefined ? [] : [{ id: node.id, port: node.controllerPort }])),
     sessionTimeoutMs: options.sessionTimeoutMs ?? 9000,
     users: allUsers(options.users ?? {}),
+    listeners,
     scram: sasl && (major > 3 || (major === 3 && minor >= 5)),
     ...(tls === undefined || keystore === undefined ? {} : { tls: { caPath: tls.caPath, keystorePath: keystore } }),
   };
@@ -82,12 +94,15 @@ export async function planCluster(options: ClusterOptions, dir: string, version:
 
 /** Plans one broker, with its ports. */
 export async function planBroker(options: ClusterOptions, id: number, controls: boolean, ports: ReservedPort[]): Promise<NodeSpec> {
+  const extraPorts: Record<string, number> = {};
+  for (const { name } of options.listeners ?? []) extraPorts[name] = await takePort(ports);
   const rack = options.racks?.[(id - 1) % options.racks.length];
   return {
     id,
     roles: controls ? ['broker', 'controller'] : ['broker'],
     brokerPort: await takePort(ports),
     ...(controls ? { controllerPort: await takePort(ports) } : {}),
+    extraPorts,
     ...(options.jmx === true ? { jmxPort: await takePort(ports) } : {}),
     ...(rack === undefined ? {} : { rack }),
   };

@@ -39,7 +39,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       const { smallDisk } = options;
       const hasOne = smallDisk !== undefined && spec.brokerPort !== undefined && (smallDisk.id ?? spec.id) === spec.id;
       const disk = hasOne ? { smallDiskBytes: smallDisk.sizeBytes } : {};
-      return new KafkaNode({ dist, cluster: plan.spec, spec, dir: nodeDir, heapMb: options.heapMb ?? 256, template, archive, ...disk });
+      return new KafkaNode({
+        dist,
+        cluster: plan.spec,
+        spec,
+        dir: nodeDir,
+        heapMb: options.heapMb ?? 256,
+        jvmArgs: options.jvmArgs ?? [],
+        template,
+        archive,
+        ...disk,
+      });
     };
     cluster = new Cluster({ options, dir, ports, makeNode, ...plan });
     for (const spec of plan.nodes) await cluster.addNode(spec);
@@ -102,8 +112,10 @@ export class Cluster implements AsyncDisposable {
     return this.brokerIds.filter((id) => this.#node(id).running && !this.#node(id).paused);
   }
 
-  port(id: number): number {
-    const { brokerPort, controllerPort } = this.#node(id).spec;
+  /** Of the listener for clients, or of a further one. */
+  port(id: number, listener?: string): number {
+    const { brokerPort, controllerPort, extraPorts } = this.#node(id).spec;
+    if (listener !== undefined) return extraPorts?.[listener] ?? 0;
     return brokerPort ?? controllerPort ?? 0;
   }
 

@@ -16,6 +16,7 @@ export interface KafkaNodeOptions {
   /** Folder of this node: data, log and configuration live in it. */
   dir: string;
   heapMb: number;
+  jvmArgs: readonly string[];
   template: string;
   archive: string | undefined;
   /** Its data lie on a tmpfs of this size instead. */
@@ -60,7 +61,7 @@ export class KafkaNode {
   /** Starts the process and returns at once; the storage is formatted where it is empty. */
   async start(): Promise<void> {
     if (this.running) throw new Error(`testbed: node ${this.spec.id} is running already`);
-    const { dir, dist, cluster, spec, heapMb, archive, smallDiskBytes } = this.#options;
+    const { dir, dist, cluster, spec, heapMb, jvmArgs, archive, smallDiskBytes } = this.#options;
     const insidePath = path.join(dir, 'data');
     if (smallDiskBytes !== undefined) this.#disk ??= await SmallDisk.mount(insidePath, smallDiskBytes, this.logPath);
     if (!existsSync(path.join(this.dataDir, 'meta.properties'))) {
@@ -68,7 +69,12 @@ export class KafkaNode {
     }
     const properties = path.join(dir, 'server.properties');
     await writeFile(properties, nodeProperties(cluster, spec, insidePath));
-    const jvm = [...jvmFlags(heapMb), ...(archive === undefined ? [] : [`-XX:SharedArchiveFile=${archive}`]), ...(await this.#jmx())];
+    const jvm = [
+      ...jvmFlags(heapMb),
+      ...jvmArgs,
+      ...(archive === undefined ? [] : [`-XX:SharedArchiveFile=${archive}`]),
+      ...(await this.#jmx()),
+    ];
     this.#process = spawnGuarded({
       command: dist.java,
       args: [...jvm, '-cp', dist.classpath, 'kafka.Kafka', properties],

@@ -3,6 +3,17 @@ import { randomBytes } from 'node:crypto';
 /** How clients and brokers talk to each other. Controllers always speak plaintext among themselves: all of it is loopback. */
 export type Security = 'plaintext' | 'tls' | 'sasl_plaintext' | 'sasl_ssl';
 
+/** A further listener of every broker, with its own way for a client to prove who it is. */
+export interface ExtraListener {
+  /** In capitals. */
+  readonly name: string;
+  readonly security: Security;
+  /** What stands behind `listener.name.NAME.`. */
+  readonly props?: Readonly<Record<string, string | number>>;
+  /** A certificate for other names than the brokers', as openssl takes them. */
+  readonly altNames?: string;
+}
+
 /** One Kafka process. */
 export interface NodeSpec {
   readonly id: number;
@@ -12,6 +23,8 @@ export interface NodeSpec {
   readonly brokerPort?: number;
   readonly controllerPort?: number;
   readonly jmxPort?: number;
+  /** Of the further listeners, by name. */
+  readonly extraPorts?: Readonly<Record<string, number>>;
 }
 
 /** What all nodes of a cluster share. */
@@ -26,6 +39,7 @@ export interface ClusterSpec {
   readonly users: Readonly<Record<string, { username: string; password: string }>>;
   readonly tls?: { caPath: string; keystorePath: string };
   readonly scram: boolean;
+  readonly listeners?: readonly (ExtraListener & { readonly keystorePath?: string })[];
 }
 
 /** A random id in Kafka's base64 form of a UUID, e.g. for a cluster or a log folder. */
@@ -44,6 +58,8 @@ export function nodeProperties(cluster: ClusterSpec, node: NodeSpec, dataDir: st
     ...(node.brokerPort === undefined ? [] : [`CLIENT://127.0.0.1:${node.brokerPort}`]),
     ...(node.controllerPort === undefined ? [] : [`CONTROLLER://127.0.0.1:${node.controllerPort}`]),
   ];
+  const extra = cluster.listeners ?? [];
+  for (const { name } of extra) if (node.extraPorts?.[name] !== undefined) listeners.push(`${name}://127.0.0.1:${node.extraPorts[name]}`);
   const isBroker = node.brokerPort !== undefined;
   const props: Record<string, string | number | boolean> = {
     'process.roles': node.roles.join(','),
@@ -51,7 +67,10 @@ export function nodeProperties(cluster: ClusterSpec, node: NodeSpec, dataDir: st
     'controller.quorum.voters': cluster.voters.map((voter) => `${voter.id}@127.0.0.1:${voter.port}`).join(','),
     'controller.listener.names': 'CONTROLLER',
     listeners: listeners.join(','),
-    'listener.security.protocol.map': `CLIENT:${PROTOCOLS[cluster.security]},CONTROLLER:PLAINTEXT`,
+    'listener.security.protocol.map': [
+      `CLIENT:${PROTOCOLS[cluster.security]},CONTROLLER:PLAINTEXT`,
+      ...extra.map(({ name, security }) => `${name}:${PROTOCOLS[security]}`),
+    ].join(','),
     'log.dirs': dataDir,
     'broker.session.timeout.ms': cluster.sessionTimeoutMs,
     'broker.heartbeat.interval.ms': Math.min(2000, Math.floor(cluster.sessionTimeoutMs / 3)),
@@ -68,7 +87,7 @@ export function nodeProperties(cluster: ClusterSpec, node: NodeSpec, dataDir: st
     'num.network.threads': 2,
     'num.io.threads': 4,
     'log.cleaner.dedupe.buffer.size': 16_777_216,
-    ...(isBroker ? { 'inter.broker.listener.name': 'CLIENT', ...securityProperties(cluster) } : {}),
+    ...(isBroker ? { 'inter.broker.listener.name': 'CLIENT', ...securityProperties(cluster), ...listenerProperties(extra) } : {}),
     ...(isBroker && node.rack !== undefined ? { 'broker.rack': node.rack } : {}),
     ...(cluster.authorizer ? authorizerProperties() : {}),
     ...cluster.brokerProps,
@@ -76,6 +95,17 @@ export function nodeProperties(cluster: ClusterSpec, node: NodeSpec, dataDir: st
   return `${Object.entries(props)
     .map(([key, value]) => `${key}=${value}`)
     .join('\n')}\n`;
+}
+
+function listenerProperties(listeners: NonNullable<ClusterSpec['listeners']>): Record<string, string | number> {
+  const props: Record<string, string | number> = {};
+  for (const { name, props: own = {}, keystorePath } of listeners) {
+    const prefix = `listener.name.${name.toLowerCase()}.`;
+    for (const [key, value] of Object.entries(own)) props[prefix + key] = value;
+    if (keystorePath !== undefined) props[`${prefix}ssl.keystore.location`] = keystorePath;
+    if (keystorePath !== undefined) props[`${prefix}ssl.keystore.type`] = 'PEM';
+  }
+  return props;
 }
 
 const PROTOCOLS: Readonly<Record<Security, string>> = {

@@ -339,6 +339,13 @@ const CODE_BY_NAME: Readonly<Record<string, ErrorCode>> = {
   KafkaJSServerDoesNotSupportApiKey: 'KAFKA_UNSUPPORTED',
 };
 
+/** Kafka's names of what a broker has answered. */
+const CODE_BY_TYPE: Readonly<Record<string, ErrorCode>> = {
+  UNSUPPORTED_SASL_MECHANISM: 'KAFKA_AUTH_FAILED',
+  ILLEGAL_SASL_STATE: 'KAFKA_AUTH_FAILED',
+  SASL_AUTHENTICATION_FAILED: 'KAFKA_AUTH_FAILED',
+};
+
 /** Of several errors, such as one a topic, the first. */
 function causeOf(error: Error): unknown {
   if (!('errors' in error) || !Array.isArray(error.errors)) return error.cause;
@@ -354,7 +361,7 @@ function messagingError(what: string, error: unknown): BelfryError {
     // A certificate that is not believed, ours or the broker's: kafkajs calls it a connection error like any other.
     if (breakKindOf(at) === 'tls') return new BelfryError('KAFKA_AUTH_FAILED', what, { cause: error });
     const type = 'type' in at ? String(at.type) : '';
-    code = type.endsWith('_AUTHORIZATION_FAILED') ? 'KAFKA_PERMISSION_MISSING' : (CODE_BY_NAME[at.name] ?? code);
+    code = type.endsWith('_AUTHORIZATION_FAILED') ? 'KAFKA_PERMISSION_MISSING' : (CODE_BY_NAME[at.name] ?? CODE_BY_TYPE[type] ?? code);
   }
   return new BelfryError(code, what, { cause: error });
 }
