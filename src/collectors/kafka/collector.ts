@@ -103,7 +103,10 @@ export class KafkaCollector {
       this.#loop(
         'status',
         () => STATUS_INTERVAL_MS,
-        async () => this.#tracker.writeStatus(),
+        async () => {
+          this.#tracker.writeStatus();
+          return true;
+        },
       ),
     ];
     this.#laterLoops = this.#makeLaterLoops();
@@ -242,7 +245,7 @@ export class KafkaCollector {
     ];
   }
 
-  #loop(collector: string, intervalMs: () => number, run: () => Promise<void>): Periodic {
+  #loop(collector: string, intervalMs: () => number, run: () => Promise<boolean>): Periodic {
     const { clock, cluster } = this.#options;
     return new Periodic({ clock, intervalMs, id: `kafka/${cluster}/${collector}`, run });
   }

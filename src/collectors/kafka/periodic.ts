@@ -3,6 +3,7 @@ import { hashText, nextTick } from '../scheduler.ts';
 
 /** Time spent over time passed: a piece of work that takes long runs more rarely. */
 const MAX_DUTY = 0.1;
+const MAX_DUTY_AFTER_FAILURE = 0.5;
 
 export interface PeriodicOptions {
   readonly clock: Clock;
@@ -10,11 +11,14 @@ export interface PeriodicOptions {
   readonly intervalMs: () => number;
   /** Decides where in the interval it runs, so that many clusters are not asked at once. */
   readonly id: string;
-  /** Never rejects: what fails is told by whoever does the work. */
-  readonly run: () => Promise<void>;
+  /** Never rejects: what fails is told by whoever does the work. Resolves with whether it worked. */
+  readonly run: () => Promise<boolean>;
 }
 
-/** Runs at aligned ticks, never two runs at once, with a duty of at most a tenth. */
+/**
+ * Runs at aligned ticks, never two runs at once, with a duty of at most a tenth. What failed is tried again after as long
+ * as it took at most: most of that was waiting for a broker that does not answer, and the next look must not be minutes late.
+ */
 export class Periodic {
   readonly #options: PeriodicOptions;
   #timer: Timer | undefined;
@@ -43,18 +47,21 @@ export class Periodic {
   #run(): void {
     const { clock, run } = this.#options;
     const startedAt = clock.elapsed();
-    this.#running = run().finally(() => {
-      this.#running = undefined;
-      if (!this.#stopped) this.#arm(clock.elapsed() - startedAt);
-    });
+    let worked = false;
+    this.#running = run()
+      .then((result) => void (worked = result))
+      .finally(() => {
+        this.#running = undefined;
+        if (!this.#stopped) this.#arm(clock.elapsed() - startedAt, worked ? MAX_DUTY : MAX_DUTY_AFTER_FAILURE);
+      });
   }
 
-  #arm(tookMs: number): void {
+  #arm(tookMs: number, maxDuty: number): void {
     const { clock, id } = this.#options;
     const intervalMs = this.#options.intervalMs();
     const now = clock.now();
     let waitMs = nextTick(now, intervalMs, hashText(id) % intervalMs) - now;
-    const leastMs = tookMs / MAX_DUTY - tookMs;
+    const leastMs = tookMs / maxDuty - tookMs;
     if (waitMs < leastMs) waitMs += Math.ceil((leastMs - waitMs) / intervalMs) * intervalMs;
     this.#timer = clock.timer(waitMs, () => this.#run());
   }

@@ -47,14 +47,16 @@ export class CollectionTracker {
     this.#tracked.set(collector, { intervalMs, rows, lastSuccessAt: undefined, concludedAt: undefined, failure: undefined });
   }
 
-  /** Does the work and books it. Never rejects. */
-  async run(collector: string, work: () => Promise<unknown>): Promise<void> {
+  /** Does the work and books it. Never rejects; resolves with whether it worked. */
+  async run(collector: string, work: () => Promise<unknown>): Promise<boolean> {
     const startedAt = this.#clock.elapsed();
     try {
       await work();
       this.succeeded(collector, this.#clock.elapsed() - startedAt);
+      return true;
     } catch (error) {
       this.failed(collector, error);
+      return false;
     }
   }
 
