@@ -34,7 +34,9 @@ import { BrokerStore } from './store/state/broker-store.ts';
 import { DecisionStore } from './store/state/decision-store.ts';
 import { SilenceStore } from './store/state/silence-store.ts';
 import { openStateDb } from './store/state/state-db.ts';
+import { EventLoopDelay } from './telemetry/event-loop-delay.ts';
 import type { PrometheusMeter } from './telemetry/prometheus-meter.ts';
+import { SelfMeasures } from './watchdog/self-measures.ts';
 import { Watchdog } from './watchdog/watchdog.ts';
 
 const OWN_INTERVAL_MS = 5000;
@@ -194,7 +196,12 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
 
   const scheduler = new Scheduler({ clock, log, meter });
   const clockOffset = meter.gauge('belfry_clock_offset_seconds', 'By how much the wall clock is ahead of Belfry time.');
+  const loopDelay = new EventLoopDelay(meter);
+  lifecycle.onStop('event loop delay', () => loopDelay.close());
+  const measures = new SelfMeasures({ folder: config.storage.path, groups: () => rules.progress(), clock, log, meter });
   const ownSamples = () => {
+    loopDelay.read();
+    measures.measure();
     clockOffset.set((clock.wall() - clock.now()) / 1000);
     return meter.samples();
   };

@@ -1,0 +1,66 @@
+import { statfs } from 'node:fs/promises';
+import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Gauge, Meter } from '../core/meter.ts';
+
+export interface SelfMeasuresOptions {
+  /** The data folder. */
+  readonly folder: string;
+  /** How far each rule group has come; `lastEvaluationTs` is 0 before its first evaluation. */
+  readonly groups: () => readonly { readonly name: string; readonly intervalMs: number; readonly lastEvaluationTs: number }[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+}
+
+/** What no part of Belfry shows by itself: how late rule groups are, and how full the disk of the data folder is. */
+export class SelfMeasures {
+  readonly #options: SelfMeasuresOptions;
+  readonly #lag: Gauge;
+  readonly #size: Gauge;
+  readonly #usable: Gauge;
+  #shown: ReadonlySet<string> = new Set();
+  #isLooking = false;
+  #failing = false;
+
+  constructor(options: SelfMeasuresOptions) {
+    const { meter } = options;
+    this.#options = options;
+    this.#lag = meter.gauge('belfry_rule_evaluation_lag_seconds', 'By how much the next evaluation of a rule group is overdue.', ['group']);
+    this.#size = meter.gauge('belfry_data_folder_size_bytes', 'Size of the file system that holds the data folder.');
+    this.#usable = meter.gauge('belfry_data_folder_usable_bytes', 'What Belfry may still write to it.');
+  }
+
+  /** Looks once. What concerns the disk is shown when the answer is there; a disk that does not answer is asked once. */
+  measure(): void {
+    this.#measureLag();
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    statfs(this.#options.folder).then(
+      ({ bsize, blocks, bavail }) => {
+        this.#isLooking = this.#failing = false;
+        this.#size.set(bsize * blocks);
+        this.#usable.set(bsize * bavail);
+      },
+      (error: unknown) => {
+        this.#isLooking = false;
+        if (!this.#failing) this.#options.log.warn('data_folder_not_measured', { error: errorText(error) });
+        this.#failing = true;
+      },
+    );
+  }
+
+  #measureLag(): void {
+    const now = this.#options.clock.now();
+    const lags = new Map<string, number>();
+    for (const { name, intervalMs, lastEvaluationTs } of this.#options.groups()) {
+      // The first slot of a group comes within an interval; nothing is overdue before.
+      const lagMs = lastEvaluationTs === 0 ? 0 : Math.max(0, now - lastEvaluationTs - intervalMs);
+      lags.set(name, Math.max(lagMs, lags.get(name) ?? 0));
+    }
+    for (const group of this.#shown) if (!lags.has(group)) this.#lag.remove({ group });
+    for (const [group, lagMs] of lags) this.#lag.set(lagMs / 1000, { group });
+    this.#shown = new Set(lags.keys());
+  }
+}
