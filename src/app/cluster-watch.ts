@@ -158,6 +158,20 @@ export class ClusterWatch {
   endSeries(successor: ClusterWatch | undefined): void {
     // After the last row, which may be of this very millisecond.
     this.#writer.end(this.#parts.clock.now() + 1, successor === undefined ? undefined : successor.#writer);
+    if (successor !== undefined) this.#endAlerts(successor.targets);
+  }
+
+  /** Nobody will ever answer for an exporter that has left: also an alert that outlives missing data ends with it. */
+  #endAlerts(kept: readonly ScrapeState[]): void {
+    const jobsAt = Map.groupBy(kept, ({ labels }) => labels.get('instance'));
+    for (const { labels: left } of this.targets) {
+      const others = jobsAt.get(left.get('instance')) ?? [];
+      if (others.some(({ job }) => job === left.get('job'))) continue;
+      this.#parts.removed((labels) => {
+        if (labels.get('cluster') !== this.config.name || labels.get('instance') !== left.get('instance')) return false;
+        return labels.get('job') === '' ? others.length === 0 : labels.get('job') === left.get('job');
+      });
+    }
   }
 }
 

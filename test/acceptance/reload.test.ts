@@ -14,7 +14,14 @@ jest.setTimeout(120_000);
 /** One that fires from the beginning and must not notice any reload, and the shipped one about reloads. */
 const RULES = JSON.stringify({
   groups: [
-    { name: 'steady', interval: '1s', rules: [{ alert: 'Steady', expr: 'fixture_steady == 1', labels: { severity: 'critical' } }] },
+    {
+      name: 'steady',
+      interval: '1s',
+      rules: [
+        // Its data may go missing without an end of it: only what it is about can leave.
+        { alert: 'Steady', expr: 'fixture_steady == 1', labels: { severity: 'critical' }, annotations: { belfry_no_data: 'keep' } },
+      ],
+    },
     ...(JSON.parse(shippedRules({ only: ['BelfryConfigReloadFailed'], for: {} })) as { groups: object[] }).groups.map((group) => ({
       ...group,
       interval: '1s',
@@ -94,6 +101,23 @@ describe('a changed configuration', () => {
     stage.configure(options([fixture('fixture')]));
     await told(stage, { status: 'resolved', alertname: 'Steady', cluster: 'second' });
     await stage.belfry.queryUntil('up{cluster="second"}', (samples) => samples.length === 0);
+  });
+
+  it('takes an exporter away with its alerts', async () => {
+    await using other = await FixtureExporter.start('fixture_steady 1\n');
+    const both = [exporter, other].map(({ target }) => ({
+      job: target === other.target ? 'other' : 'fixture',
+      targets: [target],
+      interval: '1s',
+    }));
+    stage.configure(options([fixture('fixture'), fixture('both', { exporters: both })]));
+    await told(stage, { status: 'firing', alertname: 'Steady', cluster: 'both', instance: other.target });
+    stage.configure(options([fixture('fixture'), fixture('both', { exporters: both.slice(0, 1) })]));
+    const firing = (instance: string): string => `ALERTS{alertname="Steady", cluster="both", instance="${instance}"}`;
+    await stage.belfry.queryUntil(firing(other.target), (samples) => samples.length === 0);
+    expect(await stage.belfry.query(firing(exporter.target))).toHaveLength(1);
+    stage.configure(options([fixture('fixture')]));
+    await told(stage, { status: 'resolved', alertname: 'Steady', cluster: 'both', instance: exporter.target });
   });
 
   it('has disturbed no alert', async () => {
