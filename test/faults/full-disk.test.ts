@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describeWhere } from '../../testbed/skip.ts';
+import { missingSmallDisk } from '../../testbed/small-disk.ts';
+import { Stage } from '../../testbed/stage.ts';
+import { ledger, NO_KAFKA, ownMetric, told, until } from '../acceptance/harness.ts';
+
+/** Fires all named alerts, and the one about the disk as the default rules have it. */
+const rulesFiring = (...names: readonly string[]): string => `groups:
+  - name: fast
+    interval: 1s
+    rules:
+      - {alert: BelfryStateNotDurable, expr: 'min by (instance) (belfry_state_durable) == 0', labels: {severity: critical}}
+${names.map((name) => `      - {alert: ${name}, expr: 'vector(1)', labels: {severity: warning}}`).join('\n')}
+`;
+
+describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", () => {
+  let stage: Stage;
+
+  beforeAll(async () => {
+    stage = await Stage.start({ clusters: [NO_KAFKA], rules: rulesFiring('Before'), diskBytes: 6_000_000 });
+    await told(stage, { alertname: 'Before', status: 'firing' });
+  }, 60_000);
+  afterAll(() => stage[Symbol.asyncDispose]());
+
+  const fill = (): void => {
+    for (const name of ['filler', 'filler-of-the-rest']) {
+      try {
+        writeFileSync(join(stage.dataPath, name), Buffer.alloc(8_000_000));
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'ENOSPC' });
+      }
+    }
+  };
+  const makeRoom = (): void => {
+    for (const name of ['filler', 'filler-of-the-rest']) rmSync(join(stage.dataPath, name), { force: true });
+  };
+  const startAgain = async (): Promise<void> => {
+    await stage.startAgain();
+    expect(stage.belfry.running).toBe(true);
+  };
+
+  it('tells what begins and ends then, and that its state is not durable; samples go on in memory', async () => {
+    fill();
+    stage.configure({ clusters: [NO_KAFKA], rules: rulesFiring('During') });
+    await told(stage, { alertname: 'During', status: 'firing' });
+    await told(stage, { alertname: 'Before', status: 'resolved' });
+    await told(stage, { alertname: 'BelfryStateNotDurable', status: 'firing' });
+    expect(await ownMetric(stage, 'belfry_state_durable')).toEqual(['belfry_state_durable 0']);
+    await until(async () => (await ownMetric(stage, 'belfry_store_degraded'))[0] === 'belfry_store_degraded 1', 'belfry_store_degraded');
+  }, 60_000);
+
+  it('starts again all the same, after a kill -9 and after an orderly stop, and tells at least once', async () => {
+    await stage.belfry.kill9();
+    fill();
+    const before = ledger(stage).filter((line) => line.includes('During')).length;
+    await startAgain();
+    await told(stage, { alertname: 'BelfryStateNotDurable', status: 'firing' });
+    await until(() => ledger(stage).filter((line) => line.includes('During')).length > before, 'the alert that was not durable, once more');
+    await stage.belfry.stop();
+    fill();
+    await startAgain();
+    await stage.belfry.logged('started');
+  }, 60_000);
+
+  it('is durable again by itself once there is room, and forgets nothing from then on', async () => {
+    makeRoom();
+    await until(async () => (await ownMetric(stage, 'belfry_state_durable'))[0] === 'belfry_state_durable 1', 'state.db is written');
+    await told(stage, { alertname: 'BelfryStateNotDurable', status: 'resolved' });
+    await until(async () => (await ownMetric(stage, 'belfry_store_degraded'))[0] === 'belfry_store_degraded 0', 'samples.db is written');
+    const before = ledger(stage).length;
+    await stage.belfry.kill9();
+    await startAgain();
+    await stage.belfry.logged('alerts_restored', ({ alerts }) => Number(alerts) >= 1);
+    stage.configure({ clusters: [NO_KAFKA], rules: rulesFiring('During', 'After') });
+    await told(stage, { alertname: 'After', status: 'firing' });
+    expect(ledger(stage).slice(before)).toEqual(['firing After /']);
+  }, 60_000);
+});
