@@ -15,13 +15,16 @@ export const missingAlertmanager = ['prometheus-alertmanager', 'amtool'].every((
 /** Another process offers no event to wait for. */
 const [ATTEMPTS, PAUSE_MS] = [500, 30];
 
-/** A real Alertmanager with this configuration. */
-export async function startAlertmanager(configuration: string): Promise<{ readonly url: string; close(): Promise<void> }> {
+/** A real Alertmanager with this configuration, which it reads again from `configFile` when it is told to. */
+export async function startAlertmanager(
+  configuration: string,
+): Promise<{ readonly url: string; readonly configFile: string; close(): Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'belfry-alertmanager-'));
   const port = await reservePort();
   const url = `http://127.0.0.1:${port.port}`;
-  writeFileSync(join(folder, 'am.yml'), configuration);
-  const args = [`--config.file=${join(folder, 'am.yml')}`, `--storage.path=${folder}`, `--web.listen-address=127.0.0.1:${port.port}`];
+  const configFile = join(folder, 'am.yml');
+  writeFileSync(configFile, configuration);
+  const args = [`--config.file=${configFile}`, `--storage.path=${folder}`, `--web.listen-address=127.0.0.1:${port.port}`];
   const peer = spawn('prometheus-alertmanager', [...args, '--cluster.listen-address='], { stdio: 'ignore' });
   const ended = once(peer, 'exit');
   const close = async (): Promise<void> => {
@@ -32,7 +35,7 @@ export async function startAlertmanager(configuration: string): Promise<{ readon
   };
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
-      if ((await fetch(`${url}/-/ready`)).ok) return { url, close };
+      if ((await fetch(`${url}/-/ready`)).ok) return { url, configFile, close };
     } catch (error) {
       if (!errorText(error).includes('ECONN')) throw error;
     }
