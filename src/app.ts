@@ -11,6 +11,7 @@ import { Readiness } from './app/readiness.ts';
 import { createGraceEnd } from './app/start-grace.ts';
 import { readOrMakeToken } from './app/token.ts';
 import { HostCollector } from './collectors/host/host-collector.ts';
+import { WatcherIsolation, type Blindness } from './collectors/isolation/watcher-isolation.ts';
 import { VERDICTS } from './collectors/liveness/verdict.ts';
 import { ConfigSeries } from './collectors/own/config-series.ts';
 import { OwnCollector } from './collectors/own/own-collector.ts';
@@ -166,10 +167,20 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       autopilot.pilot.receive(alerts, ts);
     },
   };
-  const rules = new RuleEngine(
-    { querier: samples.reader, writer: samples.writer, state: new AlertStore(stateDb), sink, clock, logger: log, meter },
+  const blindness = (cluster: string): Blindness | undefined => isolation.blindness(cluster);
+  const rules: RuleEngine = new RuleEngine(
+    { querier: samples.reader, writer: samples.writer, state: new AlertStore(stateDb), sink, blindness, clock, logger: log, meter },
     { externalUrl: config.http.externalUrl ?? '' },
   );
+  const isolation = new WatcherIsolation({
+    references: () => config.watch.references,
+    exporterAnsweredSince: (ts) =>
+      [...watches.values()].some(({ targets }) => targets.some((one) => one.health === 'up' && one.lastScrape >= ts)),
+    writer: samples.writer,
+    wake: (wake) => rules.wake(wake),
+    clock,
+    log,
+  });
   rules.replace(ruleSet);
 
   // Whether all that works, for whoever asks and for whoever waits to hear it.
@@ -221,6 +232,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       expectedBrokers,
       writer: samples.writer,
       wake: (wake) => rules.wake(wake),
+      isolation,
       removed: (isGone) => rules.targetRemoved(isGone),
       onVerdict: (name) => autopilot.pilot.lookNow(name),
     });
@@ -320,6 +332,8 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   lifecycle.onStop('cluster watches', async () => {
     await Promise.all([...watches.values()].map((made) => made.stop()));
   });
+  isolation.start();
+  lifecycle.onStop('isolation', () => isolation.stop());
   for (const cluster of config.clusters) watch(cluster);
   // After the clusters are there: what it knows of them from before stands from its first answer on.
   autopilot.start();

@@ -17,6 +17,8 @@ export interface PictureInput {
   readonly liveness: readonly LivenessFacts[];
   readonly clusterIdChanged: boolean;
   readonly unreachable: boolean | undefined;
+  /** Belfry itself is cut off: nothing it sees of any cluster counts. */
+  readonly isolated: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly maintenance: string | undefined;
   readonly cruiseControlBusy?: string | undefined;
@@ -80,7 +82,8 @@ function isOld(quorum: QuorumDescription, metadata: ClusterMetadata | undefined)
   return metadata !== undefined && metadata.answeredAt - quorum.answeredAt > QUORUM_GOOD_FOR_MS;
 }
 
-function blindness({ facts, unreachable }: PictureInput, metadata: ClusterMetadata | undefined): string | undefined {
+function blindness({ facts, unreachable, isolated }: PictureInput, metadata: ClusterMetadata | undefined): string | undefined {
+  if (isolated) return 'Belfry itself is cut off from what it watches';
   if (metadata === undefined) return 'the cluster has not been seen yet';
   if (unreachable === true) return 'no broker of the cluster answers';
   if (facts.invisibleTopics > 0) return `${facts.invisibleTopics} topics are hidden from Belfry for lack of permission`;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ClusterPicture } from '../autopilot/picture.ts';
 import type { FreshAnswer } from '../collectors/kafka/ask-anew.ts';
+import type { WatcherIsolation } from '../collectors/isolation/watcher-isolation.ts';
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
 import { DEFAULT_CADENCES } from '../collectors/kafka/options.ts';
 import { Liveness } from '../collectors/liveness/liveness.ts';
@@ -33,6 +34,8 @@ export interface ClusterWatchParts {
   readonly scheduler: Scheduler;
   readonly expectedBrokers: ExpectedBrokersStore;
   readonly wake: (wake: Wake) => void;
+  /** Tells our own isolation from trouble of the clusters. */
+  readonly isolation: WatcherIsolation;
   /** Told of each finding about a broker, after it is known everywhere. */
   readonly onVerdict: (cluster: string) => void;
   /** Alerts about what has left for good end. */
@@ -73,6 +76,7 @@ export class ClusterWatch {
       ...shared,
       store: parts.expectedBrokers,
       timings: timingsOf(config),
+      isolation: parts.isolation,
       onForgotten: (id) => parts.removed((labels) => labels.get('cluster') === config.name && labels.get('broker') === String(id)),
     });
     this.#kafka = new KafkaCollector({
@@ -130,6 +134,7 @@ export class ClusterWatch {
       liveness: this.liveness.facts(),
       clusterIdChanged: this.liveness.clusterIdChanged,
       unreachable: this.liveness.unreachable,
+      isolated: this.#parts.isolation.isolated,
       ...around,
       lastIsr: (topic, partition) => this.#lastIsr.of(topic, partition),
     });

@@ -21,8 +21,10 @@ export class AlertEntry {
   resolveReason: ResolveReason = 'recovered';
   /** It was in the result of the last good evaluation. */
   present = true;
-  /** It comes from before the start and its selectors have not all returned data since. */
+  /** It comes from before the start, or from before Belfry was blind, and its selectors have not all returned data since. */
   restored = false;
+  /** When Belfry was last blind for it; 0 where it never was. */
+  blindAt = 0;
   /** Its inputs are gone and the rule says that this keeps it. */
   withoutData = false;
   /** Which selectors had data for it when it began to fire; undefined where that is not known. */

@@ -78,7 +78,7 @@ export class AlertingRule {
     this.#inherited.clear();
     for (const [key, entry] of this.#entries) {
       const candidate = candidates.get(key);
-      if (candidate !== undefined) this.#advance(entry, candidate, ts, inputs);
+      if (candidate !== undefined) this.#advance(entry, candidate, evaluation, inputs);
       else this.#miss(key, entry, evaluation, inputs, recovery);
     }
     this.#enforceLimit(ts);
@@ -146,7 +146,7 @@ export class AlertingRule {
   }
 
   /** An alert whose sample is in the result. */
-  #advance(entry: AlertEntry, candidate: Candidate, ts: number, inputs: Inputs): void {
+  #advance(entry: AlertEntry, candidate: Candidate, evaluation: Evaluation, inputs: Inputs): void {
     entry.present = true;
     entry.restored = false;
     entry.withoutData = candidate.withoutData;
@@ -154,11 +154,13 @@ export class AlertingRule {
       entry.keepFiringSince = 0;
       this.#changed.add(entry);
     }
-    this.#fireOrWait(entry, ts);
+    this.#fireOrWait(entry, evaluation);
     if (entry.state === 'firing' && entry.inputs === undefined) entry.inputs = inputs.of(entry.sampleLabels);
   }
 
-  #fireOrWait(entry: AlertEntry, ts: number): void {
+  #fireOrWait(entry: AlertEntry, evaluation: Evaluation): void {
+    const { ts } = evaluation;
+    if (entry.state === 'pending' && this.#isBlind(entry, evaluation)) return;
     const due = ts - entry.activeAt >= this.definition.forMs;
     if (entry.state === 'pending' && due) {
       entry.state = 'firing';
@@ -170,6 +172,17 @@ export class AlertingRule {
       entry.lastSentAt = entry.keepFiringSince = 0;
       this.#changed.add(entry);
     }
+  }
+
+  /** Whether Belfry cannot see what the alert is about: nothing is concluded from what it does or does not see. */
+  #isBlind(entry: AlertEntry, { ts, blindness }: Evaluation): boolean {
+    const cluster = entry.labels.get('cluster');
+    const blind = cluster === '' ? undefined : blindness(cluster);
+    if (blind === undefined) return false;
+    entry.blindAt = ts;
+    // Nobody knows whether the condition held all the while.
+    if (blind === 'isolated' && entry.state === 'pending') entry.activeAt = ts;
+    return true;
   }
 
   /** An alert whose sample is not in the result. */
@@ -187,13 +200,17 @@ export class AlertingRule {
       if (ts - entry.resolvedAt > evaluation.options.resolvedRetentionMs) this.#drop(key, entry);
       return;
     }
+    if (entry.state === 'firing' && this.#isBlind(entry, evaluation)) {
+      entry.restored = true;
+      return;
+    }
     if (entry.restored && this.#held(entry, evaluation, inputs)) return;
     entry.restored = false;
     const withoutData = this.#inputsGone(entry, inputs);
     if (entry.state === 'pending') {
       if (withoutData && this.definition.noData === 'alert') {
         entry.withoutData = true;
-        this.#fireOrWait(entry, ts);
+        this.#fireOrWait(entry, evaluation);
       } else this.#leavePending(key, entry, ts, withoutData ? 'no_data' : 'recovered');
       return;
     }
@@ -226,10 +243,13 @@ export class AlertingRule {
     this.#dropped.add(key);
   }
 
-  /** An alert from before a restart waits until every selector has returned data since, or the grace is over. */
+  /** An alert from before a restart, or a blind spell, waits until every selector has returned data since, or the grace is over. */
   #held(entry: AlertEntry, { ts, startedAt, options }: Evaluation, inputs: Inputs): boolean {
-    if (ts - startedAt >= options.restoreGraceMs) return false;
-    return inputs.of(entry.sampleLabels.keep(['cluster']), startedAt).includes(false);
+    const since = Math.max(startedAt, entry.blindAt);
+    if (ts - since >= options.restoreGraceMs) return false;
+    const back = inputs.of(entry.sampleLabels.keep(['cluster']), since);
+    // What had no data when it began to fire is not waited for.
+    return back.some((is, i) => !is && entry.inputs?.[i] !== false);
   }
 
   /**

@@ -26,6 +26,8 @@ export interface Evaluation {
   readonly logger: Logger;
   /** When the engine began, for alerts from before. */
   readonly startedAt: number;
+  /** Whether Belfry itself cannot see a cluster now. */
+  readonly blindness: (cluster: string) => 'held' | 'isolated' | undefined;
   /** What the rules read that is collected by somebody, recorded series seen through. */
   readonly inputs: InputSelectors;
 }

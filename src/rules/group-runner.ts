@@ -225,6 +225,7 @@ export class GroupRunner {
       intervalMs: this.definition.intervalMs,
       logger: ports.logger.child({ group: this.definition.name }),
       startedAt,
+      blindness: (cluster) => ports.blindness?.(cluster),
       inputs: this.#context.inputs(),
     };
     return evaluation;

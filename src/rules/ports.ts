@@ -19,6 +19,11 @@ export interface RuleEnginePorts {
   readonly writer: SampleWriter;
   readonly state: AlertStateStore;
   readonly sink: AlertSink;
+  /**
+   * Whether Belfry itself cannot see a cluster at present; undefined where it can. `held`: it is being found out whose
+   * fault that is; `isolated`: it is ours. Alerts of such a cluster neither begin nor end; after it they wait for data.
+   */
+  readonly blindness?: (cluster: string) => 'held' | 'isolated' | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;

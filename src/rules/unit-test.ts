@@ -184,6 +184,7 @@ class TestRun {
       intervalMs: group.intervalMs,
       logger: silentLogger,
       startedAt: -Infinity,
+      blindness: () => undefined,
       inputs: this.#inputs,
     };
     return evaluation;

@@ -31,6 +31,7 @@ function input(changes: Partial<PictureInput> = {}, facts: Partial<PictureInput[
     ],
     clusterIdChanged: false,
     unreachable: false,
+    isolated: false,
     labels: {},
     maintenance: undefined,
     lastIsr: (topic) => (topic === 'b' ? [3] : undefined),
@@ -66,6 +67,7 @@ describe('the picture of a cluster', () => {
   it.each([
     { name: 'nothing seen yet', changed: input({}, { metadata: undefined }), blind: 'the cluster has not been seen yet' },
     { name: 'nobody answers', changed: input({ unreachable: true }), blind: 'no broker of the cluster answers' },
+    { name: 'Belfry is cut off', changed: input({ isolated: true }), blind: 'Belfry itself is cut off from what it watches' },
     { name: 'topics hidden', changed: input({}, { invisibleTopics: 3 }), blind: '3 topics are hidden from Belfry for lack of permission' },
     { name: 'all seen', changed: input(), blind: undefined },
   ])('is blind or not: $name', ({ changed, blind }) => {

@@ -40,9 +40,9 @@ export interface LookSource {
   readonly timings: LivenessTimings;
   readonly log: Logger;
   readonly entries: ReadonlyMap<number, BrokerEntry>;
-  clusterId(): string;
-  metadata(): ClusterMetadata | undefined;
-  evaluate(brokerId: number): void;
+  readonly clusterId: () => string;
+  readonly metadata: () => ClusterMetadata | undefined;
+  readonly evaluate: (brokerId: number) => void;
 }
 
 /** The parts of every look at one cluster's survivors. */
