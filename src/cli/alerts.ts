@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { humanDuration } from '../core/duration.ts';
+import { Labels } from '../core/labels.ts';
 import { BelfryClient, type ClientOptions, withClientOptions } from './client.ts';
 import type { CliContext } from './context.ts';
+import { mutedText, parseTimezone, readFiringAlerts, readSilences, timesIn } from './silence-view.ts';
 import { printable, table } from './table.ts';
 import { CLEAR_SCREEN, watch } from './watch.ts';
 
@@ -14,24 +16,33 @@ const alertSchema = z.object({
   value: z.string(),
 });
 const answerSchema = z.object({ data: z.object({ alerts: z.array(alertSchema) }) });
-type Alert = z.output<typeof alertSchema>;
+type Alert = z.output<typeof alertSchema> & {
+  /** Why nobody is told; empty where people are, and for what is pending. */
+  readonly muted: string;
+};
 
-/** `belfry alerts`: what is pending and firing now. */
+/** `belfry alerts`: what is pending and firing now, and whether people are told. */
 export function alertsCommand(program: Command, context: CliContext): void {
   withClientOptions(program.command('alerts'))
     .description('list the alerts that are firing or pending')
     .option('--cluster <name>', 'only those of one cluster')
+    .option('--timezone <name>', "zone of the times that are shown; this machine's", parseTimezone)
     .option('--watch', 'stay, and show changes as they come')
     .option('--json', 'as JSON; with --watch one line a change')
     .addHelpText(
       'after',
-      '\nExamples:\n  belfry alerts\n  belfry alerts --cluster orders-dal --watch\n\nExit status: 0, also when alerts fire.',
+      '\nExamples:\n  belfry alerts\n  belfry alerts --cluster orders-dal --watch\n\nNobody is told of one that is muted; the end of its line says why. Exit status: 0, also when alerts fire.',
     )
-    .action(async (options: ClientOptions & { cluster?: string; watch?: boolean; json?: boolean }) => {
+    .action(async (options: ClientOptions & { cluster?: string; timezone?: string; watch?: boolean; json?: boolean }) => {
       const client = new BelfryClient(options, context);
       const read = async (): Promise<readonly Alert[]> => {
         const { data } = await client.ask(answerSchema, 'GET', '/api/v1/alerts');
-        return sorted(data.alerts.filter(({ labels }) => options.cluster === undefined || labels['cluster'] === options.cluster));
+        const mutedOf = await mutedReader(client, options.timezone);
+        return sorted(
+          data.alerts
+            .filter(({ labels }) => options.cluster === undefined || labels['cluster'] === options.cluster)
+            .map((alert) => ({ ...alert, muted: alert.state === 'firing' ? mutedOf(alert.labels) : '' })),
+        );
       };
       const show = (alerts: readonly Alert[]): void => {
         const text =
@@ -44,19 +55,35 @@ export function alertsCommand(program: Command, context: CliContext): void {
         show(await read());
         return;
       }
-      await watch(context, read, show, (alerts) => alerts.map(({ labels, state, annotations }) => [labels, state, annotations]));
+      await watch(context, read, show, (alerts) =>
+        alerts.map(({ labels, state, annotations, muted }) => [labels, state, annotations, muted]),
+      );
     });
+}
+
+/** Why an alert of these labels is muted. */
+async function mutedReader(
+  client: BelfryClient,
+  timezone: string | undefined,
+): Promise<(labels: Readonly<Record<string, string>>) => string> {
+  const alerts = await readFiringAlerts(client);
+  const silences = alerts.some(({ silencedBy }) => silencedBy.length > 0) ? await readSilences(client) : [];
+  const byKey = new Map(alerts.map((alert) => [alert.labels.key, alert]));
+  return (labels) => {
+    const alert = byKey.get(Labels.of(labels).key);
+    return alert === undefined ? '' : mutedText(alert, silences, alerts, timesIn(timezone));
+  };
 }
 
 function render(alerts: readonly Alert[], now: number): string {
   if (alerts.length === 0) return 'No alerts.\n';
-  const rows = alerts.map(({ labels, annotations, state, activeAt }) =>
+  const rows = alerts.map(({ labels, annotations, state, activeAt, muted }) =>
     [
-      state === 'firing' ? (labels['severity'] ?? 'firing').toUpperCase() : state,
+      (state === 'firing' ? (labels['severity'] ?? 'firing').toUpperCase() : state) + (muted === '' ? '' : ' muted'),
       labels['cluster'] ?? '-',
       labels['alertname'] ?? '',
       humanDuration(now - Date.parse(activeAt)),
-      annotations['summary'] ?? annotations['description'] ?? '',
+      (annotations['summary'] ?? annotations['description'] ?? '') + (muted === '' ? '' : ` [${muted}]`),
     ].map(printable),
   );
   return table([['STATE', 'CLUSTER', 'ALERT', 'FOR', 'SUMMARY'], ...rows]);

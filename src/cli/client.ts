@@ -132,7 +132,10 @@ function tokenIn(folder: string): string | undefined {
 function sentenceOf(text: string, status: number): string {
   try {
     const body = JSON.parse(text) as unknown;
+    // Prometheus's API, go-openapi's envelope of Alertmanager's, and the bare sentence of its handlers.
+    if (typeof body === 'string' && body !== '') return body;
     if (typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string') return body.error;
+    if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string') return body.message;
   } catch {
     // Not JSON: the text itself is the sentence.
   }

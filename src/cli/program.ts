@@ -12,6 +12,7 @@ import { healthCommand } from './health.ts';
 import { queryCommand } from './query.ts';
 import { rebalanceCommand } from './rebalance.ts';
 import { sendTestCommand } from './send-test.ts';
+import { silenceCommand } from './silence.ts';
 import { startCommand } from './start.ts';
 import { testCommand } from './test.ts';
 
@@ -37,6 +38,7 @@ export function buildProgram(context: CliContext): Command {
   healthCommand(program, context);
   queryCommand(program, context);
   alertsCommand(program, context);
+  silenceCommand(program, context);
   sendTestCommand(program, context);
   brokerCommand(program, context);
   clusterCommand(program, context);

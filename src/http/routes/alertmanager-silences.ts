@@ -3,10 +3,11 @@ import { z } from 'zod';
 import { BelfryError, errorText } from '../../core/errors.ts';
 import { isLegacyLabelName } from '../../core/labels.ts';
 import { Matcher } from '../../core/matcher.ts';
+import { parseRfc3339 } from '../../core/rfc3339.ts';
 import { silenceStateAt, type Silence, type SilenceDraft } from '../../core/silence.ts';
 import { filterParameter } from './alertmanager-parameters.ts';
 import { InvalidValue, PlainRefusal, type AlertmanagerContext } from './alertmanager-context.ts';
-import { parametersOf, parseRfc3339 } from './parameters.ts';
+import { parametersOf } from './parameters.ts';
 
 const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
 const idParameters = z.object({ id: z.string() });

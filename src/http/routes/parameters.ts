@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { parseDuration } from '../../core/duration.ts';
 import { BelfryError } from '../../core/errors.ts';
 import { parseFloatText } from '../../core/number-format.ts';
+import { parseRfc3339 } from '../../core/rfc3339.ts';
 
 /** The latest time a date can be written for, on either side of 1970. */
 const TIME_MS_MAX = 8.64e15;
@@ -65,13 +66,4 @@ export function rfc3339(ts: number): string {
 
 export function invalid(name: string, why: string, cause?: unknown): BelfryError {
   return new BelfryError('BAD_REQUEST', `invalid parameter "${name}": ${why}`, { cause });
-}
-
-/** A date that there is, to the millisecond; undefined for anything else. */
-export function parseRfc3339(text: string): number | undefined {
-  const match = /^(\d{4}-\d\d-(\d\d))T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text);
-  const ts = match === null ? Number.NaN : Date.parse(text);
-  if (Number.isNaN(ts)) return undefined;
-  // JavaScript takes 30 February for 1 March.
-  return new Date(`${match?.[1] ?? ''}T00:00:00Z`).getUTCDate() === Number(match?.[2]) ? ts : undefined;
 }
