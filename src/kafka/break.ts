@@ -84,3 +84,11 @@ export function socketBreak(error: unknown, context = ''): ConnectionBreakError 
   const inner = [...new Set((severalErrors(error) ?? [error]).map(errorText))].join(', ');
   return new ConnectionBreakError(breakKindOf(error), `${context}${inner}`.slice(0, 300), { cause: error });
 }
+
+/** Whether a connect failed without a word from the other side's kernel: no route, no such name, or packets lost on the way. */
+export function isUnheard(error: unknown): boolean {
+  const kind = breakKindBehind(error);
+  if (kind === 'no_route' || kind === 'dns') return true;
+  const cause = error instanceof BelfryError ? error.cause : error;
+  return cause instanceof ConnectionBreakError && cause.unheard;
+}

@@ -225,9 +225,12 @@ export interface Connector {
 export class ConnectionBreakError extends Error {
   override readonly name = 'ConnectionBreakError';
   readonly kind: BreakKind;
+  /** A connect timed out before the kernel of the other side had said a word: packets are lost on the way. */
+  readonly unheard: boolean;
 
-  constructor(kind: BreakKind, detail: string, options?: { cause?: unknown }) {
+  constructor(kind: BreakKind, detail: string, options?: { cause?: unknown; unheard?: boolean }) {
     super(detail, options);
     this.kind = kind;
+    this.unheard = options?.unheard === true;
   }
 }

@@ -39,7 +39,8 @@ export function openSocket(address: BrokerAddress, tls: KafkaSecurity['tls'], cl
     const onError = (error: Error): void => fail(handshakeBreak(error) ?? socketBreak(error));
     const onClose = (): void => fail(new ConnectionBreakError('closed', 'the other side closed the connection at once'));
     const timer = clock.timer(timeoutMs, () => {
-      fail(new ConnectionBreakError('timeout', `no connection within ${Math.round(timeoutMs)} ms`));
+      const unheard = socket.connecting;
+      fail(new ConnectionBreakError('timeout', `no connection within ${Math.round(timeoutMs)} ms`, { unheard }));
     });
     socket
       .on('error', onError)

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
-import { breakKindBehind } from '../../kafka/break.ts';
+import { breakKindBehind, isUnheard } from '../../kafka/break.ts';
 import type { BreakKind, BrokerAddress, BrokerConnection, ConnectionBreak, Connector } from '../../kafka/observer.ts';
 import type { HandshakePacer } from './handshake-pacer.ts';
 import type { StallDetector } from './stall-detector.ts';
@@ -129,7 +129,7 @@ export class BrokerWatch {
       this.#inFlight--;
       if (!this.#stopped)
         this.#failed(
-          { startedAt, at: clock.now(), kind: kindOf(error), detail: errorText(error) },
+          { startedAt, at: clock.now(), kind: kindOf(error), detail: errorText(error), unheard: isUnheard(error) },
           stalls.since(startedAt) || era !== this.#era,
         );
       return;

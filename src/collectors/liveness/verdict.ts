@@ -26,6 +26,8 @@ export interface Attempt {
   readonly at: number;
   readonly kind: BreakKind;
   readonly detail: string;
+  /** Not even the kernel of the broker's host said a word: no route, no such name, packets lost on the way. */
+  readonly unheard?: boolean;
 }
 
 /** What one surviving broker said about the broken one. */
@@ -136,8 +138,13 @@ function judgeFoundDown(outage: Outage, latest: Attempt | undefined, registered:
 
 function judgeSilence(outage: Outage, lastMissAt: number, timings: LivenessTimings): Judgement {
   const silentMs = lastMissAt - (outage.silentSince ?? outage.at);
-  const verdict = silentMs >= timings.notAnsweringAfterMs ? 'not_answering' : 'suspect';
-  return { verdict, look: outage.looks.at(-1), words: `connected, but no answer for ${silentMs} ms` };
+  const look = outage.looks.at(-1);
+  if (silentMs < timings.notAnsweringAfterMs) return { verdict: 'suspect', look, words: `connected, but no answer for ${silentMs} ms` };
+  const latest = outage.attempts.at(-1);
+  // A broker that hangs is still connected to by its kernel; here the way to it is gone.
+  if (latest?.unheard === true)
+    return { verdict: 'unreachable', look, words: `silent for ${silentMs} ms, and no way to it: ${latest.detail}` };
+  return { verdict: 'not_answering', look, words: `connected, but no answer for ${silentMs} ms` };
 }
 
 function judgeBreak(outage: Outage, around: Circumstances, timings: LivenessTimings): Judgement {

@@ -32,6 +32,8 @@ interface Row {
   readonly silentMs?: number;
   /** Silence only: when the latest ping was found missed, from the first one. */
   readonly missedMs?: number;
+  /** The connects that failed met nobody, not even a kernel. */
+  readonly unheard?: boolean;
   /** Since when, before the break was noticed, this process had not run. */
   readonly unseenMs?: number;
   readonly sofar?: Verdict;
@@ -67,7 +69,7 @@ function outageOf(row: Row): Outage {
     silentSince: row.silentMs === undefined ? (row.origin === 'silence' ? T0 : undefined) : T0 - row.silentMs,
     unseenSince: row.unseenMs === undefined ? undefined : T0 - row.unseenMs,
     lastMissAt: row.missedMs === undefined ? 0 : T0 + row.missedMs,
-    attempts: row.tried.map((kind, i) => ({ startedAt: T0, at: T0 + i + 1, kind, detail: kind })),
+    attempts: row.tried.map((kind, i) => ({ startedAt: T0, at: T0 + i + 1, kind, detail: kind, unheard: row.unheard === true })),
     looks: (row.looks ?? []).map(parseLook),
     verdict: row.sofar,
   };
@@ -311,6 +313,15 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
       missedMs: 3000,
       sofar: 'suspect',
       want: 'suspect',
+    },
+    {
+      name: '7.5a a fresh connect to which not even the kernel says a word: the way is gone',
+      tried: ['timeout'],
+      unheard: true,
+      origin: 'silence',
+      missedMs: 10_000,
+      sofar: 'suspect',
+      want: 'unreachable',
     },
     {
       name: '7.6 fenced meanwhile: still only silent',
