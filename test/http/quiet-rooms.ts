@@ -48,8 +48,10 @@ export function statusOf(alert: Alert, receiver: string, mutedBy: Partial<MutedB
 }
 
 /** A server that listens, with the real silences and these alerts, muted by whatever silences are active. */
-export async function listeningServer(alerts: () => readonly AlertStatusView[]): Promise<{ server: HttpServer; silences: SilenceBook }> {
-  const clock = new SystemClock();
+export async function listeningServer(
+  alerts: () => readonly AlertStatusView[],
+  clock: Clock = new SystemClock(),
+): Promise<{ server: HttpServer; silences: SilenceBook }> {
   const silences = silencesInMemory(clock);
   const receivers = ['owner/orders', 'owner/pay'];
   const views = (): readonly AlertStatusView[] =>
