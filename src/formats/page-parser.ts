@@ -34,10 +34,18 @@ export interface ParsedPage {
 }
 
 export interface PageLimits extends LineLimits {
+  /** Samples of a page, those that stand twice or carry a time of their own included. */
   readonly seriesMax: number;
 }
 
 export const PAGE_LIMITS: PageLimits = { ...LIMITS, seriesMax: LIMITS.seriesPerTarget };
+
+/** A line with as many labels as may be, each as long as may be, has 0.3 MB. */
+const LINE_BYTES_MAX = 1024 * 1024;
+/** Lines of comment that a sample may have (HELP, TYPE and UNIT), and blank ones between. */
+const LINES_A_SAMPLE = 4;
+/** Bytes parsed the careful way before others get a turn: some ten milliseconds. */
+const SLICE_BYTES = 64 * 1024;
 
 const NEWLINE = 10;
 const HASH = 35;
@@ -52,13 +60,31 @@ export class PageParser {
     this.#limits = limits;
   }
 
-  /** Throws `EXPOSITION_MALFORMED`, `SCRAPE_TOO_MANY_SERIES`, `SCRAPE_LABEL_TOO_LONG`; the page then counts as a whole for nothing. */
+  /**
+   * Throws `EXPOSITION_MALFORMED`, `SCRAPE_TOO_MANY_SERIES`, `SCRAPE_LABEL_TOO_LONG`, `SCRAPE_BODY_TOO_LARGE` (too many
+   * lines); the page then counts as a whole for nothing.
+   */
   parse(body: Uint8Array, format: ExpositionFormat): ParsedPage {
+    return this.#again(body) ?? this.#keep(new ColdPage(body, format, this.#limits).parse());
+  }
+
+  /** As `parse`; a page with another layout is read in slices, with `pause` between them. One page at a time. */
+  async parseInSlices(body: Uint8Array, format: ExpositionFormat, pause: () => Promise<void>): Promise<ParsedPage> {
+    const known = this.#again(body);
+    if (known !== undefined) return known;
+    const page = new ColdPage(body, format, this.#limits);
+    while (page.read(SLICE_BYTES)) await pause();
+    return this.#keep(page.finish());
+  }
+
+  /** A page whose layout is that of the last one. */
+  #again(body: Uint8Array): ParsedPage | undefined {
     const known = this.#layout;
-    if (known?.template !== undefined && fillValues(known.template, body, this.#values)) {
-      return { layout: known, values: this.#values, timestamped: [], duplicates: 0 };
-    }
-    const page = new ColdPage(body, format, this.#limits).parse();
+    if (known?.template === undefined || !fillValues(known.template, body, this.#values)) return undefined;
+    return { layout: known, values: this.#values, timestamped: [], duplicates: 0 };
+  }
+
+  #keep(page: ParsedPage): ParsedPage {
     this.#values = page.values;
     this.#layout = page.layout;
     return page;
@@ -149,11 +175,15 @@ class ColdPage {
   readonly #values: number[] = [];
   readonly #seen = new Set<string>();
   readonly #timestamped: { labels: Labels; value: number; ts: number }[] = [];
-  readonly #fixed: Uint8Array[] = [];
+  /** Where the fixed bytes of each line begin and end in the body. */
+  readonly #fixedFrom: number[] = [];
+  readonly #fixedTo: number[] = [];
   readonly #columns: number[] = [];
   #templated = true;
   #duplicates = 0;
   #ended = false;
+  #at = 0;
+  #lines = 0;
 
   constructor(body: Uint8Array, format: ExpositionFormat, limits: PageLimits) {
     this.#body = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
@@ -162,14 +192,27 @@ class ColdPage {
   }
 
   parse(): ParsedPage {
+    while (this.read(SLICE_BYTES));
+    return this.finish();
+  }
+
+  /** Reads the lines that begin within so many bytes; true while there are more. */
+  read(bytes: number): boolean {
     const body = this.#body;
-    let lineNumber = 0;
-    for (let start = 0; start < body.length;) {
-      const newline = body.indexOf(NEWLINE, start);
+    const until = Math.min(body.length, this.#at + bytes);
+    while (this.#at < until) {
+      const newline = body.indexOf(NEWLINE, this.#at);
       const end = newline < 0 ? body.length : newline;
-      this.#line(body.subarray(start, end), ++lineNumber);
-      start = end + 1;
+      this.#lines++;
+      if (end - this.#at > LINE_BYTES_MAX)
+        throw new BelfryError('EXPOSITION_MALFORMED', `line ${this.#lines}: longer than ${LINE_BYTES_MAX} bytes`);
+      this.#line(this.#at, end, this.#lines);
+      this.#at = end + 1;
     }
+    return this.#at < body.length;
+  }
+
+  finish(): ParsedPage {
     if (this.#format === 'openmetrics' && !this.#ended)
       throw new BelfryError('EXPOSITION_MALFORMED', 'the page does not end with # EOF: it was cut off');
     return {
@@ -180,12 +223,15 @@ class ColdPage {
     };
   }
 
-  #line(bytes: Buffer, lineNumber: number): void {
+  #line(from: number, to: number, lineNumber: number): void {
+    const bytes = this.#body.subarray(from, to);
     if (this.#ended) throw new BelfryError('EXPOSITION_MALFORMED', `line ${lineNumber}: something after # EOF`);
     const text = this.#decode(bytes, lineNumber);
     if (/^[ \t]*(#|$)/.test(text)) {
       if (bytes[0] === HASH && this.#format === 'openmetrics' && text === '# EOF') this.#ended = true;
-      this.#fixed.push(bytes);
+      const linesMax = LINES_A_SAMPLE * (this.#limits.seriesMax + 1000);
+      if (lineNumber > linesMax) throw new BelfryError('SCRAPE_BODY_TOO_LARGE', `more than ${linesMax} lines`);
+      this.#fix(from, to);
       this.#columns.push(-1);
       return;
     }
@@ -199,6 +245,7 @@ class ColdPage {
     if (this.#seen.has(labels.key)) {
       this.#templated = false;
       this.#duplicates++;
+      this.#count();
       return;
     }
     this.#seen.add(labels.key);
@@ -208,12 +255,17 @@ class ColdPage {
     this.#count();
     // Only a value that ends the line can be read again without looking at the rest.
     if (valueEnd !== text.length) this.#templated = false;
-    this.#fixed.push(bytes.subarray(0, bytes.length - (text.length - valueStart)));
+    this.#fix(from, to - (text.length - valueStart));
+  }
+
+  #fix(from: number, to: number): void {
+    this.#fixedFrom.push(from);
+    this.#fixedTo.push(to);
   }
 
   #count(): void {
     const { seriesMax } = this.#limits;
-    if (this.#series.length + this.#timestamped.length > seriesMax)
+    if (this.#series.length + this.#timestamped.length + this.#duplicates > seriesMax)
       throw new BelfryError('SCRAPE_TOO_MANY_SERIES', `more than ${seriesMax} series`);
   }
 
@@ -226,14 +278,12 @@ class ColdPage {
   }
 
   #template(): PageTemplate {
-    const starts = new Int32Array(this.#fixed.length + 1);
-    let total = 0;
-    for (const [i, bytes] of this.#fixed.entries()) {
-      total += bytes.length;
-      starts[i + 1] = total;
-    }
-    const bytes = new Uint8Array(total);
-    for (const [i, part] of this.#fixed.entries()) bytes.set(part, starts[i] ?? 0);
+    const lines = this.#columns.length;
+    const starts = new Int32Array(lines + 1);
+    const lengthOf = (line: number): number => (this.#fixedTo[line] ?? 0) - (this.#fixedFrom[line] ?? 0);
+    for (let line = 0; line < lines; line++) starts[line + 1] = (starts[line] ?? 0) + lengthOf(line);
+    const bytes = new Uint8Array(starts[lines] ?? 0);
+    for (let line = 0; line < lines; line++) bytes.set(this.#body.subarray(this.#fixedFrom[line], this.#fixedTo[line]), starts[line]);
     return { bytes, starts, columns: Int32Array.from(this.#columns) };
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import { yieldToLoop, type Clock } from '../../core/clock.ts';
 import { BelfryError, errorText } from '../../core/errors.ts';
 import { Labels, METRIC_NAME } from '../../core/labels.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -104,7 +104,10 @@ export class ScrapeTarget implements ScheduledJob {
     let failure = '';
     try {
       const { body, contentType } = await this.#fetcher.fetch(signal);
-      page = this.#parser.parse(body, formatOf(contentType));
+      page = await this.#parser.parseInSlices(body, formatOf(contentType), async () => {
+        await yieldToLoop();
+        if (signal.aborted) throw new BelfryError('SCRAPE_TIMEOUT', 'the page could not be read in time', { cause: signal.reason });
+      });
       this.#becomes(true, undefined);
     } catch (error) {
       this.#failures.add(1, { job: this.#options.job, code: error instanceof BelfryError ? error.code : 'INTERNAL' });
