@@ -8,7 +8,7 @@ import { loadRules } from './app/load-rules.ts';
 import { createOpenWindows } from './app/maintenance-look.ts';
 import { ownerTableOf } from './app/owners.ts';
 import { Readiness } from './app/readiness.ts';
-import { createGraceEnd } from './app/start-grace.ts';
+import { createSourcesKnown } from './app/start-grace.ts';
 import { readOrMakeToken } from './app/token.ts';
 import { HostCollector } from './collectors/host/host-collector.ts';
 import { WatcherIsolation, type Blindness } from './collectors/isolation/watcher-isolation.ts';
@@ -129,11 +129,9 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     damping: () => config.damping,
     inhibitionHoldMs: config.watch.inhibitionHoldMs,
     startGraceMs: config.watch.startGraceMs,
-    ready: createGraceEnd({
-      clock,
-      graceMs: config.watch.startGraceMs,
+    sourcesKnown: createSourcesKnown({
       clusters: () => watches.values(),
-      groups: () => rules.progress(),
+      hasEvaluated: (isMeant) => rules.hasEvaluated(isMeant),
     }),
     outbox,
     owners,

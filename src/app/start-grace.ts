@@ -1,34 +1,22 @@
-import type { Clock } from '../core/clock.ts';
+import type { InhibitRule } from '../routing/inhibition.ts';
 
 interface Watched {
   /** It has been seen, or found not to answer, since the start. */
   readonly hasLooked: boolean;
 }
 
-interface Group {
-  readonly isEmpty: boolean;
-  readonly intervalMs: number;
-  /** 0 before the first. */
-  readonly lastEvaluationTs: number;
-}
-
 /**
- * Whether whatever may inhibit an alert would be known by now: every cluster has been looked at, and every rule group
- * been evaluated after that. A group that comes round less often than the grace lasts is not waited for.
+ * Whether the sources of an inhibition rule would fire by now if they had a reason: every cluster has been looked at, and
+ * the alerting rules that the source may come from have been evaluated. What liveness finds wakes its rules at once.
  */
-export function createGraceEnd(parts: {
-  readonly clock: Clock;
-  readonly graceMs: number;
+export function createSourcesKnown(parts: {
   readonly clusters: () => Iterable<Watched>;
-  readonly groups: () => readonly Group[];
-}): () => boolean {
-  let lookedAt: number | undefined;
-  return () => {
-    if (lookedAt === undefined) {
-      for (const { hasLooked } of parts.clusters()) if (!hasLooked) return false;
-      lookedAt = parts.clock.now();
-    }
-    const since = lookedAt;
-    return parts.groups().every((group) => group.isEmpty || group.intervalMs > parts.graceMs || group.lastEvaluationTs > since);
+  readonly hasEvaluated: (isMeant: (alertName: string) => boolean) => boolean;
+}): (rule: InhibitRule) => boolean {
+  let allSeen = false;
+  return ({ sourceMatchers }) => {
+    allSeen ||= [...parts.clusters()].every(({ hasLooked }) => hasLooked);
+    const ofName = sourceMatchers.filter(({ name }) => name === 'alertname');
+    return allSeen && parts.hasEvaluated((alertName) => ofName.every((matcher) => matcher.matches(alertName)));
   };
 }

@@ -38,6 +38,11 @@ export class Damper {
     this.#options = options;
   }
 
+  /** How many are remembered. */
+  get size(): number {
+    return this.#flappers.size;
+  }
+
   /** How many flap. */
   get flapping(): number {
     return [...this.#flappers.values()].filter(({ flaps }) => flaps).length;

@@ -21,6 +21,7 @@ interface Bucket {
 
 /** What an alert is in one rule. */
 interface Role {
+  readonly rule: InhibitRule;
   readonly buckets: Map<string, Bucket>;
   readonly equalKey: string;
   readonly bucket: Bucket;
@@ -86,9 +87,9 @@ export class InhibitionIndex {
     return (this.#roles.get(key) ?? []).some(({ isSource }) => isSource);
   }
 
-  /** Whether others can inhibit the alert. */
-  isTarget(key: string): boolean {
-    return (this.#roles.get(key) ?? []).some(({ isTarget }) => isTarget);
+  /** The rules by which others can inhibit the alert. */
+  rulesOver(key: string): readonly InhibitRule[] {
+    return (this.#roles.get(key) ?? []).filter(({ isTarget }) => isTarget).map(({ rule }) => rule);
   }
 
   isInhibited(key: string): boolean {
@@ -117,7 +118,7 @@ export class InhibitionIndex {
       if (!isSource && !isTarget) continue;
       const equalKey = equalKeyOf(rule, labels);
       const bucket = buckets.get(equalKey) ?? { sources: new Set(), oneSided: new Set(), targets: new Set(), twoSided: new Set() };
-      roles.push({ buckets, equalKey, bucket, isSource, isTarget });
+      roles.push({ rule, buckets, equalKey, bucket, isSource, isTarget });
     }
     return roles;
   }

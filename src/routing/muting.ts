@@ -16,8 +16,8 @@ export interface MutingOptions {
   readonly holdMs: number;
   /** For how long after the start an alert that something could inhibit waits for it to be known. */
   readonly startGraceMs: number;
-  /** Whether all that inhibits would be known by now: the grace ends early. */
-  readonly ready: () => boolean;
+  /** Whether the sources of a rule would be known by now: the grace ends early for what only they could inhibit. */
+  readonly sourcesKnown: (rule: InhibitRule) => boolean;
   /** Whether people have been told that the alert fires. */
   readonly isTold: (key: string) => boolean;
   /** Alerts that are muted no more without news of them, all at once. */
@@ -49,8 +49,8 @@ export const MUTE_CAUSES = ['silence', 'inhibition', 'maintenance', 'start'] as 
 
 /** Alerts named as inhibiting another. */
 const INHIBITORS_SHOWN = 10;
-/** How often it is asked whether the grace can end. */
-const READY_POLL_MS = 100;
+/** How often it is asked whether the sources are known that alerts wait for. */
+const KNOWN_POLL_MS = 100;
 const NONE: ReadonlySet<string> = new Set();
 
 /**
@@ -100,7 +100,6 @@ export class Muting {
   /** Takes in a batch; sources and targets of the same batch know of each other. */
   hear(batch: readonly Alert[], now: number): Heard {
     const { isTold } = this.#options;
-    if (now < this.#graceEndsAt && this.#options.ready()) this.endGrace();
     const touched = new Set<string>();
     const quiet = new Set<Alert>();
     const untold: { alert: Alert; because: string }[] = [];
@@ -173,11 +172,7 @@ export class Muting {
   endGrace(): void {
     this.#graceEndsAt = -Infinity;
     const touched = new Set<string>();
-    for (const [key, entry] of this.#entries) {
-      if (!entry.starting) continue;
-      entry.starting = false;
-      touched.add(key);
-    }
+    this.#endWaits(touched);
     this.#release(touched);
   }
 
@@ -213,11 +208,29 @@ export class Muting {
     this.#entries.set(key, entry);
     this.#held.delete(key);
     this.#inhibition.add(key, alert.labels, touched);
-    entry.starting = now < this.#graceEndsAt && !this.#options.isTold(key) && this.#inhibition.isTarget(key);
+    entry.starting = now < this.#graceEndsAt && !this.#options.isTold(key) && this.#mustWait(key);
     for (const id of this.#silences.matching(alert.labels)) this.#silence(key, entry, id);
     const cluster = alert.labels.get('cluster');
     this.#byCluster.set(cluster, (this.#byCluster.get(cluster) ?? new Set()).add(key));
     touched.add(key);
+  }
+
+  /** Whether something that is not known yet may inhibit it. */
+  #mustWait(key: string, known = new Map<InhibitRule, boolean>()): boolean {
+    return this.#inhibition.rulesOver(key).some((rule) => {
+      if (!known.has(rule)) known.set(rule, this.#options.sourcesKnown(rule));
+      return known.get(rule) !== true;
+    });
+  }
+
+  #endWaits(touched: Set<string>): void {
+    const isOver = this.#graceEndsAt === -Infinity;
+    const known = new Map<InhibitRule, boolean>();
+    for (const [key, entry] of this.#entries) {
+      if (!entry.starting || (!isOver && this.#mustWait(key, known))) continue;
+      entry.starting = false;
+      touched.add(key);
+    }
   }
 
   #leave(key: string, now: number): void {
@@ -302,7 +315,7 @@ export class Muting {
       break;
     }
     for (const { until } of this.#maintenance.values()) due = Math.min(due, until);
-    if (this.#counts.start > 0) due = Math.min(due, this.#graceEndsAt, now + READY_POLL_MS);
+    if (this.#counts.start > 0) due = Math.min(due, this.#graceEndsAt, now + KNOWN_POLL_MS);
     if (due !== Infinity) this.#timer = clock.timer(Math.max(0, due - now), () => this.#onTimer(), { unref: true });
   }
 
@@ -321,7 +334,8 @@ export class Muting {
       if (next.open.join('\n') === known.open.join('\n')) continue;
       for (const key of this.#byCluster.get(cluster) ?? []) touched.add(key);
     }
-    if (this.#graceEndsAt > -Infinity && (now >= this.#graceEndsAt || this.#options.ready())) this.endGrace();
+    if (now >= this.#graceEndsAt) this.#graceEndsAt = -Infinity;
+    if (this.#counts.start > 0) this.#endWaits(touched);
     this.#release(touched);
   }
 

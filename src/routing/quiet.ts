@@ -24,8 +24,8 @@ export interface QuietOptions {
   readonly inhibitionHoldMs?: number;
   /** Default: none. */
   readonly startGraceMs?: number;
-  /** Whether all that inhibits is known: the grace after a start ends early. Default: never. */
-  readonly ready?: () => boolean;
+  /** Whether the sources of a rule would be known by now: nobody waits for them any longer. Default: never before the grace is over. */
+  readonly sourcesKnown?: (rule: InhibitRule) => boolean;
 }
 
 /** What is left of a batch of alerts for people to be told. */
@@ -78,7 +78,7 @@ export class Quiet {
       maintenance: options.maintenance ?? ((): { open: readonly string[]; until: number } => ({ open: [], until: Infinity })),
       holdMs: options.inhibitionHoldMs ?? HOLD_MS,
       startGraceMs: options.startGraceMs ?? 0,
-      ready: options.ready ?? ((): boolean => false),
+      sourcesKnown: options.sourcesKnown ?? ((): boolean => false),
       onReleased: (alerts) => this.#release(alerts),
     });
     this.silences.listen((silence) => this.#muting.silenceChanged(silence));

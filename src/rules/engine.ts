@@ -134,6 +134,15 @@ export class RuleEngine {
     }));
   }
 
+  /** Whether every alerting rule with such a name has been evaluated since the start. */
+  hasEvaluated(isMeant: (alertName: string) => boolean): boolean {
+    return this.#groups.every(({ rules }) =>
+      rules.every(
+        ({ rule, definition, lastEvaluationTs }) => !(rule instanceof AlertingRule) || lastEvaluationTs > 0 || !isMeant(definition.name),
+      ),
+    );
+  }
+
   /** Groups, rules and alerts as they are now. */
   snapshot(): readonly GroupSnapshot[] {
     return this.#groups.map(snapshotOf);

@@ -170,6 +170,6 @@ describe('the index', () => {
     index.removeTarget(labels.key);
     expect(index.isSource(labels.key)).toBe(true);
     index.removeSource(labels.key, new Set());
-    expect([index.isSource(labels.key), index.isTarget(labels.key)]).toEqual([false, false]);
+    expect([index.isSource(labels.key), index.rulesOver(labels.key)]).toEqual([false, []]);
   });
 });
