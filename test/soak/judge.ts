@@ -50,10 +50,10 @@ export function judge(ledger: Ledger, mark: { tellings: number; doubles: number 
   };
 }
 
-function sortDoubles(doubles: readonly Double[], disturbances: readonly Disturbance[]): { unexcused: string[]; excused: string[] } {
+/** One destination has one message in flight: a disturbance excuses the doubles of one incident at each sink. */
+export function sortDoubles(doubles: readonly Double[], disturbances: readonly Disturbance[]): { unexcused: string[]; excused: string[] } {
   const unexcused: string[] = [];
   const excused: string[] = [];
-  // One destination has one message in flight: a disturbance excuses one incident at each sink.
   const used = new Map<string, string>();
   for (const { first, second } of doubles) {
     const text = `${first.sink}: told twice (${time(first.at)} and ${time(second.at)}), incident ${first.incident}: ${short(second.text)}`;

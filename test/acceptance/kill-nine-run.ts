@@ -1,0 +1,50 @@
+import { parseArgs } from 'node:util';
+import { INSTANTS, killNine, type KillNineResult } from './kill-nine.ts';
+
+const HELP = `Kills Belfry with -9 at random instants of its work and compares what was told with what was so.
+
+Usage: npm run kill-nine -- [--kills 1000] [--seed N] [--lanes 2]
+
+Exit code 1 on a violation. The same code as test/acceptance/kill-nine.test.ts runs in CI with 25 kills.
+`;
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '1000' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    lanes: { type: 'string', default: '2' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+if (values.help) process.stdout.write(HELP);
+else await main(Number(values.kills), Number(values.seed), Number(values.lanes));
+
+async function main(kills: number, seed: number, lanes: number): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130)); // What was started dies with it.
+  process.stdout.write(`kill-nine: ${kills} kills, seed ${seed}, ${lanes} at a time\n`);
+  const begin = performance.now();
+  const results = await Promise.all(
+    Array.from({ length: lanes }, (_, lane) =>
+      killNine({
+        kills: Math.ceil(kills / lanes),
+        seed: seed + lane,
+        progress: (text) => process.stdout.write(`  seed ${seed + lane}: ${text}\n`),
+      }),
+    ),
+  );
+  for (const text of results.flatMap(({ violations }) => violations)) process.stdout.write(`VIOLATION ${text}\n`);
+  process.stdout.write(`kill-nine: ${summary(results)} in ${Math.round((performance.now() - begin) / 1000)} s\n`);
+  if (results.some(({ violations }) => violations.length > 0)) process.exitCode = 1;
+}
+
+function summary(results: readonly KillNineResult[]): string {
+  const sum = (of: (result: KillNineResult) => number): number => results.reduce((total, result) => total + of(result), 0);
+  const kills = INSTANTS.map((instant) => `${sum((result) => result.kills[instant])} after ${instant}`);
+  return [
+    `${sum((result) => INSTANTS.reduce((total, instant) => total + result.kills[instant], 0))} kills (${kills.join(', ')})`,
+    `${sum(({ changes }) => changes)} changes`,
+    `told ${sum(({ told }) => told.slack)} by Slack, ${sum(({ told }) => told.mail)} by mail, ${sum(({ told }) => told.webhook)} by webhook`,
+    `${sum(({ inFlight }) => inFlight.length)} doubled in flight`,
+    `${sum(({ violations }) => violations.length)} violations`,
+  ].join(', ');
+}

@@ -1,0 +1,19 @@
+import { expect, it, jest } from '@jest/globals';
+import { report } from './harness.ts';
+import { killNine } from './kill-nine.ts';
+
+jest.setTimeout(180_000);
+
+/** `npm run kill-nine -- --kills 1000` is the same for longer. */
+it.each([{ seed: 1 }])(
+  'killed with -9 at 25 instants of its work: nothing lost, nothing doubled but what was in flight (seed $seed)',
+  async ({ seed }) => {
+    const results = await Promise.all([killNine({ kills: 12, seed }), killNine({ kills: 13, seed: seed + 1000 })]);
+    report(
+      results
+        .map(({ kills, changes, inFlight }) => `${JSON.stringify(kills)}, ${changes} changes, ${inFlight.length} doubled in flight`)
+        .join('; '),
+    );
+    expect(results.flatMap(({ violations }) => violations)).toEqual([]);
+  },
+);
