@@ -35,7 +35,7 @@ async function told(samples: Samples, afterMs = 0): Promise<{ title: string; you
   }
   bench.engine.stop();
   const latest = new Map<string, Alert>();
-  for (const { alert } of bench.sent) latest.set(alert.labels.key, alert);
+  for (const { alert } of bench.sent) if (alert.labels.get('alertname') !== 'Watchdog') latest.set(alert.labels.key, alert);
   const alerts = [...latest.values()].toSorted((a, b) => (severityOf(a.labels) < severityOf(b.labels) ? -1 : 1));
   const { title, you } = buildMessage(notificationOf({ alerts, at: bench.clock.now() }), DEFAULT_MESSAGE_OPTIONS);
   return { title: title.replaceAll(/\d\d:\d\d:\d\d UTC/g, 'TIME'), you };
