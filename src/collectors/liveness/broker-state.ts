@@ -37,6 +37,8 @@ export class BrokerState {
   isrRestored: boolean | undefined;
   certificateNotAfter: number | undefined;
   #breaks: number[] = [];
+  /** It fell silent then, nobody could see what became of it, and it has not answered since. */
+  #unseenSince: number | undefined;
 
   constructor(id: number, address: BrokerAddress | undefined, now: number) {
     this.id = id;
@@ -89,7 +91,7 @@ export class BrokerState {
   }
 
   /** A connection ended; a silence before it stays part of the same outage. `unseenSince`: from when on we did not run. */
-  broke(at: number, unseenSince?: number): void {
+  broke(at: number, unseenSince = this.#unseenSince): void {
     if (this.outage === undefined) this.#rememberVerdict();
     const { lastMissAt = 0, verdict, silentSince } = this.outage ?? {};
     this.outage = { at, origin: 'break', silentSince, unseenSince, lastMissAt, attempts: [], looks: [], verdict };
@@ -141,13 +143,19 @@ export class BrokerState {
    * held against it. A crash from before is still to be recovered from.
    */
   beginAnew(now: number): void {
-    const { outage } = this;
-    this.#breaks = this.#breaks.filter((at) => at !== outage?.at);
+    this.forgetBreak();
+    this.#unseenSince ??= this.outage?.silentSince ?? this.outage?.at;
     this.outage = undefined;
     this.up = undefined;
     this.verdict = this.verdictBefore ?? this.verdict;
     this.verdictHolds = this.verdictBefore !== undefined;
     this.upSince = now;
+  }
+
+  /** The present outage is no break of the broker. */
+  forgetBreak(): void {
+    const { outage } = this;
+    this.#breaks = this.#breaks.filter((at) => at !== outage?.at);
   }
 
   #rememberVerdict(): void {
@@ -158,6 +166,7 @@ export class BrokerState {
   answered(now: number): Outage | undefined {
     const ended = this.outage;
     this.outage = undefined;
+    this.#unseenSince = undefined;
     this.up = true;
     this.lastSeenAt = now;
     if (ended?.verdict !== undefined) {

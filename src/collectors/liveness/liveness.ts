@@ -47,6 +47,7 @@ export class Liveness {
   readonly #bootstrap = new BootstrapOutcome();
   #leaveIsolation: (() => void) | undefined;
   #metadata: ClusterMetadata | undefined;
+  #held = false;
 
   constructor(options: LivenessOptions) {
     const { clock, connector, cluster } = options;
@@ -264,6 +265,8 @@ export class Liveness {
     const now = this.#clock.now();
     const wasUp = state.up === true;
     const silence = this.#states().some((one) => isAnswering(one) === true) ? undefined : this.#silence();
+    // Held to its end: it may have been us.
+    if (this.#held) state.forgetBreak();
     const ended = state.answered(now);
     stopLooking(entry);
     state.certificateNotAfter = entry.watch?.certificateNotAfter;
@@ -273,8 +276,7 @@ export class Liveness {
     if (silence !== undefined && silence.since.size > 1) this.#judgeAnew(Math.min(...silence.since.values()));
     this.#publish();
     if (ended === undefined) return;
-    const words = `it answers again after ${now - ended.at} ms`;
-    const evidence = { words, look: undefined, attempts: ended.attempts };
+    const evidence = { words: `it answers again after ${now - ended.at} ms`, look: undefined, attempts: ended.attempts };
     this.#output.found(state, ended.verdict === undefined ? 'reconnected' : 'up', ended.at, evidence);
   }
 
@@ -306,7 +308,7 @@ export class Liveness {
     this.#publish();
     if (outage.verdict === undefined) this.#output.firstVerdictAfter(this.#clock.now() - outage.at);
     this.#output.found(state, verdict, outage.at, evidence);
-    if (isUnreachable(this.#states(), this.#bootstrap.failed) === true) this.#discovery.resume();
+    if (this.unreachable === true) this.#discovery.resume();
   }
 
   #armTick(): void {
@@ -361,9 +363,9 @@ export class Liveness {
 
   #publish(): void {
     if (!this.#running) return;
-    const now = this.#clock.now();
-    const silence = this.#silence();
-    const held = this.#options.isolation?.observe(this.#options.cluster, silence) ?? false;
+    const [now, silence] = [this.#clock.now(), this.#silence()];
+    const ours = this.#options.isolation?.observe(this.#options.cluster, silence) ?? false;
+    this.#held = ours || now < (silence.heldUntil ?? 0);
     this.#output.publish(
       this.#states(),
       {
@@ -371,7 +373,7 @@ export class Liveness {
         loginRefused: this.#bootstrap.refused && this.#entries.size === 0,
         idChanged: this.#known.changed,
         silence,
-        held: held || now < (silence.heldUntil ?? 0),
+        held: this.#held,
       },
       now,
     );

@@ -73,6 +73,7 @@ export class WatchedCluster {
   readonly wakes: Wake[] = [];
   readonly events: VerdictEvent[] = [];
   readonly liveness: Liveness;
+  readonly #cluster: string;
 
   constructor(
     clock: Clock,
@@ -80,6 +81,7 @@ export class WatchedCluster {
     store = new FakeExpectedBrokersStore(),
   ) {
     this.store = store;
+    this.#cluster = options.cluster ?? 'orders-dal';
     this.liveness = new Liveness({
       cluster: 'orders-dal',
       clock,
@@ -95,11 +97,16 @@ export class WatchedCluster {
   }
 
   up(broker: number): number | undefined {
-    return this.writer.value('up', { job: 'kafka', broker: String(broker), instance: this.#instance(broker) });
+    return this.writer.value('up', { cluster: this.#cluster, job: 'kafka', broker: String(broker), instance: this.#instance(broker) });
   }
 
   of(metric: string, broker: number, labels: Readonly<Record<string, string>> = {}): number | undefined {
-    return this.writer.value(metric, { broker: String(broker), instance: this.#instance(broker), ...labels });
+    return this.writer.value(metric, { cluster: this.#cluster, broker: String(broker), instance: this.#instance(broker), ...labels });
+  }
+
+  /** A series of the cluster itself. */
+  ofCluster(metric: string): number | undefined {
+    return this.writer.value(metric, { cluster: this.#cluster });
   }
 
   /** The reasons shown for the broker now. */
