@@ -123,7 +123,7 @@ function unevenly(told: readonly Telling[], truth: Truth): string[] {
 function notOver(ledger: Ledger): string[] {
   return SINKS.flatMap((sink) =>
     [...ledger.lastOf(sink).values()]
-      .filter(({ over, text }) => over === false && !text.includes('Watchdog'))
+      .filter(({ over }) => over === false)
       .map(({ incident, text, at }) => `lost: the end of incident ${incident} was not told by ${sink}; last ${time(at)} ${short(text)}`),
   );
 }

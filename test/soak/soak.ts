@@ -52,8 +52,8 @@ const SAMPLE_MS = 10_000;
 const WARM_UP_MINUTES = 20;
 /** How much more the last quarter may need than the first. */
 const MAX_GROWTH = 0.1;
-/** A Belfry that was not disturbed for so long during a fault has had the time to see and tell it. */
-const TIME_TO_TELL_MS = 35_000;
+/** A Belfry that was not disturbed for so long during a fault has had the time to see and tell it, the grace after a start included. */
+const TIME_TO_TELL_MS = 45_000;
 
 /**
  * Two Belfrys on one real cluster, each with sinks of its own: `hunted` is killed, stopped, paused and reloaded; `steady`

@@ -66,6 +66,8 @@ export class Watch implements AsyncDisposable {
       // Every news of an incident is mailed at once, not one in five minutes: each fault must reach every sink.
       config: {
         autopilot: { mode: 'off' },
+        // The same broker fails every few minutes, and each time is to be told.
+        damping: { times: 1000 },
         ...(smtpUrl === '' ? {} : { email: { smtp: smtpUrl, from: 'Belfry <belfry@example.com>', min_interval: '0s' } }),
       },
       rules: rules(),
