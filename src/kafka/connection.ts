@@ -253,12 +253,14 @@ export class KafkaConnection implements BrokerConnection {
     const version = negotiate(exchange.api, this.#versions);
     await this.#session?.keep(exchange.timeoutMs);
     const wasAlive = this.#transport.alive;
+    const heardBytes = this.#transport.traffic.receivedBytes;
     try {
       const result = await this.#exchange(version, exchange);
       this.#admitted = true;
       return result;
     } catch (error) {
-      throw (wasAlive ? this.#notAdmitted(error) : undefined) ?? error;
+      const said = this.#transport.traffic.receivedBytes > heardBytes;
+      throw (wasAlive && !said ? this.#notAdmitted(error) : undefined) ?? error;
     }
   }
 

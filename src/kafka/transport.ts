@@ -9,6 +9,8 @@ import { WireWriter } from './wire-writer.ts';
 
 /** Requests that wait for their answer on one connection; a broker works them off one by one. */
 const MAX_IN_FLIGHT = 64;
+/** Chunks that wait apart for the rest of their answer: each costs more than its bytes where they are few. */
+const LOOSE_CHUNKS_MAX = 1024;
 /** Correlation id and nothing else. */
 const SMALLEST_ANSWER = 4;
 
@@ -53,6 +55,8 @@ export class Transport {
   #nextCorrelationId = 1;
   #chunks: Buffer[] = [];
   #buffered = 0;
+  /** Chunks before that one have been put together already. */
+  #looseFrom = 0;
   /** Bytes of the answer that is arriving, -1 while its length is not known. */
   #frameBytes = -1;
 
@@ -133,7 +137,10 @@ export class Transport {
         this.#frameBytes = size;
       }
       const wholeBytes = this.#frameBytes + 4;
-      if (this.#buffered < wholeBytes) return;
+      if (this.#buffered < wholeBytes) {
+        this.#pack();
+        return;
+      }
       const all = this.#join();
       this.#frameBytes = -1;
       this.#buffered = all.length - wholeBytes;
@@ -142,7 +149,15 @@ export class Transport {
     }
   }
 
+  /** An answer that comes a few bytes at a time must not take many times its size. */
+  #pack(): void {
+    if (this.#chunks.length - this.#looseFrom < LOOSE_CHUNKS_MAX) return;
+    this.#chunks.push(Buffer.concat(this.#chunks.splice(this.#looseFrom)));
+    this.#looseFrom = this.#chunks.length;
+  }
+
   #join(): Buffer {
+    this.#looseFrom = 0;
     const [first] = this.#chunks;
     if (this.#chunks.length === 1 && first !== undefined) return first;
     const all = Buffer.concat(this.#chunks, this.#buffered);

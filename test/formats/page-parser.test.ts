@@ -148,3 +148,24 @@ describe('the next page of a target', () => {
     );
   });
 });
+
+describe('a page read in slices', () => {
+  const text = Array.from({ length: 20_000 }, (_, i) => `a{b="${i}"} ${i}\n`).join('');
+
+  it('is the same page, and others had their turn meanwhile', async () => {
+    let pauses = 0;
+    const page = await new PageParser().parseInSlices(Buffer.from(text), 'text', async () => void pauses++);
+    const whole = parsePage(Buffer.from(text), 'text');
+    expect(page.values).toEqual(whole.values);
+    expect(page.layout.series.map(({ key }) => key).join()).toBe(whole.layout.series.map(({ key }) => key).join());
+    expect(pauses).toBe(Math.ceil(text.length / 65_536) - 1);
+  });
+
+  it('of the layout that is known takes one', async () => {
+    const parser = new PageParser();
+    await parser.parseInSlices(Buffer.from(text), 'text', async () => undefined);
+    const pause = async (): Promise<void> => Promise.reject(new Error('a pause'));
+    expect((await parser.parseInSlices(Buffer.from(text), 'text', pause)).values[7]).toBe(7);
+    await expect(new PageParser().parseInSlices(Buffer.from(text), 'text', pause)).rejects.toThrow('a pause');
+  });
+});
