@@ -2,6 +2,7 @@ import { compareSeverity, RESOLVE_REASONS, SEVERITIES, severityOf, type Alert, t
 import type { Incident, IncidentEvent } from '../core/incident.ts';
 import { Labels } from '../core/labels.ts';
 import type { IncidentAlertRow, IncidentRow } from '../core/state.ts';
+import { ToldEffects, type Renewal } from './told-effects.ts';
 
 /** Events of an incident that are kept in memory and told; the whole story is in state.db. */
 export const EVENTS_TOLD = 200;
@@ -24,6 +25,7 @@ export class IncidentRecord {
   #runSeverity: Severity | undefined;
   readonly #runBrokers = new Set<string>();
   readonly #runCriticals = new Set<string>();
+  readonly #told = new ToldEffects();
 
   constructor(row: IncidentRow) {
     this.row = row;
@@ -36,6 +38,7 @@ export class IncidentRecord {
       const alert = alertOfRow(alertRow);
       record.alerts.set(alertRow.alertKey, alert);
       if (alert.status === 'firing') {
+        record.#told.begin(alert);
         record.#firing[severityOf(alert.labels)]++;
         if (isTimed(alert)) record.#timed.add(alertRow.alertKey);
       }
@@ -76,6 +79,7 @@ export class IncidentRecord {
     const worseBy = isNewRun ? undefined : this.#worseBy(alert);
     this.#enterRun(alert);
     this.alerts.set(alert.labels.key, alert);
+    this.#told.begin(alert);
     if (isTimed(alert)) this.#timed.add(alert.labels.key);
     this.#firing[severityOf(alert.labels)]++;
     this.row = { ...this.row, resolvedAt: 0, severity: worse(this.row.severity, severityOf(alert.labels)) };
@@ -85,16 +89,18 @@ export class IncidentRecord {
 
   resolve(alert: Alert, at: number): void {
     this.alerts.set(alert.labels.key, alert);
+    this.#told.end(alert.labels.key);
     this.#timed.delete(alert.labels.key);
     this.#firing[severityOf(alert.labels)]--;
     if (!this.firing) this.row = { ...this.row, resolvedAt: at };
     this.#ordered = undefined;
   }
 
-  /** A firing alert that came again: other texts or another value are no change, but the next message shows them. */
-  refresh(alert: Alert): void {
+  /** A firing alert that came again. What clients feel of it may have changed; other texts only show in the next message. */
+  refresh(alert: Alert, at: number): Renewal | undefined {
     this.alerts.set(alert.labels.key, alert);
     this.#ordered = undefined;
+    return this.#told.renew(alert, at);
   }
 
   addEvent(kind: IncidentEvent['kind'], at: number, text: string): IncidentEvent {
@@ -157,7 +163,7 @@ function isTimed({ source }: Alert): boolean {
 }
 
 /** What made an incident worse. */
-export type WorseBy = 'severity' | 'second_broker' | 'more_critical';
+export type WorseBy = 'severity' | 'second_broker' | 'more_critical' | 'larger';
 
 function worse(a: Severity | undefined, b: Severity): Severity {
   return a !== undefined && compareSeverity(a, b) >= 0 ? a : b;

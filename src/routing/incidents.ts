@@ -17,6 +17,8 @@ export interface IncidentChange {
   readonly record: IncidentRecord;
   readonly newAlerts: Alert[];
   readonly resolved: Alert[];
+  /** Those that fired before, and of which clients feel another thing than was told. */
+  readonly renewed: Alert[];
   worseBy: WorseBy | undefined;
 }
 
@@ -118,7 +120,7 @@ export class IncidentBook {
 
   /** An alert that fires already has other texts and another end; both are kept. */
   renew(record: IncidentRecord, alert: Alert): void {
-    record.refresh(alert);
+    record.refresh(alert, alert.startsAt);
     this.#store.saveIncidentAlert(rowOfAlert(record.row, alert));
   }
 
@@ -152,8 +154,12 @@ export class IncidentBook {
     const key = alert.labels.key;
     const known = this.#byAlert.get(key);
     if (known?.alerts.get(key)?.status === 'firing') {
-      known.refresh(alert);
-      return 'unchanged';
+      const renewal = known.refresh(alert, at);
+      if (renewal === undefined) return 'unchanged';
+      const renewedIn = changeOf(changes, known);
+      renewedIn.renewed.push(alert);
+      if (renewal === 'larger') renewedIn.worseBy ??= 'larger';
+      return undefined;
     }
     const record = known ?? this.find(alert.labels, owner) ?? this.#openFor(alert, owner, at);
     if (record === undefined) return 'too_many_incidents';
@@ -208,14 +214,16 @@ export class IncidentBook {
     for (const key of record.alerts.keys()) this.#byAlert.set(key, record);
   }
 
-  #write({ record, newAlerts, resolved, worseBy }: IncidentChange, at: number): void {
+  #write({ record, newAlerts, resolved, renewed, worseBy }: IncidentChange, at: number): void {
     record.row = { ...record.row, changedAt: at };
     this.#store.saveIncident(record.row);
     for (const alert of newAlerts) {
       const now = record.alerts.get(alert.labels.key);
       if (now !== undefined) this.#store.saveIncidentAlert(rowOfAlert(record.row, now));
     }
-    for (const alert of resolved) this.#store.saveIncidentAlert(rowOfAlert(record.row, alert));
+    for (const alert of [...resolved, ...renewed]) this.#store.saveIncidentAlert(rowOfAlert(record.row, alert));
+    if (worseBy === 'larger' && newAlerts.length === 0)
+      for (const alert of renewed.slice(0, EVENTS_PER_BATCH)) this.note(record, 'worse', at, firingText(alert));
     const told = newAlerts.slice(0, EVENTS_PER_BATCH);
     for (const alert of told) this.note(record, worseBy === undefined ? 'firing' : 'worse', at, firingText(alert));
     if (newAlerts.length > told.length) this.note(record, 'firing', at, moreText(newAlerts.length - told.length, 'fire'));
@@ -232,7 +240,7 @@ function placeOf(cluster: string, alertName: string): string {
 function changeOf(changes: Map<IncidentRecord, IncidentChange>, record: IncidentRecord): IncidentChange {
   let change = changes.get(record);
   if (change === undefined) {
-    change = { record, newAlerts: [], resolved: [], worseBy: undefined };
+    change = { record, newAlerts: [], resolved: [], renewed: [], worseBy: undefined };
     changes.set(record, change);
   }
   return change;

@@ -270,11 +270,11 @@ export class Routing {
   }
 
   #decide(
-    { record, newAlerts, resolved, worseBy }: IncidentChange,
+    { record, newAlerts, resolved, renewed, worseBy }: IncidentChange,
     ts: number,
     how: Pick<WhatChanged, 'note' | 'quiet'>,
   ): readonly Decision[] {
-    const counts = { newAlerts: newAlerts.length, resolved: resolved.length, worse: worseBy !== undefined };
+    const counts = { newAlerts: newAlerts.length, resolved: resolved.length, worse: worseBy !== undefined, texts: renewed.length > 0 };
     const change = { firing: record.firing, ...counts, ...how };
     const decided = this.#dedup.decide(record, change, this.#options.owners.destinationsOf(record.row.owner), ts);
     this.#countSilent(record, decided);

@@ -145,7 +145,7 @@ export class Quiet {
     const { times, withinMs, steadyMs } = this.#damping();
     const names = [...new Set(alerts.map(({ labels }) => labels.get('alertname')))].join(', ');
     return (
-      `${names}: comes and goes, ${times} times within ${humanDuration(withinMs)}. ` +
+      `${names} flaps: it began ${times} times within ${humanDuration(withinMs)}. ` +
       `It counts as firing until it has been steady for ${humanDuration(steadyMs)}; nobody is pinged for it before.`
     );
   }

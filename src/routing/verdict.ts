@@ -32,6 +32,8 @@ export interface WhatChanged {
   readonly newAlerts: number;
   readonly resolved: number;
   readonly worse: boolean;
+  /** What clients feel of an alert that fires still is another thing than was told. */
+  readonly texts?: boolean;
   /** The auto-pilot said something about it. */
   readonly note?: 'quiet' | 'loud';
   /** What ended was muted: that it is over is told, but pings nobody who can be told without. */
@@ -80,9 +82,10 @@ export function verdictOf(
   if (change.worse) return { tell: true, reason: 'worse', loud: true };
   if (change.note === 'loud') return noteVerdict('loud', policy);
   if (change.note === 'quiet' && change.newAlerts === 0) return noteVerdict('quiet', policy);
-  if (change.newAlerts === 0 && change.resolved === 0) return { tell: false, because: 'unchanged' };
+  const reason = change.newAlerts > 0 ? 'new_alerts' : change.resolved > 0 ? 'some_resolved' : 'changed';
+  if (reason === 'changed' && change.texts !== true) return { tell: false, because: 'unchanged' };
   if (!policy.edits) return { tell: false, because: 'edit_not_sent' };
-  return { tell: true, reason: change.newAlerts > 0 ? 'new_alerts' : 'some_resolved', loud: false };
+  return { tell: true, reason, loud: false };
 }
 
 function noteVerdict(note: 'quiet' | 'loud', policy: IntegrationPolicy): Verdict {

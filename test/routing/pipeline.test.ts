@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Alert } from '../../src/core/alert.ts';
+import { Labels } from '../../src/core/labels.ts';
 import { alertOf, resolved, Setup } from './setup.ts';
 
 const MINUTE = 60_000;
@@ -32,6 +33,28 @@ function crashed(broker: string, severity = 'warning', cluster = 'orders-dal'): 
 function underReplicated(cluster = 'orders-dal'): Alert {
   return alertOf({ alertname: 'UnderReplicated', cluster, severity: 'warning' }, setup.clock.now());
 }
+
+describe('what clients feel of an alert that fires still', () => {
+  const lost = (count: number): Alert => ({
+    ...alertOf({ alertname: 'LeaderLoss', cluster: 'orders-dal', severity: 'critical' }, setup.clock.now()),
+    annotations: Labels.of({ belfry_effect: `${count} partitions cannot be written`, belfry_extent: String(count) }),
+  });
+
+  it('pings anew where it reaches further, and is an edit where it does not; mails are not edited', async () => {
+    await receiveAndWait(lost(3));
+    await receiveAndWait(lost(40));
+    await receiveAndWait(lost(2));
+    expect(told('owner/orders slack')).toEqual(['first firing loud', 'worse firing loud', 'changed firing']);
+    await setup.clock.advance(6 * MINUTE);
+    expect(told('owner/orders email')).toEqual(['first firing loud', 'worse firing loud']);
+    expect(
+      setup
+        .notifier('owner/orders slack')
+        .delivered.at(-1)
+        ?.events.map(({ kind }) => kind),
+    ).toEqual(['firing', 'worse']);
+  });
+});
 
 describe('one SIGKILL is one message that grows', () => {
   it('tells every destination of the owner at once, edits with what follows, and says once that it is over', async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { delay, SystemClock } from '../../src/core/clock.ts';
-import { Labels } from '../../src/core/labels.ts';
+import type { Labels } from '../../src/core/labels.ts';
 import type { Matcher } from '../../src/core/matcher.ts';
 import { InhibitionIndex, type InhibitRule } from '../../src/routing/inhibition.ts';
 import { describeWhere } from '../../testbed/skip.ts';

@@ -134,6 +134,11 @@ export class Setup {
     this.#options = { ...this.#options, settings };
   }
 
+  /** For the next start. */
+  setRouting(routing: Partial<RoutingOptions>): void {
+    this.#options = { ...this.#options, routing: { ...this.#options.routing, ...routing } };
+  }
+
   /** state.db cannot be written until it is repaired. */
   failDisk(): void {
     if (this.#blocker !== undefined) return;

@@ -45,6 +45,8 @@ describe('what a destination is told of a change', () => {
     [25, 'resolved, held', { note: 'quiet', firing: false }, 'nothing: already_told'],
     [26, 'resolved, held', { note: 'loud', newAlerts: 1 }, 'note, loud'],
     [27, 'nothing', { note: 'quiet', firing: false }, 'nothing: never_told'],
+    [28, 'firing', { texts: true }, 'changed', 'nothing: edit_not_sent'],
+    [29, 'firing', { texts: true, worse: true }, 'worse, loud'],
   ])('%i. told %s, then %j: %s', (_, told, change, edits, mail = edits) => {
     const held = told === 'resolved, held';
     const was = told === 'nothing' ? undefined : entry(told === 'firing' ? 'firing' : 'resolved');
