@@ -13,6 +13,8 @@ export interface ProbeLine {
   readonly rssBytes: number;
   readonly heapBytes: number;
   readonly arrayBufferBytes: number;
+  readonly heapTotalBytes: number;
+  readonly externalBytes: number;
 }
 
 const EVERY_MS = 10;
@@ -30,8 +32,17 @@ function look(): void {
   looks += 1;
   if (now - due > TOLD_FROM_MS) lateMs.push(Math.round((now - due) * 10) / 10);
   if (now - toldAt >= TELL_EVERY_MS && file !== undefined) {
-    const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
-    const line: ProbeLine = { at: Date.now(), looks, lateMs, rssBytes: rss, heapBytes: heapUsed, arrayBufferBytes: arrayBuffers };
+    const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
+    const line: ProbeLine = {
+      at: Date.now(),
+      looks,
+      lateMs,
+      rssBytes: rss,
+      heapBytes: heapUsed,
+      arrayBufferBytes: arrayBuffers,
+      heapTotalBytes: heapTotal,
+      externalBytes: external,
+    };
     appendFileSync(file, `${JSON.stringify(line)}\n`);
     toldAt = performance.now();
     looks = 0;

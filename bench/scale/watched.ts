@@ -46,7 +46,12 @@ export class Watched implements AsyncDisposable {
   /** `probe` is a file that does not exist yet. */
   static async start(fleet: SimulatedFleet, probe: string, options: Partial<StageOptions>, context: BenchContext): Promise<Watched> {
     const profile = context.values['cpu-prof'];
-    const flags = [`--import=${PROBE}`, ...(typeof profile === 'string' ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : [])];
+    const more = context.values['node-options'];
+    const flags = [
+      `--import=${PROBE}`,
+      ...(typeof more === 'string' ? [more] : []),
+      ...(typeof profile === 'string' ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []),
+    ];
     const stage = await Stage.start({
       clusters: fleet.shapes.map((_, i) => ({ name: clusterName(i), brokers: fleet.bootstrap(i) })),
       ...options,

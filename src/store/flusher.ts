@@ -54,7 +54,7 @@ export class Flusher {
     for (let id = 0; id < series.end; id++) {
       if (!series.exists(id)) continue;
       this.#head.newSeries.push(id);
-      for (const lane of [places.lane(id), ...(places.others(id) ?? [])]) if (lane >= 0) this.#head.newPlaces.push({ id, lane });
+      for (const lane of [places.lane(id), ...(places.others(id) ?? [])]) if (lane >= 0) this.#head.newPlaces.push(id, lane);
     }
     this.#head.newLanes = lanes.filter((lane) => lane !== undefined);
     this.#head.newlyRetired = [...places.retired].map(([id, lastTs]) => ({ id, lastTs }));
@@ -87,10 +87,10 @@ export class Flusher {
         this.#writeSeries(newSeries.slice(0, NAMES_A_FLUSH));
       });
       this.#symbolsWritten = end;
-      this.#head.newSeries = newSeries.slice(NAMES_A_FLUSH);
-    } else if (newPlaces.length > NAMES_A_FLUSH) {
-      this.#file.transaction(() => this.#writePlaces(newPlaces.slice(0, NAMES_A_FLUSH)));
-      this.#head.newPlaces = newPlaces.slice(NAMES_A_FLUSH);
+      newSeries.splice(0, NAMES_A_FLUSH);
+    } else if (newPlaces.length > 2 * NAMES_A_FLUSH) {
+      this.#file.transaction(() => this.#writePlaces(newPlaces.slice(0, 2 * NAMES_A_FLUSH)));
+      newPlaces.splice(0, 2 * NAMES_A_FLUSH);
     } else return false;
     return true;
   }
@@ -194,8 +194,9 @@ export class Flusher {
     if (ids.length > 0) this.#file.run("INSERT OR REPLACE INTO counters VALUES ('next_series', ?)", series.end);
   }
 
-  #writePlaces(places: readonly { id: SeriesId; lane: number }[]): void {
-    for (const { id, lane } of places) this.#file.run('INSERT OR IGNORE INTO places VALUES (?, ?)', id, lane);
+  /** Series, lane, series, lane … */
+  #writePlaces(places: readonly number[]): void {
+    for (let i = 0; i < places.length; i += 2) this.#file.run('INSERT OR IGNORE INTO places VALUES (?, ?)', places[i], places[i + 1]);
   }
 
   #packLabels(id: SeriesId): Uint8Array {

@@ -52,7 +52,8 @@ export class Head implements SampleWriter {
   readonly lanes: (Lane | undefined)[] = [];
   /** Born since the last flush; the flush empties them. */
   newSeries: SeriesId[] = [];
-  newPlaces: { id: SeriesId; lane: number }[] = [];
+  /** Series, lane, series, lane … */
+  newPlaces: number[] = [];
   /** Begun, or taken up again. */
   newLanes: Lane[] = [];
   newlyRetired: { id: SeriesId; lastTs: number }[] = [];
@@ -146,7 +147,7 @@ export class Head implements SampleWriter {
     // The lane that is read fastest stays with the target that was first, as long as that one still writes.
     if (current !== undefined && current !== lane && this.places.col(id) >= 0) this.places.addOther(id, lane.id);
     else this.places.set(id, lane.id, col);
-    if (!known) this.newPlaces.push({ id, lane: lane.id });
+    if (!known) this.newPlaces.push(id, lane.id);
   }
 
   /** Seals before a ring would overwrite a row that no block has, or when the lane's turn has come. */

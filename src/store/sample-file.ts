@@ -96,6 +96,8 @@ export class SampleFile {
     this.#db.pragma('journal_mode = WAL');
     this.#db.pragma('synchronous = NORMAL');
     this.#db.pragma('temp_store = MEMORY');
+    // KiB. Everything is read in order or by key, seldom twice: a greater cache (the default is 16 MB) is memory for nothing.
+    this.#db.pragma('cache_size = -4096');
     // A checkpoint holds the event loop: small ones, more often.
     this.#db.pragma('wal_autocheckpoint = 256');
     this.#db.pragma('journal_size_limit = 67108864');

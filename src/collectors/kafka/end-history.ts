@@ -1,9 +1,14 @@
 /** End offsets of partitions at one time: topic → offset by partition, NaN where unknown. */
 export type EndOffsets = ReadonlyMap<string, Float64Array>;
 
+/** Where a topic's partitions stand in the snapshots that share this index. */
+type SnapshotIndex = ReadonlyMap<string, { readonly base: number; readonly length: number }>;
+
+/** One column for all topics: an array a topic would cost several times its data, for thousands of topics and tens of snapshots. */
 interface Snapshot {
   readonly at: number;
-  readonly ends: EndOffsets;
+  readonly index: SnapshotIndex;
+  readonly ends: Float64Array;
 }
 
 /** How densely the past is kept: [younger than, one snapshot per]. About 90 snapshots over a day. */
@@ -24,9 +29,14 @@ export class EndHistory {
     return this.#snapshots.length;
   }
 
-  /** The arrays are kept, not copied. */
   add(at: number, ends: EndOffsets): void {
-    this.#snapshots.push({ at, ends });
+    const before = this.#snapshots.at(-1)?.index;
+    const index = before !== undefined && fits(before, ends) ? before : indexOf(ends);
+    let total = 0;
+    for (const topicEnds of ends.values()) total += topicEnds.length;
+    const column = new Float64Array(total);
+    for (const [topic, topicEnds] of ends) column.set(topicEnds, index.get(topic)?.base ?? 0);
+    this.#snapshots.push({ at, index, ends: column });
     this.#thin(at);
   }
 
@@ -37,13 +47,13 @@ export class EndHistory {
    */
   ageMs(topic: string, partition: number, committed: number, now: number): number | undefined {
     const snapshots = this.#snapshots;
-    const newest = snapshots.at(-1)?.ends.get(topic)?.[partition];
+    const newest = endIn(snapshots.at(-1), topic, partition);
     if (newest === undefined || Number.isNaN(newest)) return undefined;
     if (committed >= newest) return 0;
     let after: { at: number; end: number } | undefined;
     for (let i = snapshots.length - 1; i >= 0; i--) {
       const snapshot = snapshots[i];
-      const end = snapshot?.ends.get(topic)?.[partition];
+      const end = endIn(snapshot, topic, partition);
       if (snapshot === undefined || end === undefined || Number.isNaN(end)) continue;
       if (end > committed) {
         after = { at: snapshot.at, end };
@@ -68,4 +78,25 @@ export class EndHistory {
     }
     this.#snapshots = kept;
   }
+}
+
+function endIn(snapshot: Snapshot | undefined, topic: string, partition: number): number | undefined {
+  const place = snapshot?.index.get(topic);
+  return place === undefined || partition >= place.length ? undefined : snapshot?.ends[place.base + partition];
+}
+
+function fits(index: SnapshotIndex, ends: EndOffsets): boolean {
+  if (index.size !== ends.size) return false;
+  for (const [topic, { length }] of ends) if (index.get(topic)?.length !== length) return false;
+  return true;
+}
+
+function indexOf(ends: EndOffsets): SnapshotIndex {
+  const index = new Map<string, { base: number; length: number }>();
+  let base = 0;
+  for (const [topic, { length }] of ends) {
+    index.set(topic, { base, length });
+    base += length;
+  }
+  return index;
 }

@@ -8,7 +8,7 @@ import { EndHistory, type EndOffsets } from './end-history.ts';
 import { readGroups, type GroupState } from './group-reader.ts';
 import { readLogOffsets } from './offset-reader.ts';
 import type { BrokerPool } from './pool.ts';
-import type { SeriesRows } from './rows.ts';
+import type { Segment, SeriesRows } from './rows.ts';
 
 export interface LagCollectionParts {
   readonly pool: BrokerPool;
@@ -60,8 +60,10 @@ export class LagCollection {
     rows.begin();
     for (const [topic, topicEnds] of ends) {
       const topicStarts = starts.get(topic);
-      const segment = rows.segment(topic, topicEnds.length * 2, () =>
-        Array.from({ length: topicEnds.length * 2 }, (_, i) => {
+      // What `make` closes over is kept: no answer may be among it.
+      const columns = topicEnds.length * 2;
+      const segment = rows.segment(topic, columns, () =>
+        Array.from({ length: columns }, (_, i) => {
           const metric = i % 2 === 0 ? 'kafka_topic_partition_current_offset' : 'kafka_topic_partition_oldest_offset';
           return Labels.fromSortedPairs(['__name__', metric, 'cluster', cluster, 'partition', String(i >> 1), 'topic', topic]);
         }),
@@ -118,9 +120,7 @@ export class LagCollection {
     topicIndex: number,
     { offsets, topicEnds, now }: { offsets: GroupOffsets; topicEnds: Float64Array; now: number },
   ): void {
-    const segment = this.#parts.groupRows.segment(`${groupId}\u0000${topic}`, 3 + topicEnds.length * 2, () =>
-      groupTopicLabels(this.#parts.cluster, groupId, topic, topicEnds.length),
-    );
+    const segment = this.#groupTopicSegment(groupId, topic, topicEnds.length);
     let committedSum = 0;
     let lagSum = 0;
     let worstAgeMs: number | undefined;
@@ -144,6 +144,11 @@ export class LagCollection {
     segment.set(0, committedSum);
     if (!Number.isNaN(lagSum)) segment.set(1, lagSum);
     if (worstAgeMs !== undefined) segment.set(2, worstAgeMs / 1000);
+  }
+
+  #groupTopicSegment(groupId: string, topic: string, partitions: number): Segment {
+    const { groupRows, cluster } = this.#parts;
+    return groupRows.segment(`${groupId}\u0000${topic}`, 3 + partitions * 2, () => groupTopicLabels(cluster, groupId, topic, partitions));
   }
 
   #noteLeftOut(count: number): void {

@@ -59,9 +59,9 @@ async function readInto(
 
 function unknownOffsets(metadata: ClusterMetadata): Map<string, Float64Array> {
   const offsets = new Map<string, Float64Array>();
+  const column = new Float64Array(metadata.partitionId.length).fill(Number.NaN);
   for (const [t, topic] of metadata.topics.entries()) {
-    const count = (metadata.partitionStart[t + 1] ?? 0) - (metadata.partitionStart[t] ?? 0);
-    offsets.set(topic, new Float64Array(count).fill(Number.NaN));
+    offsets.set(topic, column.subarray(metadata.partitionStart[t], metadata.partitionStart[t + 1]));
   }
   return offsets;
 }

@@ -113,7 +113,7 @@ class Chunk {
     this.segments.set(key, segment);
     this.columns += segment.length;
     this.dirty = true;
-    if (this.columns > this.values.length) this.#grow(Math.max(this.columns, this.values.length * 2));
+    if (this.columns > this.values.length) this.#grow(Math.max(this.columns, Math.ceil(this.values.length * 1.5)));
     for (const [i, labels] of segment.labels.entries()) this.names[segment.base + i] = names.numberOf(labels.metricName);
     this.absent.fill(1, segment.base, this.columns);
     this.previousAbsent.fill(1, segment.base, this.columns);
