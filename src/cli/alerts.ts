@@ -31,7 +31,12 @@ export function alertsCommand(program: Command, context: CliContext): void {
     .option('--json', 'as JSON; with --watch one line a change')
     .addHelpText(
       'after',
-      '\nExamples:\n  belfry alerts\n  belfry alerts --cluster orders-dal --watch\n\nNobody is told of one that is muted; the end of its line says why. Exit status: 0, also when alerts fire.',
+      '\n' +
+        'Examples:\n' +
+        '  belfry alerts\n' +
+        '  belfry alerts --cluster orders-dal --watch\n' +
+        '\n' +
+        'Nobody is told of one that is muted; the end of its line says why. Exit status: 0, also when alerts fire.',
     )
     .action(async (options: ClientOptions & { cluster?: string; timezone?: string; watch?: boolean; json?: boolean }) => {
       const client = new BelfryClient(options, context);

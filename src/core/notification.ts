@@ -2,8 +2,11 @@ import type { Alert } from './alert.ts';
 import type { Incident, IncidentEvent } from './incident.ts';
 import type { Labels } from './labels.ts';
 
-/** Why a message goes out now; logged, counted and put into the webhook body. `note`: what the auto-pilot says of it. */
-export type NotifyReason = 'first' | 'new_alerts' | 'worse' | 'some_resolved' | 'all_resolved' | 'repeat' | 'note' | 'test';
+/**
+ * Why a message goes out now; logged, counted and put into the webhook body. `changed`: what clients feel is another thing
+ * than was told. `note`: what the auto-pilot says of it.
+ */
+export type NotifyReason = 'first' | 'new_alerts' | 'worse' | 'some_resolved' | 'changed' | 'all_resolved' | 'repeat' | 'note' | 'test';
 
 /**
  * What one receiver is to be told of one incident now: the whole present state, not a change, so that a newer one

@@ -2,7 +2,17 @@ import type { NotifyReason } from '../core/notification.ts';
 import type { Destination, OutboxRow } from '../core/state.ts';
 
 /** Of two reasons to tell the same state, the one further up is kept. */
-const REASONS: readonly NotifyReason[] = ['first', 'worse', 'repeat', 'all_resolved', 'note', 'new_alerts', 'some_resolved', 'test'];
+const REASONS: readonly NotifyReason[] = [
+  'first',
+  'worse',
+  'repeat',
+  'all_resolved',
+  'note',
+  'new_alerts',
+  'some_resolved',
+  'changed',
+  'test',
+];
 
 /**
  * One message out of an older one that was not delivered and a newer one for the same group and destination. The newer

@@ -8,6 +8,8 @@ export interface IntegrationPolicy {
    * only, each a message as if it were loud, in its own time.
    */
   readonly edits: boolean;
+  /** Whether it shows one message that is to stay true: it is told when only what clients feel has changed. */
+  readonly staysTrue: boolean;
   /** Least time between two loud messages of one group; a resolve does not wait for it. */
   readonly loudIntervalMs: number;
 }
@@ -15,14 +17,15 @@ export interface IntegrationPolicy {
 /** Of mail, where the configuration says nothing else. */
 export const DEFAULT_MAIL_INTERVAL_MS = 5 * 60_000;
 
-const DEFAULT_POLICY: IntegrationPolicy = { edits: true, loudIntervalMs: 0 };
+const DEFAULT_POLICY: IntegrationPolicy = { edits: true, staysTrue: false, loudIntervalMs: 0 };
 
 /**
  * Mail is sent on first, worse, resolved, repeat and notes, at most once in its interval a group, but a resolve and a
  * loud note at once.
  */
 export function policyOf(integration: string, mailIntervalMs: number = DEFAULT_MAIL_INTERVAL_MS): IntegrationPolicy {
-  return integration === 'email' ? { edits: false, loudIntervalMs: mailIntervalMs } : DEFAULT_POLICY;
+  if (integration === 'email') return { edits: false, staysTrue: false, loudIntervalMs: mailIntervalMs };
+  return { ...DEFAULT_POLICY, staysTrue: integration === 'slack' };
 }
 
 /** What happened to an incident, as far as it matters to whom it is told. */
@@ -84,7 +87,7 @@ export function verdictOf(
   if (change.note === 'quiet' && change.newAlerts === 0) return noteVerdict('quiet', policy);
   const reason = change.newAlerts > 0 ? 'new_alerts' : change.resolved > 0 ? 'some_resolved' : 'changed';
   if (reason === 'changed' && change.texts !== true) return { tell: false, because: 'unchanged' };
-  if (!policy.edits) return { tell: false, because: 'edit_not_sent' };
+  if (!(reason === 'changed' ? policy.staysTrue : policy.edits)) return { tell: false, because: 'edit_not_sent' };
   return { tell: true, reason, loud: false };
 }
 

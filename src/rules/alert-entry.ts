@@ -17,6 +17,8 @@ export class AlertEntry {
   firedAt = 0;
   resolvedAt = 0;
   lastSentAt = 0;
+  /** What was said of the effect when it was last sent. */
+  sentEffect = '';
   keepFiringSince = 0;
   resolveReason: ResolveReason = 'recovered';
   /** It was in the result of the last good evaluation. */
@@ -79,6 +81,11 @@ export class AlertEntry {
       keepFiringSince: this.keepFiringSince,
       resolveReason: this.state === 'inactive' ? this.resolveReason : '',
     };
+  }
+
+  /** What clients feel of it, and how far it reaches: where this changes, routing is told at once. */
+  get effect(): string {
+    return `${this.annotations.get('belfry_extent')} ${this.annotations.get('belfry_effect')}`;
   }
 
   /** The labels of its `ALERTS` series in its present state; the same object each time. */

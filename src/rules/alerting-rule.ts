@@ -302,9 +302,12 @@ export class AlertingRule {
     const validUntil = ts + 4 * Math.max(intervalMs, options.resendDelayMs);
     for (const entry of this.#entries.values()) {
       if (entry.state === 'pending') continue;
-      const changed = entry.resolvedAt > entry.lastSentAt || (entry.state === 'firing' && entry.firedAt > entry.lastSentAt);
+      const changed =
+        entry.resolvedAt > entry.lastSentAt ||
+        (entry.state === 'firing' && (entry.firedAt > entry.lastSentAt || entry.effect !== entry.sentEffect));
       if (!changed && entry.lastSentAt + options.resendDelayMs >= ts) continue;
       entry.lastSentAt = ts;
+      entry.sentEffect = entry.effect;
       outcome.alerts.push(entry.toAlert(this.#sourceOf(entry), options.externalUrl + this.#generatorPath, validUntil));
     }
     for (const entry of this.#changed) outcome.saves.push(entry.toRow(this.definition.key));

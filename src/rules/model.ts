@@ -10,7 +10,7 @@ export const NO_DATA_POLICIES: readonly NoDataPolicy[] = ['keep', 'alert', 'reso
 export const ACTIONS: readonly string[] = ['notify', 'repair', 'replace', 'scale_out', 'scale_in'];
 
 /** Annotations that are part of a message; every other `belfry_…` name is a directive or a mistake. */
-export const MESSAGE_ANNOTATIONS: readonly string[] = ['belfry_effect', 'belfry_cause', 'belfry_do', 'belfry_risk'];
+export const MESSAGE_ANNOTATIONS: readonly string[] = ['belfry_effect', 'belfry_cause', 'belfry_do', 'belfry_risk', 'belfry_extent'];
 export const DIRECTIVES = { noData: 'belfry_no_data', recover: 'belfry_recover', wake: 'belfry_wake' } as const;
 
 /** A label or annotation of a rule with its template. */

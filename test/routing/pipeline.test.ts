@@ -40,11 +40,12 @@ describe('what clients feel of an alert that fires still', () => {
     annotations: Labels.of({ belfry_effect: `${count} partitions cannot be written`, belfry_extent: String(count) }),
   });
 
-  it('pings anew where it reaches further, and is an edit where it does not; mails are not edited', async () => {
+  it('pings anew where it reaches further, and is an edit where it does not; mails and webhooks are not edited', async () => {
     await receiveAndWait(lost(3));
     await receiveAndWait(lost(40));
     await receiveAndWait(lost(2));
     expect(told('owner/orders slack')).toEqual(['first firing loud', 'worse firing loud', 'changed firing']);
+    expect(told('owner/orders webhook')).toEqual(['first firing loud', 'worse firing loud']);
     await setup.clock.advance(6 * MINUTE);
     expect(told('owner/orders email')).toEqual(['first firing loud', 'worse firing loud']);
     expect(

@@ -91,9 +91,9 @@ describe('when it is due', () => {
   });
 
   it('has these defaults', () => {
-    expect(policyOf('email')).toEqual({ edits: false, loudIntervalMs: 300_000 });
+    expect(policyOf('email')).toEqual({ edits: false, staysTrue: false, loudIntervalMs: 300_000 });
     expect(policyOf('email', 1000).loudIntervalMs).toBe(1000);
-    expect(policyOf('slack')).toEqual({ edits: true, loudIntervalMs: 0 });
-    expect(policyOf('pagerduty')).toEqual({ edits: true, loudIntervalMs: 0 });
+    expect(policyOf('slack')).toEqual({ edits: true, staysTrue: true, loudIntervalMs: 0 });
+    expect(policyOf('pagerduty')).toEqual({ edits: true, staysTrue: false, loudIntervalMs: 0 });
   });
 });

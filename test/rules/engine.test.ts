@@ -324,3 +324,21 @@ describe('the log', () => {
     expect(bench.logged).toEqual(['alert_state_not_durable']);
   });
 });
+
+it('what clients feel of an alert that fires still is sent as soon as it changes; other texts with the next resend', async () => {
+  const annotations = '{summary: "{{ $value }}", belfry_effect: "{{ if gt $value 5.0 }}many{{ else }}few{{ end }}"}';
+  const bench = await started(groups(rules(`{alert: Lost, expr: lost > 0, annotations: ${annotations}}`)));
+  const effects: string[] = [];
+  for (const value of [1, 2, 9, 8]) {
+    bench.write({ __name__: 'lost', cluster: 'c' }, value);
+    await bench.clock.advance(10_000);
+    effects.push(
+      bench.sent
+        .splice(0)
+        .map(({ alert }) => alert.annotations.get('belfry_effect'))
+        .join(),
+    );
+  }
+  expect(effects).toEqual(['few', '', 'many', '']);
+  bench.engine.stop();
+});

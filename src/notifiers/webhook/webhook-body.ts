@@ -13,6 +13,7 @@ const REASONS: Readonly<Record<NotifyReason, string>> = {
   new_alerts: 'new alerts added',
   worse: 'new alerts added',
   some_resolved: 'some alerts resolved',
+  changed: 'effect changed',
   all_resolved: 'all alerts resolved',
   repeat: 'repeat interval elapsed',
   note: 'auto-pilot note',
