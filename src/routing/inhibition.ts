@@ -19,6 +19,14 @@ interface Bucket {
   readonly twoSided: Set<string>;
 }
 
+interface IndexedRule {
+  readonly rule: InhibitRule;
+  readonly buckets: Map<string, Bucket>;
+}
+
+/** Alert names whose candidates are remembered; posted alerts may have any number. */
+const NAMES_MAX = 10_000;
+
 /** What an alert is in one rule. */
 interface Role {
   readonly rule: InhibitRule;
@@ -35,7 +43,9 @@ interface Role {
  * a verdict asks for the size of a set, and a change touches only the alerts whose verdict may change by it.
  */
 export class InhibitionIndex {
-  readonly #rules: readonly { readonly rule: InhibitRule; readonly buckets: Map<string, Bucket> }[];
+  readonly #rules: readonly IndexedRule[];
+  /** By alert name the rules that may be about such an alert. */
+  readonly #candidates = new Map<string, readonly IndexedRule[]>();
   readonly #roles = new Map<string, readonly Role[]>();
 
   constructor(rules: readonly InhibitRule[]) {
@@ -112,7 +122,7 @@ export class InhibitionIndex {
 
   #rolesOf(labels: Labels): readonly Role[] {
     const roles: Role[] = [];
-    for (const { rule, buckets } of this.#rules) {
+    for (const { rule, buckets } of this.#candidatesOf(labels.get('alertname'))) {
       const isSource = matchesAll(rule.sourceMatchers, labels);
       const isTarget = matchesAll(rule.targetMatchers, labels);
       if (!isSource && !isTarget) continue;
@@ -121,6 +131,18 @@ export class InhibitionIndex {
       roles.push({ rule, buckets, equalKey, bucket, isSource, isTarget });
     }
     return roles;
+  }
+
+  #candidatesOf(alertName: string): readonly IndexedRule[] {
+    let candidates = this.#candidates.get(alertName);
+    if (candidates === undefined) {
+      const mayMatch = (matchers: readonly Matcher[]): boolean =>
+        matchers.every((matcher) => matcher.name !== 'alertname' || matcher.matches(alertName));
+      candidates = this.#rules.filter(({ rule }) => mayMatch(rule.sourceMatchers) || mayMatch(rule.targetMatchers));
+      if (this.#candidates.size >= NAMES_MAX) this.#candidates.clear();
+      this.#candidates.set(alertName, candidates);
+    }
+    return candidates;
   }
 
   #forget(key: string): void {

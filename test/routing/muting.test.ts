@@ -8,7 +8,8 @@ import type { InhibitRule } from '../../src/routing/inhibition.ts';
 import { Muting } from '../../src/routing/muting.ts';
 import { alertOf, resolved } from './setup.ts';
 
-const ALERTS = 10_000;
+/** The design's storm is 10,000; what is counted here does not depend on how many. */
+const ALERTS = 3000;
 const RULES = 100;
 
 /** Counts how often it is asked. */
@@ -74,9 +75,9 @@ afterEach(() => {
 });
 
 describe(`with ${ALERTS} alerts and ${RULES} rules the work is that of what has changed`, () => {
-  it('one more alert asks every rule once, and no other alert', () => {
+  it('one more alert asks the rules that may be about it, and no other alert', () => {
     muting.hear([target(ALERTS)], clock.now());
-    expect([CountingMatcher.asked, reviews < 10]).toEqual([2 * RULES, true]);
+    expect([CountingMatcher.asked, reviews < 10]).toEqual([2, true]);
   });
 
   it('one that comes again, and one that ends, ask no rule', () => {
@@ -85,10 +86,10 @@ describe(`with ${ALERTS} alerts and ${RULES} rules the work is that of what has 
   });
 
   it('a source looks at what it can inhibit, once', async () => {
-    const [first] = [source(0, 0)];
+    const first = source(0, 0);
     muting.hear([first], clock.now());
     const inhibited = ALERTS / RULES;
-    expect([CountingMatcher.asked, muting.counts.inhibition]).toEqual([2 * RULES, inhibited]);
+    expect([CountingMatcher.asked, muting.counts.inhibition]).toEqual([2, inhibited]);
     reviews = 0;
     muting.hear([resolved(first, clock.now())], clock.now());
     expect([muting.counts.inhibition, reviews < 10]).toEqual([inhibited, true]);
@@ -96,8 +97,8 @@ describe(`with ${ALERTS} alerts and ${RULES} rules the work is that of what has 
     expect([muting.counts.inhibition, released.length, reviews < 3 * inhibited]).toEqual([0, inhibited, true]);
   });
 
-  it('an alert under a thousand silences asks those that want one of its values', () => {
-    for (let i = 0; i < 1000; i++) muting.silenceChanged(silenceOf(`s${i}`, `cluster="x${i}"`, 60_000));
+  it('an alert under two hundred silences asks those that want one of its values', () => {
+    for (let i = 0; i < 200; i++) muting.silenceChanged(silenceOf(`s${i}`, `cluster="x${i}"`, 60_000));
     reviews = 0;
     muting.silenceChanged(silenceOf('mine', 'instance="7"', 60_000));
     expect([muting.counts.silence, muting.mutedByOf(target(7).labels.key).silences, reviews < 10]).toEqual([1, ['mine'], true]);
