@@ -4,7 +4,7 @@ import type { WorkSources } from '../watchdog/work.ts';
 
 /** A part that has come to no end of anything for so long stands still. */
 const STUCK_AFTER_MS = 60_000;
-/** For how long after the start every rule group must have been evaluated, whatever its interval. */
+/** For how long after the start every rule group whose first slot comes within it must have been evaluated. */
 const FIRST_LOOK_MS = 30_000;
 /** A cluster whose cadence is slower than usual may take so many intervals. */
 const INTERVALS = 3;
@@ -86,7 +86,7 @@ export class Readiness {
     const groups = this.#groups();
     const evaluatedAt = Math.max(0, ...groups.map(({ lastEvaluationTs }) => lastEvaluationTs));
     const isYoung = clock.now() - startedAt < FIRST_LOOK_MS;
-    const isIdle = groups.some(({ lastEvaluationTs }) => lastEvaluationTs === 0);
+    const isIdle = groups.some(({ lastEvaluationTs, intervalMs }) => lastEvaluationTs === 0 && intervalMs <= FIRST_LOOK_MS);
     // A group that a reload brings, or one with a long interval, is no reason to take Belfry out of service later on.
     if (groups.length > 0 && (evaluatedAt === 0 || (isIdle && isYoung))) return 'rules have not been evaluated yet';
     if (groups.length === 0 || clock.now() - evaluatedAt <= this.#patienceWith(groups)) return undefined;

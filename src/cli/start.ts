@@ -1,14 +1,17 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { startApp } from '../app.ts';
+import { type App, startApp } from '../app.ts';
 import type { BelfryConfig, HostPort } from '../config/config.ts';
+import { serviceManagerOf } from '../config/env.ts';
 import { loadConfig, loadConfigOrThrow } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
 import { FileWatcher } from '../config/watch.ts';
+import type { Logger } from '../core/log.ts';
 import { isLoopback } from '../core/loopback.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/logger.ts';
 import { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
+import { ServiceManager } from '../watchdog/service-manager.ts';
 import { type ConfigOptions, loadOptionsOf, parseListen, withConfigOptions } from './config-options.ts';
 import type { CliContext } from './context.ts';
 
@@ -67,12 +70,17 @@ async function run(options: StartOptions, context: CliContext): Promise<void> {
     log,
     meter: new PrometheusMeter(),
   });
+  const serviceManager = serviceManagerFor(app, context, log);
   const watcher = new FileWatcher({ clock, log, changed: () => reload() });
   const reload = (): void => {
-    app.reload().then(
-      () => watcher.watch(files),
-      (error: unknown) => log.error('config_reload_failed', { error }),
-    );
+    serviceManager?.reloading();
+    app
+      .reload()
+      .then(
+        () => watcher.watch(files),
+        (error: unknown) => log.error('config_reload_failed', { error }),
+      )
+      .finally(() => serviceManager?.reloaded());
   };
   context.onHangup(reload);
   watcher.watch(files);
@@ -85,9 +93,19 @@ async function run(options: StartOptions, context: CliContext): Promise<void> {
   context.out.write(options.json === true ? `${JSON.stringify({ url: app.url })}\n` : banner(app.url, first.config));
   await aborted(context.signal);
   log.info('stopping', {});
+  void serviceManager?.stopping();
   watcher.close();
   await app.stop();
   log.info('stopped', {});
+}
+
+/** Where systemd has started it and wants to hear from it. */
+function serviceManagerFor(app: App, { environment, clock }: CliContext, log: Logger): ServiceManager | undefined {
+  const settings = serviceManagerOf(environment);
+  if (settings === undefined) return undefined;
+  const manager = new ServiceManager({ notReady: () => app.notReady(), ...settings, clock, log });
+  manager.start();
+  return manager;
 }
 
 function banner(url: string, config: BelfryConfig): string {

@@ -14,6 +14,19 @@ export interface Environment {
   lookup(name: string): string | undefined;
 }
 
+/** What a service manager (systemd) has put into the environment. */
+export interface ServiceManagerEnvironment {
+  /** `WATCHDOG_USEC`, in ms: after so long without a word it ends the process; undefined where it does not. */
+  readonly watchdogMs: number | undefined;
+}
+
+/** Undefined where no service manager listens (`NOTIFY_SOCKET`). */
+export function serviceManagerOf(environment: Environment): ServiceManagerEnvironment | undefined {
+  if (environment.lookup('NOTIFY_SOCKET') === undefined) return undefined;
+  const watchdogUs = Number(environment.lookup('WATCHDOG_USEC') ?? 0);
+  return { watchdogMs: watchdogUs > 0 ? watchdogUs / 1000 : undefined };
+}
+
 export function readEnvironment(): Environment {
   const lookup = (name: string): string | undefined => (process.env[name] === '' ? undefined : process.env[name]);
   return {

@@ -65,6 +65,10 @@ describe('Belfry is ready', () => {
     ['while a group with a long interval has not been evaluated, later on', { groups: [{}, { evaluated: undefined }] }],
     ['between the slots of a slow file', { groups: [{ evaluated: 290, intervalMs: 120_000 }] }],
     ['while every rule fails: that is told by an alert', { groups: [{ works: false }] }],
+    [
+      'at the start, without those groups whose first slot comes later',
+      { groups: [{}, { evaluated: undefined, intervalMs: 60_000 }], age: 20 },
+    ],
     ['with a group that has no rules', { groups: [{}, { isEmpty: true, evaluated: undefined }], age: 5 }],
     ['before its own metrics were read, just after the start', { ownCollected: undefined, age: 2 }],
   ])('%s', (_, facts) => {
