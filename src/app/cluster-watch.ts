@@ -3,6 +3,7 @@ import type { ClusterPicture } from '../autopilot/picture.ts';
 import type { FreshAnswer } from '../collectors/kafka/ask-anew.ts';
 import type { WatcherIsolation } from '../collectors/isolation/watcher-isolation.ts';
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
+import { PermissionWatch } from '../collectors/kafka/permission-watch.ts';
 import { DEFAULT_CADENCES } from '../collectors/kafka/options.ts';
 import { Liveness } from '../collectors/liveness/liveness.ts';
 import { VERDICTS } from '../collectors/liveness/verdict.ts';
@@ -21,6 +22,7 @@ import type { SampleWriter, Wake } from '../core/sample.ts';
 import { Secret } from '../core/secret.ts';
 import { KafkaConnector } from '../kafka/connection.ts';
 import type { ClusterMetadata } from '../kafka/observer.ts';
+import { PermissionBook } from '../kafka/permission-book.ts';
 import { PartitionsMemo, pictureOf, type PictureInput } from './cluster-picture.ts';
 import { LastIsr } from './last-isr.ts';
 import { ScopedWriter } from './scoped-writer.ts';
@@ -50,6 +52,7 @@ export class ClusterWatch {
   readonly #exporters: readonly ScrapeTarget[];
   readonly #parts: ClusterWatchParts;
   readonly #writer: ScopedWriter;
+  readonly #permissions: PermissionBook;
   readonly #lastIsr = new LastIsr();
   readonly #partitions = new PartitionsMemo();
 
@@ -57,7 +60,11 @@ export class ClusterWatch {
     const { clock, meter, wake } = parts;
     const writer = new ScopedWriter(parts.writer);
     const log = parts.log.child({ cluster: config.name });
-    const connector = new KafkaConnector({ clock, security: kafkaSecurity(config, clock), onRequest: requestMetrics(meter, config.name) });
+    const permissions = new PermissionBook({ cluster: config.name, clock, log, meter });
+    const connector = new PermissionWatch(
+      new KafkaConnector({ clock, security: kafkaSecurity(config, clock), onRequest: requestMetrics(meter, config.name) }),
+      permissions,
+    );
     const shared = {
       cluster: config.name,
       bootstrap: config.brokers,
@@ -72,6 +79,7 @@ export class ClusterWatch {
     this.config = config;
     this.#parts = parts;
     this.#writer = writer;
+    this.#permissions = permissions;
     this.liveness = new Liveness({
       ...shared,
       store: parts.expectedBrokers,
@@ -91,6 +99,7 @@ export class ClusterWatch {
       expected: () => this.liveness.expectedIds,
       brokerDownIds: () => this.liveness.downIds,
       inStopGrace: () => this.liveness.stopGraceIds,
+      onHiddenTopics: (count) => connector.hiddenTopics(count),
     });
     // What a verdict means for partitions is worth knowing sooner than at the next regular look.
     this.liveness.onVerdict(({ broker, verdict }) => {
@@ -157,6 +166,7 @@ export class ClusterWatch {
     await this.#kafka.stop();
     await Promise.all(this.#exporters.map(({ id }) => this.#parts.scheduler.remove(id)));
     for (const exporter of this.#exporters) exporter.close();
+    this.#permissions.close();
   }
 
   /** After the stop: ends the series that `successor`, if there is one, does not write. */

@@ -1,16 +1,18 @@
 import kafkajs from 'kafkajs';
 import { createRequire } from 'node:module';
-import type { Admin, Consumer, KafkaConfig, LogEntry, Mechanism, Producer } from 'kafkajs';
+import type { Admin, Consumer, LogEntry, Producer } from 'kafkajs';
 import { delay, type Clock } from '../core/clock.ts';
-import { BelfryError, errorText, type ErrorCode } from '../core/errors.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { breakKindOf } from './break.ts';
 import { KafkaConnector } from './connection.ts';
-import type { BrokerAddress, KafkaSecurity, TokenSource } from './observer.ts';
-import { bearerMessage, tokenErrorText } from './sasl.ts';
+import { KAFKA_ERROR } from './error-codes.ts';
+import type { BrokerAddress, BrokerConnection, KafkaSecurity } from './observer.ts';
+import type { Permission, PermissionSink } from './permission-book.ts';
+import { messagingError, namesBehind } from './messaging-errors.ts';
+import { securityOf } from './messaging-security.ts';
 
 /**
- * Messages over Kafka: the only file that imports kafkajs. It carries, it does not observe: as soon as one partition
+ * Messages over Kafka: the only file that runs kafkajs. It carries, it does not observe: as soon as one partition
  * anywhere has no leader, what kafkajs says of a cluster is an error.
  */
 
@@ -21,6 +23,8 @@ export interface MessagingOptions {
   readonly clientId?: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told which permissions the brokers miss. */
+  readonly permissions?: PermissionSink;
   /** Of a connection, and of a request. Defaults 5 s and 10 s. */
   readonly connectTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
@@ -58,7 +62,6 @@ const RETRIES = 5;
 const RETRY_MAX_MS = 5000;
 const COPIES = 3;
 const RETENTION_MS = 7 * 24 * 3_600_000;
-const TOKEN_TIMEOUT_MS = 10_000;
 const UNKNOWN_TOPIC = 3;
 const TOLD_AGAIN_MS = 100;
 const FETCH_BYTES_MAX = 1024 * 1024;
@@ -121,9 +124,10 @@ export class KafkaMessaging {
       });
       // Somebody else made it a moment ago: the brokers may not tell of it yet.
       if (!made) await this.#untilTold(topic);
+      this.#allowed({ operation: 'Create', resource: `Topic ${topic}` });
       return made;
     } catch (error) {
-      throw messagingError(`topic ${topic} could not be made`, error);
+      throw this.#failed({ operation: 'Create', resource: `Topic ${topic}` }, messagingError(`topic ${topic} could not be made`, error));
     } finally {
       await this.#disconnect(admin);
     }
@@ -135,6 +139,7 @@ export class KafkaMessaging {
     try {
       const producer = await connecting;
       await producer.send({ topic, acks: -1, messages: [{ key, value, headers: { ...headers } }] });
+      this.#allowed({ operation: 'Write', resource: `Topic ${topic}` });
     } catch (error) {
       // Its sequence numbers may be out of step with the broker's by now: the next message begins with a producer of its own.
       if (this.#producer === connecting) this.#producer = undefined;
@@ -142,7 +147,7 @@ export class KafkaMessaging {
         (producer) => this.#disconnect(producer),
         (reason: unknown) => this.#options.log.debug('kafka_producer_not_connected', { error: errorText(reason) }),
       );
-      throw messagingError(`no message to ${topic}`, error);
+      throw this.#failed({ operation: 'Write', resource: `Topic ${topic}` }, messagingError(`no message to ${topic}`, error));
     }
   }
 
@@ -161,8 +166,10 @@ export class KafkaMessaging {
     consumer.on('consumer.crash', ({ payload }) => {
       const error = messagingError(`the consumer of ${topic} failed`, payload.error);
       this.#options.log.warn('kafka_consumer_failed', { topic, error: errorText(error) });
-      end(error);
+      void this.#consumingFailed(topic, groupId, error).then(end);
     });
+    consumer.on('consumer.group_join', () => this.#allowed({ operation: 'Read', resource: `Group ${groupId}` }));
+    consumer.on('consumer.fetch', () => this.#allowed({ operation: 'Read', resource: `Topic ${topic}` }));
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -172,7 +179,7 @@ export class KafkaMessaging {
       });
     } catch (error) {
       await this.#disconnect(consumer);
-      throw messagingError(`topic ${topic} cannot be consumed`, error);
+      throw await this.#consumingFailed(topic, groupId, messagingError(`topic ${topic} cannot be consumed`, error));
     }
     const running: RunningConsumer = {
       ended,
@@ -216,6 +223,18 @@ export class KafkaMessaging {
 
   /** How many brokers there are and whether the topic is there, as the first broker that answers says. */
   async #look(topic: string): Promise<{ readonly brokers: number; readonly exists: boolean }> {
+    try {
+      return await this.#ask(async (connection, timeoutMs) => {
+        const metadata = await connection.metadata([topic], timeoutMs);
+        return { brokers: metadata.brokers.length, exists: metadata.topicErrors[0] !== UNKNOWN_TOPIC };
+      });
+    } catch (error) {
+      throw messagingError(`nobody says whether topic ${topic} is there`, error);
+    }
+  }
+
+  /** Asks the first broker that answers, over a connection of our own. */
+  async #ask<T>(work: (connection: BrokerConnection, timeoutMs: number) => Promise<T>): Promise<T> {
     const { brokers, security, clock, clientId, connectTimeoutMs = 5000, requestTimeoutMs = 10_000 } = this.#options;
     const connector = new KafkaConnector({
       clock,
@@ -227,8 +246,7 @@ export class KafkaMessaging {
       try {
         const connection = await connector.connect(address, connectTimeoutMs);
         try {
-          const metadata = await connection.metadata([topic], requestTimeoutMs);
-          return { brokers: metadata.brokers.length, exists: metadata.topicErrors[0] !== UNKNOWN_TOPIC };
+          return await work(connection, requestTimeoutMs);
         } finally {
           connection.close();
         }
@@ -236,7 +254,7 @@ export class KafkaMessaging {
         failure = error;
       }
     }
-    throw messagingError(`nobody says whether topic ${topic} is there`, failure);
+    throw failure;
   }
 
   /** Resolves when the first broker that answers tells of the topic, or a request's time later: whoever uses it tries again anyway. */
@@ -245,6 +263,38 @@ export class KafkaMessaging {
     for (const deadline = clock.now() + requestTimeoutMs; clock.now() < deadline; await delay(clock, TOLD_AGAIN_MS)) {
       const { exists } = await this.#look(topic);
       if (exists) return;
+    }
+  }
+
+  #allowed(permission: Permission): void {
+    this.#options.permissions?.allowed(permission, permission.resource);
+  }
+
+  #failed(permission: Permission, error: BelfryError): BelfryError {
+    if (error.code === 'KAFKA_PERMISSION_MISSING') this.#options.permissions?.refused(permission, permission.resource);
+    return error;
+  }
+
+  /** Never rejects. Names what is missing on the group, of which kafkajs says only that there is no coordinator. */
+  async #consumingFailed(topic: string, groupId: string, error: BelfryError): Promise<BelfryError> {
+    const ofGroup: Permission = { operation: 'Read', resource: `Group ${groupId}` };
+    const names = namesBehind(error);
+    if (names.includes('GROUP_AUTHORIZATION_FAILED')) return this.#failed(ofGroup, error);
+    if (!names.includes('KafkaJSGroupCoordinatorNotFound') || !(await this.#isGroupRefused(groupId)))
+      return this.#failed({ operation: 'Read', resource: `Topic ${topic}` }, error);
+    const named = new BelfryError('KAFKA_PERMISSION_MISSING', `group ${groupId} may not be read`, { cause: error });
+    return this.#failed(ofGroup, named);
+  }
+
+  async #isGroupRefused(groupId: string): Promise<boolean> {
+    try {
+      return await this.#ask(async (connection, timeoutMs) => {
+        const [group] = await connection.describeGroups([groupId], 'classic', timeoutMs);
+        return group?.errorCode === KAFKA_ERROR.groupAuthorizationFailed;
+      });
+    } catch (error) {
+      this.#options.log.debug('kafka_group_not_described', { error: errorText(error) });
+      return false;
     }
   }
 
@@ -257,113 +307,11 @@ export class KafkaMessaging {
   }
 }
 
-function securityOf({ tls, sasl }: KafkaSecurity): Pick<KafkaConfig, 'ssl' | 'sasl'> {
-  return {
-    ...(tls === undefined
-      ? {}
-      : {
-          ssl: {
-            rejectUnauthorized: tls.rejectUnauthorized,
-            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-            ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-            ...(tls.key === undefined ? {} : { key: tls.key }),
-            ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-          },
-        }),
-    ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
-  };
-}
-
-function saslOf(sasl: NonNullable<KafkaSecurity['sasl']>): NonNullable<KafkaConfig['sasl']> {
-  if (sasl.mechanism === 'OAUTHBEARER') return bearerOf(sasl.tokens);
-  const { mechanism, username, password } = sasl;
-  switch (mechanism) {
-    case 'PLAIN':
-      return { mechanism: 'plain', username, password };
-    case 'SCRAM-SHA-256':
-      return { mechanism: 'scram-sha-256', username, password };
-    case 'SCRAM-SHA-512':
-      return { mechanism: 'scram-sha-512', username, password };
-  }
-}
-
-/** kafkajs's own does not read what the broker answers to a token: one that was refused would look like a lost connection. */
-function bearerOf(tokens: TokenSource): Mechanism {
-  return {
-    mechanism: 'OAUTHBEARER',
-    authenticationProvider: ({ host, port, saslAuthenticate }) => ({
-      authenticate: async () => {
-        const token = await tokens.token(TOKEN_TIMEOUT_MS).catch((error: unknown) => {
-          throw refusal(errorText(error));
-        });
-        const answer = await saslAuthenticate({
-          request: { encode: () => sizedBytes(bearerMessage(token)) },
-          // Behind a size of four bytes, as before KIP-152.
-          response: { decode: (bytes: Buffer) => bytes.subarray(4), parse: (bytes: Buffer) => bytes },
-        });
-        if (answer === undefined || answer.length === 0) return;
-        tokens.refused(token);
-        throw refusal(`${host}:${port}: ${tokenErrorText(answer)}`);
-      },
-    }),
-  };
-}
-
-/** One that kafkajs does not try again by itself: whoever sends or consumes does, with a pause. */
-function refusal(why: string): BelfryError {
-  return Object.assign(new BelfryError('KAFKA_AUTH_FAILED', `authentication refused: ${why}`), { retriable: false });
-}
-
-function sizedBytes(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  const size = Buffer.alloc(4);
-  size.writeInt32BE(bytes.length);
-  return Buffer.concat([size, bytes]);
-}
-
 /** What kafkajs calls errors it tries again by itself; what comes of it reaches our callers as an error of ours. */
 function logEntry(log: Logger, { level, namespace, log: entry }: LogEntry): void {
   const fields = { client: namespace, text: entry.message, ...(typeof entry['error'] === 'string' ? { error: entry['error'] } : {}) };
   if (level === ERROR) log.warn('kafka_messaging', fields);
   else log.debug('kafka_messaging', fields);
-}
-
-const CODE_BY_NAME: Readonly<Record<string, ErrorCode>> = {
-  KafkaJSSASLAuthenticationError: 'KAFKA_AUTH_FAILED',
-  KafkaJSConnectionError: 'KAFKA_UNREACHABLE',
-  KafkaJSConnectionClosedError: 'KAFKA_UNREACHABLE',
-  KafkaJSNoBrokerAvailableError: 'KAFKA_UNREACHABLE',
-  KafkaJSBrokerNotFound: 'KAFKA_UNREACHABLE',
-  KafkaJSRequestTimeoutError: 'KAFKA_TIMEOUT',
-  KafkaJSTimeout: 'KAFKA_TIMEOUT',
-  KafkaJSServerDoesNotSupportApiKey: 'KAFKA_UNSUPPORTED',
-};
-
-/** Kafka's names of what a broker has answered. */
-const CODE_BY_TYPE: Readonly<Record<string, ErrorCode>> = {
-  UNSUPPORTED_SASL_MECHANISM: 'KAFKA_AUTH_FAILED',
-  ILLEGAL_SASL_STATE: 'KAFKA_AUTH_FAILED',
-  SASL_AUTHENTICATION_FAILED: 'KAFKA_AUTH_FAILED',
-};
-
-/** Of several errors, such as one a topic, the first. */
-function causeOf(error: Error): unknown {
-  if (!('errors' in error) || !Array.isArray(error.errors)) return error.cause;
-  const [first] = error.errors as readonly unknown[];
-  return first;
-}
-
-/** The innermost cause that has a code of ours decides; what no table knows was refused by a broker. */
-function messagingError(what: string, error: unknown): BelfryError {
-  let code: ErrorCode = 'KAFKA_REFUSED';
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = causeOf(at), depth++) {
-    if (at instanceof BelfryError) return new BelfryError(at.code, what, { cause: error });
-    // A certificate that is not believed, ours or the broker's: kafkajs calls it a connection error like any other.
-    if (breakKindOf(at) === 'tls') return new BelfryError('KAFKA_AUTH_FAILED', what, { cause: error });
-    const type = 'type' in at ? String(at.type) : '';
-    code = type.endsWith('_AUTHORIZATION_FAILED') ? 'KAFKA_PERMISSION_MISSING' : (CODE_BY_NAME[at.name] ?? CODE_BY_TYPE[type] ?? code);
-  }
-  return new BelfryError(code, what, { cause: error });
 }
 
 let isQuiet = false;

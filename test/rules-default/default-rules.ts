@@ -36,8 +36,9 @@ export const defaultRules: readonly DefaultRule[] = ruleFileSchema
   .groups.flatMap(({ rules }) => rules)
   .map((rule) => ({ ...rule, id: idOf(rule.alert, rule.labels) }));
 
-/** The same for a rule and for an alert it fires: of the labels only those that a rule sets. */
+/** The same for a rule and for an alert it fires: of the labels only those that a rule sets. A permission's `resource` comes with its series. */
 export function idOf(alert: string, labels: Readonly<Record<string, string>>): string {
-  const own = OWN_LABELS.filter((name) => labels[name] !== undefined).map((name) => `${name}="${labels[name]}"`);
+  const isOwn = (name: string): boolean => labels[name] !== undefined && (name !== 'resource' || labels['operation'] === undefined);
+  const own = OWN_LABELS.filter(isOwn).map((name) => `${name}="${labels[name]}"`);
   return `${alert}{${own.join(', ')}}`;
 }

@@ -23,10 +23,10 @@ const CONFIG_TICK_MS = 5000;
 const REASSIGNMENTS_TIMEOUT_MS = 3000;
 /** A list of reassignments older than this many intervals is not relied on. */
 const REASSIGNMENTS_GOOD_FOR = 3;
-/** Rows of one sample every 30 s that stay raw in memory: what is known by partition is looked at now, seldom over time. */
-const PARTITION_ROWS = 20;
-/** As long as the rules about lag look back. */
-const GROUP_ROWS = 32;
+/** Rows, one every 30 s, that stay raw in memory: what is known by partition is looked at now, seldom over time. */
+const PARTITION_ROWS = 12;
+/** As far as the rules about lag look back: 10 min. */
+const GROUP_ROWS = 20;
 const NONE: ReadonlySet<number> = new Set();
 
 /** What the collector knows of its cluster now, for whoever judges it as a whole. */
@@ -195,7 +195,13 @@ export class KafkaCollector {
 
   #known = (): KnownFacts => {
     const list = this.#reassignmentsNow();
-    return { minIsr: this.#configs.minIsr, adding: addingReplicas(list ?? []), reassigningPartitions: list?.length };
+    return {
+      minIsr: this.#configs.minIsr,
+      adding: addingReplicas(list ?? []),
+      reassigningPartitions: list?.length,
+      hiddenTopics: this.#invisibleTopics > 0,
+      minIsrRefused: this.#configs.refused.size > 0,
+    };
   };
 
   #reassignmentsNow(): readonly Reassignment[] | undefined {
@@ -216,8 +222,12 @@ export class KafkaCollector {
       await this.#logDirs.collect();
     } finally {
       const visible = new Set(this.#metadata.last?.topics ?? []);
+      const before = this.#invisibleTopics;
       this.#invisibleTopics = [...this.#logDirs.topicsSeen].filter((topic) => !visible.has(topic)).length;
       this.#invisibleGauge.set(this.#invisibleTopics, { cluster: this.#options.cluster });
+      // What was said of the cluster as a whole was not the whole: said anew, without waiting for the next look.
+      if (before === 0 && this.#invisibleTopics > 0) this.lookNow();
+      if (this.#logDirs.topicsSeen.size > 0) this.#options.onHiddenTopics?.(this.#invisibleTopics);
     }
   }
 

@@ -1,5 +1,6 @@
 import { Labels } from '../../core/labels.ts';
 import type { Clock } from '../../core/clock.ts';
+import { KAFKA_ERROR } from '../../kafka/error-codes.ts';
 import type { ConfigDescription } from '../../kafka/observer.ts';
 import type { SeriesRows } from './rows.ts';
 import type { Survivors } from './survivors.ts';
@@ -13,6 +14,8 @@ const TOPICS_PER_RUN = 2000;
 const TIMEOUT_MS = 10_000;
 /** Configurations are asked rarely, but their series need a sample more often than a query looks back. */
 const ROW_EVERY_MS = 60_000;
+/** What was refused is asked for again so soon: a grant should show within a minute. */
+const REFUSED_AGAIN_MS = 60_000;
 const NONE: ReadonlySet<number> = new Set();
 
 export interface ConfigCollectionParts {
@@ -26,6 +29,8 @@ export interface ConfigCollectionParts {
 /** `min.insync.replicas` of each topic, and how long a broker's session lasts. What could not be read is unknown. */
 export class ConfigCollection {
   readonly minIsr = new Map<string, number>();
+  /** Topics whose configuration we may not read. */
+  readonly refused = new Set<string>();
   /** Kafka's own defaults until the brokers have told theirs. */
   readonly session = { timeoutMs: 9000, heartbeatMs: 2000 };
   readonly #parts: ConfigCollectionParts;
@@ -42,7 +47,8 @@ export class ConfigCollection {
     const { clock, refreshMs } = this.#parts;
     const now = clock.now();
     this.#forget(topics);
-    const due = topics.filter((topic) => now - (this.#askedAt.get(topic) ?? Number.NEGATIVE_INFINITY) >= refreshMs);
+    const againMs = (topic: string): number => (this.refused.has(topic) ? Math.min(refreshMs, REFUSED_AGAIN_MS) : refreshMs);
+    const due = topics.filter((topic) => now - (this.#askedAt.get(topic) ?? Number.NEGATIVE_INFINITY) >= againMs(topic));
     try {
       for (let i = 0; i < Math.min(due.length, TOPICS_PER_RUN); i += BATCH) await this.#askTopics(due.slice(i, i + BATCH), now);
       if (now - this.#brokerAskedAt >= refreshMs) await this.#askBroker(now);
@@ -59,17 +65,20 @@ export class ConfigCollection {
       const value = numberOf(answer, MIN_ISR);
       if (value === undefined) this.minIsr.delete(answer.name);
       else this.minIsr.set(answer.name, value);
+      if (answer.errorCode === KAFKA_ERROR.topicAuthorizationFailed) this.refused.add(answer.name);
+      else this.refused.delete(answer.name);
     }
   }
 
   async #askBroker(now: number): Promise<void> {
-    const { survivors } = this.#parts;
+    const { survivors, refreshMs } = this.#parts;
     // A broker tells only its own configuration, and this is the one that will be asked.
     const [brokerId] = survivors.candidates('lag', NONE);
     if (brokerId === undefined) return;
     const resource = { type: 'broker', name: String(brokerId), keys: [SESSION_TIMEOUT, HEARTBEAT_INTERVAL] } as const;
     const [answer] = await survivors.ask('lag', NONE, (connection) => connection.describeConfigs([resource], TIMEOUT_MS));
-    this.#brokerAskedAt = now;
+    const isRefused = answer?.errorCode === KAFKA_ERROR.clusterAuthorizationFailed;
+    this.#brokerAskedAt = isRefused ? now - Math.max(0, refreshMs - REFUSED_AGAIN_MS) : now;
     if (answer === undefined) return;
     this.session.timeoutMs = numberOf(answer, SESSION_TIMEOUT) ?? this.session.timeoutMs;
     this.session.heartbeatMs = numberOf(answer, HEARTBEAT_INTERVAL) ?? this.session.heartbeatMs;
@@ -82,6 +91,7 @@ export class ConfigCollection {
       if (present.has(topic)) continue;
       this.#askedAt.delete(topic);
       this.minIsr.delete(topic);
+      this.refused.delete(topic);
     }
   }
 

@@ -10,6 +10,8 @@ export interface HealthFacts {
   /** Undefined where the list could not be read lately. */
   readonly reassigningPartitions: number | undefined;
   readonly uncleanElections: number;
+  readonly hiddenTopics: boolean;
+  readonly minIsrRefused: boolean;
   readonly expectedBrokers: ReadonlySet<number>;
 }
 
@@ -38,16 +40,17 @@ export class HealthRows {
   }
 
   fill(facts: HealthFacts): void {
-    const { metadata, partitions, expectedBrokers } = facts;
+    const { metadata, partitions, expectedBrokers, hiddenTopics } = facts;
     this.#set('kafka_brokers', metadata.brokers.length);
-    this.#set('belfry_kafka_leaderless_partitions', partitions.leaderlessOneCopy, 'copies', 'one');
-    this.#set('belfry_kafka_leaderless_partitions', partitions.leaderlessManyCopies, 'copies', 'many');
-    this.#set('belfry_kafka_leaderless_in_stop_grace_partitions', partitions.leaderlessInStopGrace);
-    this.#set('belfry_kafka_under_replicated_partitions', partitions.underReplicated);
-    this.#set('belfry_kafka_under_min_isr_partitions', partitions.underMinIsr);
+    this.#set('belfry_kafka_partitions', metadata.partitionId.length);
+    this.#setSum(hiddenTopics, 'belfry_kafka_leaderless_partitions', partitions.leaderlessOneCopy, 'copies', 'one');
+    this.#setSum(hiddenTopics, 'belfry_kafka_leaderless_partitions', partitions.leaderlessManyCopies, 'copies', 'many');
+    this.#setSum(hiddenTopics, 'belfry_kafka_leaderless_in_stop_grace_partitions', partitions.leaderlessInStopGrace);
+    this.#setSum(hiddenTopics, 'belfry_kafka_under_replicated_partitions', partitions.underReplicated);
+    this.#setSum(hiddenTopics || facts.minIsrRefused, 'belfry_kafka_under_min_isr_partitions', partitions.underMinIsr);
     this.#set('belfry_kafka_min_isr_unknown_topics', partitions.minIsrUnknownTopics);
-    this.#set('belfry_kafka_offline_replicas', partitions.offlineReplicas);
-    this.#set('belfry_kafka_not_preferred_leader_partitions', partitions.notPreferredLeader);
+    this.#setSum(hiddenTopics, 'belfry_kafka_offline_replicas', partitions.offlineReplicas);
+    this.#setSum(hiddenTopics, 'belfry_kafka_not_preferred_leader_partitions', partitions.notPreferredLeader);
     if (facts.reassigningPartitions !== undefined) this.#set('belfry_kafka_reassigning_partitions', facts.reassigningPartitions);
     this.#set('belfry_kafka_unclean_elections_total', facts.uncleanElections);
     this.#set('belfry_kafka_registered_brokers', metadata.brokers.length);
@@ -69,6 +72,8 @@ export class HealthRows {
       ]);
       segment.set(0, partitions.ledBy.get(id) ?? 0);
       segment.set(1, partitions.heldBy.get(id) ?? 0);
+      const elsewhere = Math.min(partitions.leastInSync, (partitions.leastInSyncWith.get(id) ?? Infinity) - 1);
+      if (elsewhere !== Infinity) this.#set('belfry_kafka_least_in_sync_copies_elsewhere', elsewhere, 'broker', String(id));
     }
   }
 
@@ -96,6 +101,11 @@ export class HealthRows {
       Labels.fromSortedPairs(['__name__', 'belfry_kafka_topic_under_replicated_partitions', 'cluster', cluster, 'topic', topic]),
       Labels.fromSortedPairs(['__name__', 'belfry_kafka_topic_under_min_isr_partitions', 'cluster', cluster, 'topic', topic]),
     ]);
+  }
+
+  /** Where not all is seen, what is bad is at least as bad, but none is not known: such a zero is no sample. */
+  #setSum(isPartial: boolean, metric: string, value: number, label = '', labelValue = ''): void {
+    if (!isPartial || value > 0) this.#set(metric, value, label, labelValue);
   }
 
   /** One series without, or with one, label of its own. */

@@ -23,6 +23,10 @@ export interface KnownFacts {
   readonly minIsr: ReadonlyMap<string, number>;
   readonly adding: AddingReplicas;
   readonly reassigningPartitions: number | undefined;
+  /** Whether brokers hold topics that we are not shown. */
+  readonly hiddenTopics: boolean;
+  /** Whether some topic's `min.insync.replicas` may not be read. */
+  readonly minIsrRefused: boolean;
 }
 
 export interface LookResult {
@@ -134,6 +138,8 @@ export class MetadataCollection {
       metadata,
       partitions,
       reassigningPartitions: known.reassigningPartitions,
+      hiddenTopics: known.hiddenTopics,
+      minIsrRefused: known.minIsrRefused,
       uncleanElections: this.#uncleanElections,
       expectedBrokers: options.expected?.() ?? expectedByDefault(metadata, partitions.heldBy.keys()),
     });

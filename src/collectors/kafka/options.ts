@@ -64,6 +64,8 @@ export interface KafkaCollectorOptions {
   readonly groupWatched?: (groupId: string) => boolean;
   /** Told of every full answer, before the rows made from it are written. */
   readonly onMetadata?: (metadata: ClusterMetadata) => void;
+  /** Told, with each reading of the log dirs, how many topics the brokers hold that Metadata does not show. */
+  readonly onHiddenTopics?: (count: number) => void;
   /** Brokers known to be down: not asked while others can be. */
   readonly brokerDownIds?: () => ReadonlySet<number>;
   /** Brokers that should be there; those registered or holding replicas where undefined. */

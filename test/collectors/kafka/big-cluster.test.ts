@@ -68,7 +68,8 @@ describe('a cluster of 40,000 partitions, a third of them leaderless', () => {
       const preparedAt = clock.elapsed();
       columns = 0;
       for (const part of [healthRows.rows, healthRows.troubleRows, topicRows.rows]) part.begin();
-      const reassigning = { reassigningPartitions: 0, uncleanElections: 0, expectedBrokers: new Set([1]) };
+      const known = { hiddenTopics: false, minIsrRefused: false, expectedBrokers: new Set([1]) };
+      const reassigning = { reassigningPartitions: 0, uncleanElections: 0, ...known };
       healthRows.fill({ metadata, partitions: facts, ...reassigning });
       topicRows.fill(metadata, facts);
       for (const part of [healthRows.rows, healthRows.troubleRows, topicRows.rows]) await part.commitInSlices(clock.now(), slices);
