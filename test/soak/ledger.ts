@@ -34,7 +34,7 @@ const ULID = /\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b/;
  * What three sinks were told, and what twice:
  * - Slack: a second message for an incident in the channel, the same answer twice in a thread, an edit that changes nothing;
  * - mail: a second mail with the same Message-ID, which Belfry makes from the incident and the change that is told;
- * - webhook: a second 200 for the same group, status, reason and note, and the same alerts with their states and times.
+ * - webhook: a second 200 for the same group, status, reason and note, and the same alerts with their states, texts and times.
  */
 export class Ledger {
   readonly tellings: Telling[] = [];
@@ -126,7 +126,7 @@ function ofMail({ at, headers, subject, text, messageId }: Mail): Telling {
 function ofWebhook(request: WebhookRequest): Telling {
   const body = bodyOf(request);
   const { notification_reason: reason = '', note = '' } = request.json as { notification_reason?: string; note?: string };
-  const alerts = body.alerts.map(({ status, labels, startsAt, endsAt }) => [status, labels, startsAt, endsAt]);
+  const alerts = body.alerts.map(({ status, labels, annotations, startsAt, endsAt }) => [status, labels, annotations, startsAt, endsAt]);
   const content = digest(JSON.stringify([body.status, reason, note, alerts]));
   return {
     sink: 'webhook',
