@@ -37,6 +37,10 @@ export interface PartitionFacts {
   readonly notPreferredLeader: number;
   readonly ledBy: ReadonlyMap<number, number>;
   readonly heldBy: ReadonlyMap<number, number>;
+  /** The fewest in-sync copies of a partition; Infinity where there is no partition. */
+  readonly leastInSync: number;
+  /** The fewest in-sync copies of a partition that has one of them on the broker. */
+  readonly leastInSyncWith: ReadonlyMap<number, number>;
   /** In the answer's order of topics. */
   readonly troubles: readonly TopicTrouble[];
 }
@@ -76,6 +80,8 @@ export function partitionFacts(input: FactsInput): PartitionFacts {
     notPreferredLeader: counter.notPreferredLeader,
     ledBy: counter.ledBy,
     heldBy: counter.heldBy,
+    leastInSync: counter.leastInSync,
+    leastInSyncWith: counter.leastInSyncWith,
     troubles: counter.troubles,
   };
 }
@@ -87,6 +93,8 @@ class FactsCounter {
   readonly troubles: TopicTrouble[] = [];
   readonly ledBy = new Map<number, number>();
   readonly heldBy = new Map<number, number>();
+  leastInSync = Infinity;
+  readonly leastInSyncWith = new Map<number, number>();
   leaderlessInStopGrace = 0;
   notPreferredLeader = 0;
   readonly #input: FactsInput;
@@ -138,6 +146,17 @@ class FactsCounter {
     }
     this.replicas[p] = originals;
     this.inSync[p] = inSync;
+    this.#countInSync(isrStart, isrEnd);
+  }
+
+  #countInSync(isrStart: number, isrEnd: number): void {
+    const { isrIds } = this.#input.metadata;
+    const copies = isrEnd - isrStart;
+    if (copies < this.leastInSync) this.leastInSync = copies;
+    for (let i = isrStart; i < isrEnd; i++) {
+      const id = isrIds[i] ?? -1;
+      if (copies < (this.leastInSyncWith.get(id) ?? Infinity)) this.leastInSyncWith.set(id, copies);
+    }
   }
 
   #judge(p: number, minIsr: number | undefined, trouble: TopicTrouble): void {

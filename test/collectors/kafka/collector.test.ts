@@ -71,6 +71,8 @@ describe('a healthy cluster', () => {
     expect(writer.of('kafka_topic_partition_leader')).toMatchObject({ '{partition="1", topic="orders"}': 2 });
     expect(writer.of('belfry_kafka_broker_registered')).toEqual({ '{broker="1"}': 1, '{broker="2"}': 1, '{broker="3"}': 1 });
     expect(writer.of('belfry_kafka_broker_leader_partitions')).toEqual({ '{broker="1"}': 3, '{broker="2"}': 2, '{broker="3"}': 2 });
+    expect(writer.of('belfry_kafka_partitions')).toEqual({ '': 7 });
+    expect(writer.of('belfry_kafka_least_in_sync_copies_elsewhere')).toEqual({ '{broker="1"}': 0, '{broker="2"}': 0, '{broker="3"}': 0 });
     expect(writer.of('belfry_kafka_quorum_has_leader')).toEqual({ '': 1 });
     expect(writer.of('belfry_kafka_topic_min_insync_replicas')).toMatchObject({ '{topic="orders"}': 2 });
     expect(writer.of('kafka_topic_partition_current_offset')).toMatchObject({ '{partition="2", topic="orders"}': 300 });

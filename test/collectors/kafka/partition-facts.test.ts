@@ -79,6 +79,8 @@ describe('a partition is counted', () => {
         [3, 2],
       ]),
     );
+    // Partition bad-1 has its only copy on 3, bad-0 its only one that is in sync on 2.
+    expect([facts.leastInSync, Object.fromEntries(facts.leastInSyncWith)]).toEqual([1, { 1: 2, 2: 1, 3: 1 }]);
   });
 });
 
