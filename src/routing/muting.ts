@@ -147,7 +147,8 @@ export class Muting {
     }
     this.#silenced.delete(id);
     this.#silences.remove(id);
-    if (silenceStateAt(silence, clock.now()) === 'active') {
+    // People say by the clock on the wall when it begins and ends.
+    if (silenceStateAt(silence, clock.wall()) === 'active') {
       this.#silences.add(silence);
       for (const [key, entry] of this.#entries) {
         if (!silence.matchers.every((matcher) => matcher.matchesLabels(entry.alert.labels))) continue;

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../core/clock.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
-import { silenceStateAt, type Silence, type SilenceDraft } from '../core/silence.ts';
+import { silenceStateAt, type Silence, type SilenceDraft, type SilenceState } from '../core/silence.ts';
 import type { SilenceRow } from '../core/state.ts';
 import type { SilenceStore } from './ports.ts';
 
@@ -26,6 +26,8 @@ export const SILENCE_LIMITS: SilenceLimits = {
 };
 
 const DAY_MS = 86_400_000;
+/** At least so often it is looked whether the clock was set. */
+const LOOK_AGAIN_MS = 60_000;
 /** Expired ones are kept so long, as Alertmanager does. */
 export const SILENCE_KEPT_MS = 5 * DAY_MS;
 /** One that ends later is a rule that should be changed. */
@@ -42,10 +44,12 @@ export interface SilenceBookOptions {
 
 /**
  * All silences, kept durably. A change follows Alertmanager's rules (silence/silence.go): in place where only what has
- * not begun yet changes, else the old one ends and another begins. Where the state cannot be written it goes on in memory.
+ * not begun yet changes, else the old one ends and another begins. Starts and ends are of the wall clock, by which people say them. Where the state cannot be written it goes on in memory.
  */
 export class SilenceBook {
   readonly #options: SilenceBookOptions;
+  /** The state in which each was told last. */
+  readonly #told = new Map<string, SilenceState>();
   readonly #limits: SilenceLimits;
   readonly #byId = new Map<string, Silence>();
   #changed: (silence: Silence) => void = () => undefined;
@@ -73,7 +77,11 @@ export class SilenceBook {
     }
     this.#forgetOld();
     this.#arm();
-    for (const silence of this.active()) this.#changed(silence);
+    const now = this.#options.clock.wall();
+    for (const silence of this.list()) {
+      if (silenceStateAt(silence, now) === 'active') this.#tell(silence, now);
+      else this.#told.set(silence.id, silenceStateAt(silence, now));
+    }
   }
 
   stop(): void {
@@ -86,7 +94,7 @@ export class SilenceBook {
   }
 
   active(): readonly Silence[] {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.wall();
     return this.list().filter((silence) => silenceStateAt(silence, now) === 'active');
   }
 
@@ -95,7 +103,7 @@ export class SilenceBook {
   }
 
   set(draft: SilenceDraft): Silence {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.wall();
     const before = draft.id === undefined || draft.id === '' ? undefined : this.#known(draft.id);
     this.#refuseWhatIsNone(draft, now);
     const changes: Silence[] = [];
@@ -114,12 +122,17 @@ export class SilenceBook {
   }
 
   expire(id: string): Silence {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.wall();
     const silence = this.#known(id);
     if (silenceStateAt(silence, now) === 'expired') return silence;
     const after = ended(silence, now);
     this.#keep([after]);
     return after;
+  }
+
+  #tell(silence: Silence, now: number): void {
+    this.#told.set(silence.id, silenceStateAt(silence, now));
+    this.#changed(silence);
   }
 
   #known(id: string): Silence {
@@ -170,12 +183,12 @@ export class SilenceBook {
       log.info('silence_changed', { id, matchers: matchers.map(String).slice(0, 10), startsAt, endsAt, createdBy });
     this.#forgetOld();
     this.#arm();
-    for (const silence of changes) this.#changed(silence);
+    for (const silence of changes) this.#tell(silence, this.#options.clock.wall());
   }
 
   #forgetOld(): void {
     const { store, clock } = this.#options;
-    const now = clock.now();
+    const now = clock.wall();
     const expired = this.list().filter((silence) => silenceStateAt(silence, now) === 'expired');
     expired.sort((a, b) => a.endsAt - b.endsAt);
     const old = expired.filter(({ endsAt }, i) => endsAt + SILENCE_KEPT_MS <= now || i < expired.length - EXPIRED_MAX);
@@ -183,7 +196,10 @@ export class SilenceBook {
     store.durably(() => {
       for (const { id } of old) store.deleteSilence(id);
     });
-    for (const { id } of old) this.#byId.delete(id);
+    for (const { id } of old) {
+      this.#byId.delete(id);
+      this.#told.delete(id);
+    }
   }
 
   /** One timer, for whichever begins, ends or is forgotten next. */
@@ -192,23 +208,20 @@ export class SilenceBook {
     this.#timer = undefined;
     if (this.#stopped) return;
     const { clock } = this.#options;
-    const now = clock.now();
+    const now = clock.wall();
     let due = Infinity;
     for (const { startsAt, endsAt } of this.#byId.values()) {
       const next = [startsAt, endsAt, endsAt + SILENCE_KEPT_MS].find((at) => at > now);
       if (next !== undefined) due = Math.min(due, next);
     }
     if (due === Infinity) return;
-    this.#timer = clock.timer(due - now, () => this.#onTimer(now), { unref: true });
+    this.#timer = clock.timer(Math.min(due - now, LOOK_AGAIN_MS), () => this.#onTimer(), { unref: true });
   }
 
-  /** Tells of all that began or ended since the timer was set. */
-  #onTimer(since: number): void {
-    const now = this.#options.clock.now();
-    for (const silence of this.list()) {
-      const { startsAt, endsAt } = silence;
-      if ((startsAt > since && startsAt <= now) || (endsAt > since && endsAt <= now)) this.#changed(silence);
-    }
+  /** Tells of all that began or ended since it was told last, also because the clock was set. */
+  #onTimer(): void {
+    const now = this.#options.clock.wall();
+    for (const silence of this.list()) if (this.#told.get(silence.id) !== silenceStateAt(silence, now)) this.#tell(silence, now);
     this.#forgetOld();
     this.#arm();
   }

@@ -36,7 +36,7 @@ export function alertmanagerSilenceRoutes(scope: FastifyInstance, { access, port
   scope.get('/silences', async (request) => {
     access.require('read', request.headers);
     const filter = filterParameter(parametersOf(request));
-    const now = clock.now();
+    const now = clock.wall();
     return silences
       .list()
       .filter((silence) => filter.every((matcher) => hasMatcher(silence, matcher)))
@@ -48,7 +48,7 @@ export function alertmanagerSilenceRoutes(scope: FastifyInstance, { access, port
     onRequest: async ({ headers }) => access.require('operate', headers),
     handler: async ({ body, headers }) => {
       const by = access.holderOf(headers) ?? '';
-      const draft = draftOf(parsedBody(body), clock.now());
+      const draft = draftOf(parsedBody(body), clock.wall());
       if (draft.id !== undefined && silences.get(draft.id) === undefined) throw new PlainRefusal('NOT_FOUND', 'silence not found');
       const silence = set({ ...draft, createdBy: draft.createdBy === '' ? by : draft.createdBy }, (asked) => silences.set(asked));
       return { silenceID: silence.id };
@@ -58,7 +58,7 @@ export function alertmanagerSilenceRoutes(scope: FastifyInstance, { access, port
   scope.get('/silence/:id', async ({ headers, params }, reply) => {
     access.require('read', headers);
     const silence = silences.get(idOf(params));
-    return silence === undefined ? nothing(reply, 404) : silenceView(silence, clock.now());
+    return silence === undefined ? nothing(reply, 404) : silenceView(silence, clock.wall());
   });
 
   scope.delete('/silence/:id', {
