@@ -68,7 +68,7 @@ export class PilotStage implements AsyncDisposable {
   async quiet(): Promise<void> {
     const deadline = performance.now() + QUIET_TIMEOUT_MS;
     for (;;) {
-      const firing = await this.stage.belfry.query('ALERTS{alertstate="firing"}');
+      const firing = await this.stage.belfry.query('ALERTS{alertstate="firing", severity!="none"}');
       const { clusters } = await this.api.state();
       const patients = clusters.flatMap(({ brokers }) => brokers).filter(({ state }) => state !== 'healthy');
       if (firing.length === 0 && patients.length === 0) return;

@@ -80,7 +80,9 @@ async function mutedReader(
   };
 }
 
-function render(alerts: readonly Alert[], now: number): string {
+function render(all: readonly Alert[], now: number): string {
+  // The Watchdog always fires, for machines: it would stand in every list.
+  const alerts = all.filter(({ labels }) => labels['severity'] !== 'none');
   if (alerts.length === 0) return 'No alerts.\n';
   const rows = alerts.map(({ labels, annotations, state, activeAt, muted }) =>
     [

@@ -166,6 +166,7 @@ describe('belfry alerts', () => {
       alert('warning', 'd'),
       alert('critical', 'b', 'firing', 60_000),
       alert('critical', 'a', 'firing', 120_000),
+      alert('none', 'watchdog'),
     ];
     rooms.groups = [ruleGroup('g', 'f', [alertingRule('A', { alerts })])];
     const { out } = await shell.run('alerts');
