@@ -79,6 +79,8 @@ export class Stage implements AsyncDisposable {
       host: { collect: false },
       owners: { team: { slack: '#team', email: ['team@example.com'], webhook: this.webhook.url } },
       default_owner: 'team',
+      // How full the disk of this machine is says nothing about a cluster.
+      thresholds: { broker_disk_used_ratio: 1 },
       slack: { token: this.slack.token, api_url: this.slack.apiUrl },
       email: { smtp: this.mail.smtpUrl, from: 'Belfry <belfry@example.com>' },
       ...(options.rules === undefined ? {} : { rules: ['rules.yaml'] }),
