@@ -23,6 +23,8 @@ export class OutboxMeters {
       ['integration'],
     );
     this.#dropped = meter.counter('belfry_outbox_dropped_total', 'Messages dropped before any attempt', ['reason']);
+    // From the first sample on: a rule looks at its increase.
+    this.#dropped.add(0, { reason: 'full' });
     this.#dead = meter.gauge('belfry_outbox_dead_destination', '1 after a message was given up, until one is delivered there', [
       'receiver',
       'integration',
