@@ -6,8 +6,9 @@ import { BenchUsageError, type Bench } from './bench.ts';
 import { detect } from './detect/detect.ts';
 import { machine, textOf, writeResults } from './report.ts';
 import { rules } from './rules/rules.ts';
+import { scale } from './scale/scale.ts';
 
-const BENCHES: readonly Bench[] = [detect, autopilot, rules];
+const BENCHES: readonly Bench[] = [detect, autopilot, rules, scale];
 
 const HELP = `Benches of Belfry: they measure and tell, and fail on no figure.
 

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SimulatedFleet } from '../../testbed/simulated/fleet.ts';
 import type { TrafficCounts } from '../../testbed/simulated/traffic.ts';
 import { Stage, type StageOptions } from '../../testbed/stage.ts';
@@ -10,6 +10,7 @@ import type { ProbeLine } from './loop-probe.ts';
 
 const PROBE = new URL('loop-probe.ts', import.meta.url).href;
 const TICKS_PER_SECOND = 100;
+const KINDS_OF_COLLECTION = 6;
 
 /** How a stretch of time went for the measured process. */
 export interface Stretch {
@@ -68,7 +69,7 @@ export class Watched implements AsyncDisposable {
     const disk = folderBytes(this.stage.dataPath);
     const samples = await this.#own('belfry_store_samples_appended_total');
     await this.fleet.tell({ do: 'reset' });
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    await sleep(seconds * 1000);
     const traffic = await this.fleet.counts();
     const took = (performance.now() - begin) / 1000;
     const cores = (cpuSeconds(this.stage.belfry.pid) - cpu) / took;
@@ -97,9 +98,22 @@ export class Watched implements AsyncDisposable {
     return longest;
   }
 
-  /** Kinds of collection that have worked at least once, over all clusters. */
-  async collected(): Promise<number> {
-    return (await this.#metrics('belfry_kafka_collection_duration_seconds')).length;
+  /** Waits until every kind of collection has worked once in every cluster. */
+  async allCollected(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    const wanted = this.fleet.shapes.length * KINDS_OF_COLLECTION;
+    for (;;) {
+      const done = (await this.#metrics('belfry_kafka_collection_duration_seconds')).length;
+      if (done >= wanted) return;
+      if (performance.now() > deadline) throw new Error(`after ${timeoutMs} ms ${done} of ${wanted} collections have worked`);
+      await sleep(250);
+    }
+  }
+
+  /** Lets what the start has left be written and collected. Tells of the time since Belfry's start. */
+  async settle(ms: number): Promise<ReturnType<typeof heldOf>> {
+    await sleep(ms);
+    return heldOf(this.linesSince(0));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -160,9 +174,4 @@ export function folderBytes(folder: string): number {
     const entry = statSync(join(folder, name), { throwIfNoEntry: false });
     return sum + (entry?.isFile() === true ? entry.size : 0);
   }, 0);
-}
-
-/** Of this folder's files, for child processes. */
-export function script(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url));
 }

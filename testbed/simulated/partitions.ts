@@ -6,7 +6,7 @@ const LEADER_NOT_AVAILABLE = 5;
 export class SimulatedPartitions {
   readonly count: number;
   readonly replicationFactor: number;
-  /** Row-major: partition, then replica; the first is the preferred leader. */
+  /** Row-major: partition, then replica, -1 where there are fewer; the first is the preferred leader. */
   readonly replicas: Int32Array;
   readonly leader: Int32Array;
   readonly epoch: Int32Array;
@@ -23,9 +23,9 @@ export class SimulatedPartitions {
     this.leader = new Int32Array(this.count);
     this.epoch = new Int32Array(this.count);
     this.firstEnd = new Float64Array(this.count);
-    for (const { firstPartition, partitions } of topics) {
+    for (const { firstPartition, partitions, copies } of topics) {
       const first = Math.floor(random() * shape.brokers);
-      for (let i = 0; i < partitions; i++) this.#lay(firstPartition + i, first + i, shape.brokers);
+      for (let i = 0; i < partitions; i++) this.#lay(firstPartition + i, copies, (r) => 1 + ((first + i + r) % shape.brokers));
     }
     for (let p = 0; p < this.count; p++) {
       this.firstEnd[p] = Math.floor(random() * 1e7);
@@ -34,15 +34,12 @@ export class SimulatedPartitions {
   }
 
   replicasOf(p: number): readonly number[] {
-    return [...this.replicas.subarray(p * this.replicationFactor, (p + 1) * this.replicationFactor)];
+    return [...this.replicas.subarray(p * this.replicationFactor, (p + 1) * this.replicationFactor)].filter((id) => id >= 0);
   }
 
-  /** Those in sync; of a partition without a leader the one that was last. */
+  /** Those in sync; none of a partition without a leader, as with eligible leader replicas (Kafka 4.1 and later). */
   isrOf(p: number): readonly number[] {
-    const all = this.replicasOf(p);
-    if (this.#isTaken(p)) return all.slice(-1);
-    const left = all.filter((id) => !this.#fenced.has(id));
-    return left.length === 0 ? all.slice(0, 1) : left;
+    return this.#isTaken(p) ? [] : this.replicasOf(p).filter((id) => !this.#fenced.has(id));
   }
 
   offlineOf(p: number): readonly number[] {
@@ -71,7 +68,7 @@ export class SimulatedPartitions {
     const from = p * this.replicationFactor;
     for (let r = from; r < from + this.replicationFactor; r++) {
       const id = this.replicas[r] ?? -1;
-      if (!this.#fenced.has(id)) return id;
+      if (id >= 0 && !this.#fenced.has(id)) return id;
     }
     return -1;
   }
@@ -80,7 +77,7 @@ export class SimulatedPartitions {
     return Math.floor(p * this.#leaderlessShare) !== Math.floor((p + 1) * this.#leaderlessShare);
   }
 
-  #lay(p: number, first: number, brokers: number): void {
-    for (let r = 0; r < this.replicationFactor; r++) this.replicas[p * this.replicationFactor + r] = 1 + ((first + r) % brokers);
+  #lay(p: number, copies: number, brokerOf: (replica: number) => number): void {
+    for (let r = 0; r < this.replicationFactor; r++) this.replicas[p * this.replicationFactor + r] = r < copies ? brokerOf(r) : -1;
   }
 }

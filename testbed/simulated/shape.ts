@@ -5,12 +5,14 @@ export interface ClusterShape {
   readonly topics: number;
   readonly partitionsPerTopic: number;
   readonly replicationFactor: number;
+  /** Of the topics, the last ones that keep one copy. */
+  readonly singleCopyTopics: number;
   readonly minIsr: number;
   /** Partitions of `__consumer_offsets`; 0 for none. */
   readonly offsetsPartitions: number;
   readonly groups: number;
   readonly topicsPerGroup: number;
-  /** Of a group with members; every fifth group has none. */
+  /** Of a group with members; every fifth group, the second first, has none. */
   readonly membersPerGroup: number;
   /** Records a partition gets each second. */
   readonly recordsPerSecond: number;
@@ -22,6 +24,7 @@ export const SMALL_SHAPE: ClusterShape = {
   topics: 10,
   partitionsPerTopic: 6,
   replicationFactor: 3,
+  singleCopyTopics: 0,
   minIsr: 2,
   offsetsPartitions: 0,
   groups: 0,
@@ -36,6 +39,7 @@ export interface SimulatedTopic {
   readonly internal: boolean;
   readonly firstPartition: number;
   readonly partitions: number;
+  readonly copies: number;
 }
 
 export interface SimulatedGroup {
@@ -51,12 +55,14 @@ export interface SimulatedGroup {
 export function topicsOf(shape: ClusterShape): readonly SimulatedTopic[] {
   const topics: SimulatedTopic[] = [];
   let firstPartition = 0;
-  const add = (name: string, partitions: number, internal: boolean): void => {
-    topics.push({ name, internal, firstPartition, partitions });
+  const add = (name: string, partitions: number, copies: number): void => {
+    topics.push({ name, internal: name.startsWith('__'), firstPartition, partitions, copies });
     firstPartition += partitions;
   };
-  if (shape.offsetsPartitions > 0) add('__consumer_offsets', shape.offsetsPartitions, true);
-  for (let t = 0; t < shape.topics; t++) add(topicName(t), shape.partitionsPerTopic, false);
+  const copies = Math.min(shape.replicationFactor, shape.brokers);
+  if (shape.offsetsPartitions > 0) add('__consumer_offsets', shape.offsetsPartitions, copies);
+  for (let t = 0; t < shape.topics; t++)
+    add(topicName(t), shape.partitionsPerTopic, t < shape.topics - shape.singleCopyTopics ? copies : 1);
   return topics;
 }
 
@@ -71,7 +77,7 @@ export function groupsOf(shape: ClusterShape, topics: readonly SimulatedTopic[])
   const consumed = topics.filter(({ internal }) => !internal);
   return Array.from({ length: shape.groups }, (_, g) => ({
     id: `service-${String(g).padStart(4, '0')}-consumers`,
-    members: g % 5 === 4 ? 0 : shape.membersPerGroup,
+    members: g % 5 === 1 ? 0 : shape.membersPerGroup,
     coordinator: 1 + (g % shape.brokers),
     topics: Array.from({ length: Math.min(shape.topicsPerGroup, consumed.length) }, (__, i) => consumed[(g + i) % consumed.length]).filter(
       (topic) => topic !== undefined,
