@@ -92,7 +92,7 @@ export interface IntentTopicConfig {
   readonly acksTopic: string;
 }
 
-export const TOKEN_SCOPES = ['read', 'operate', 'approve', 'executor'] as const;
+export const TOKEN_SCOPES = ['read', 'operate', 'approve', 'executor', 'write'] as const;
 
 /** A token of the API beside the one in the data folder. */
 export interface TokenConfig {

@@ -1,5 +1,6 @@
+import { createSecureContext } from 'node:tls';
 import { nearestName } from '../core/nearest.ts';
-import { BelfryError } from '../core/errors.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
 import { isLoopback } from '../core/loopback.ts';
 import { compileRegex } from '../core/regex.ts';
 import type { Secret } from '../core/secret.ts';
@@ -101,6 +102,8 @@ function resolveHttp(file: ConfigFile, { source, report }: ResolveContext): Http
   }
   const cert = source.text(tls?.cert_file, ['http', 'tls', 'cert_file']);
   const key = source.secret({ key_file: tls?.key_file }, 'key', ['http', 'tls']);
+  // An offline check goes on with an empty key.
+  if (cert !== undefined && key !== undefined && key.reveal() !== '') checkCertificate(cert, key, report);
   return {
     listen,
     externalUrl: file.http.external_url?.replace(/\/+$/, ''),
@@ -108,6 +111,15 @@ function resolveHttp(file: ConfigFile, { source, report }: ResolveContext): Http
     tls: cert === undefined || key === undefined ? undefined : { cert, key },
     tokens: resolveTokens(file, { source, report }),
   };
+}
+
+/** A pair that does not fit is found before anything is swapped for it. */
+function checkCertificate(cert: string, key: Secret, report: ResolveContext['report']): void {
+  try {
+    createSecureContext({ cert, key: key.reveal() });
+  } catch (error) {
+    report(['http', 'tls'], `the certificate and the key cannot be used: ${errorText(error)}`);
+  }
 }
 
 function resolveCluster(file: ConfigFile, cluster: ClusterFile, path: ConfigPath, context: ResolveContext): ClusterConfig {

@@ -19,6 +19,8 @@ import { remoteWriteRoutes } from './routes/remote-write.ts';
 import { runbookRoutes } from './routes/runbooks.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Said rather than left to how this Node was started. */
+const LEAST_TLS = 'TLSv1.2';
 const TOKEN_NEEDED = 'Bearer realm="Belfry"';
 
 export interface HttpServerOptions {
@@ -61,7 +63,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     url: `${options.tls === undefined ? 'http' : 'https'}://${host}:${port}`,
     renewTls: (tls) => {
-      if (server.server instanceof TlsServer) server.server.setSecureContext(tls);
+      if (server.server instanceof TlsServer) server.server.setSecureContext({ ...tls, minVersion: LEAST_TLS });
     },
     close: () => server.close(),
   };
@@ -74,7 +76,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply, options.log),
-    https: options.tls ?? null,
+    https: options.tls === undefined ? null : { ...options.tls, minVersion: LEAST_TLS },
   }) as unknown as FastifyInstance;
   const { listen, externalUrl, token, tokens = () => [] } = options;
   const access = new Access({ listenHost: listen.host, externalUrl, token, tokens });

@@ -233,8 +233,8 @@ describe('is refused, with its place:', () => {
       'belfry.yaml:1:69 maintenance[0].timezone: expected a time zone such as Europe/Berlin',
     ],
     [
-      'http: {tokens: [{name: a, scopes: [write], token_file: secret}]}\n',
-      'belfry.yaml:1:36 http.tokens[0].scopes[0]: expected read, operate, approve, executor',
+      'http: {tokens: [{name: a, scopes: [admin], token_file: secret}]}\n',
+      'belfry.yaml:1:36 http.tokens[0].scopes[0]: expected read, operate, approve, executor, write',
     ],
     [
       'http: {tokens: [{name: a, scopes: [read], token: short}]}\n',
