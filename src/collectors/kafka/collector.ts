@@ -99,7 +99,12 @@ export class KafkaCollector {
       session: () => this.#configs.session,
     });
     this.#loops = [
-      this.#loop('metadata', this.#metadataIntervalMs, () => this.#tracker.run('metadata', () => this.#lookAtTick())),
+      this.#loop(
+        'metadata',
+        this.#metadataIntervalMs,
+        () => this.#tracker.run('metadata', () => this.#lookAtTick()),
+        () => this.#metadata.lastCostMs,
+      ),
       this.#loop(
         'status',
         () => STATUS_INTERVAL_MS,
@@ -255,9 +260,9 @@ export class KafkaCollector {
     ];
   }
 
-  #loop(collector: string, intervalMs: () => number, run: () => Promise<boolean>): Periodic {
+  #loop(collector: string, intervalMs: () => number, run: () => Promise<boolean>, costMs?: () => number): Periodic {
     const { clock, cluster } = this.#options;
-    return new Periodic({ clock, intervalMs, id: `kafka/${cluster}/${collector}`, run });
+    return new Periodic({ clock, intervalMs, id: `kafka/${cluster}/${collector}`, run, ...(costMs === undefined ? {} : { costMs }) });
   }
 
   #rows(part: string, rawRows?: number): SeriesRows {

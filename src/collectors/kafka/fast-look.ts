@@ -74,7 +74,7 @@ export class FastLook {
   }
 
   async #run(): Promise<void> {
-    let fullTookMs = 0;
+    let fullCostMs = 0;
     let registered: ReadonlySet<number> | undefined;
     let nextFullAt = 0;
     while (!this.#abort.signal.aborted && !this.#finished()) {
@@ -87,9 +87,9 @@ export class FastLook {
           if (!sameIds(now, registered)) nextFullAt = 0;
         } else {
           const result = await this.#options.look(this.#ids());
-          ({ registered, tookMs: fullTookMs } = result);
+          ({ registered, costMs: fullCostMs } = result);
           this.#note(result);
-          nextFullAt = startedAt + fullTookMs * DUTY_FACTOR;
+          nextFullAt = startedAt + fullCostMs * DUTY_FACTOR;
         }
       } catch (error) {
         this.#options.log.debug('fast_look_failed', { error: errorText(error) });
@@ -100,7 +100,7 @@ export class FastLook {
       const tookMs = this.#options.clock.now() - startedAt;
       // Somebody came or went: what that means for partitions is asked without waiting.
       const brokersChanged = small && !failed && nextFullAt === 0;
-      if (!brokersChanged) await this.#pause(Math.max(this.#nextIntervalMs(startedAt, fullTookMs) - tookMs, 0));
+      if (!brokersChanged) await this.#pause(Math.max(this.#nextIntervalMs(startedAt, fullCostMs) - tookMs, 0));
     }
     this.#watched.clear();
     // Here and not when the promise settles, so that an event in between begins anew.
@@ -119,16 +119,16 @@ export class FastLook {
     }
   }
 
-  #nextIntervalMs(now: number, fullTookMs: number): number {
+  #nextIntervalMs(now: number, fullCostMs: number): number {
     const { timeoutMs, heartbeatMs } = this.#options.session();
     for (const { since, left } of this.#watched.values()) {
       const from = since + timeoutMs - heartbeatMs - SESSION_EARLY_MS;
       if (left || now >= since + timeoutMs + SESSION_LATE_MS) continue;
       if (now >= from) return FIRST_INTERVAL_MS;
       // Not to sleep through the beginning of the window.
-      return Math.min(Math.max(this.#intervalMs, fullTookMs * DUTY_FACTOR), Math.max(from - now, FIRST_INTERVAL_MS));
+      return Math.min(Math.max(this.#intervalMs, fullCostMs * DUTY_FACTOR), Math.max(from - now, FIRST_INTERVAL_MS));
     }
-    return Math.max(this.#intervalMs, fullTookMs * DUTY_FACTOR);
+    return Math.max(this.#intervalMs, fullCostMs * DUTY_FACTOR);
   }
 
   #finished(): boolean {

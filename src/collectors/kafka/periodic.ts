@@ -13,6 +13,8 @@ export interface PeriodicOptions {
   readonly id: string;
   /** Never rejects: what fails is told by whoever does the work. Resolves with whether it worked. */
   readonly run: () => Promise<boolean>;
+  /** Of the last run that worked, the milliseconds that count for the duty; all that it took where undefined. */
+  readonly costMs?: () => number;
 }
 
 /**
@@ -45,14 +47,15 @@ export class Periodic {
   }
 
   #run(): void {
-    const { clock, run } = this.#options;
+    const { clock, run, costMs } = this.#options;
     const startedAt = clock.elapsed();
     let worked = false;
     this.#running = run()
       .then((result) => void (worked = result))
       .finally(() => {
         this.#running = undefined;
-        if (!this.#stopped) this.#arm(clock.elapsed() - startedAt, worked ? MAX_DUTY : MAX_DUTY_AFTER_FAILURE);
+        const tookMs = clock.elapsed() - startedAt;
+        if (!this.#stopped) this.#arm(worked ? (costMs?.() ?? tookMs) : tookMs, worked ? MAX_DUTY : MAX_DUTY_AFTER_FAILURE);
       });
   }
 
