@@ -78,11 +78,19 @@ function distinct(alerts: readonly Alert[], annotation: string): Several<string>
   return cleaned([...texts]);
 }
 
-/** "No client impact" of one alert is no longer true beside another's effect. */
+/** "No client impact" of one alert is not true beside another's effect, nor beside another's "unknown". */
 function effectsOf(alerts: readonly Alert[]): Several<string> {
-  const felt = alerts.filter(({ annotations }) => !isNoEffect(annotations.get('belfry_effect')));
-  const real = distinct(felt, 'belfry_effect');
-  return real.count > 0 ? real : distinct(alerts, 'belfry_effect');
+  const felt = distinct(
+    withEffect(alerts, (effect) => !isNoEffect(effect)),
+    'belfry_effect',
+  );
+  if (felt.count > 0) return felt;
+  const unknown = distinct(withEffect(alerts, isUnknown), 'belfry_effect');
+  return unknown.count > 0 ? unknown : distinct(alerts, 'belfry_effect');
+}
+
+function withEffect(alerts: readonly Alert[], isMeant: (effect: string) => boolean): readonly Alert[] {
+  return alerts.filter(({ annotations }) => isMeant(annotations.get('belfry_effect')));
 }
 
 function cleaned(texts: readonly string[]): Several<string> {
@@ -104,9 +112,13 @@ export function summariesOf(alerts: readonly Alert[]): Several<string> {
   return { first, count: different.size };
 }
 
-/** An effect that says there is none stands after the cause, not before it. */
+/** An effect that says there is none, or that nobody knows, stands after the cause, not before it. */
 export function isNoEffect(effect: string): boolean {
-  return /^\s*no\b/i.test(effect);
+  return /^\s*no\b/i.test(effect) || isUnknown(effect);
+}
+
+function isUnknown(effect: string): boolean {
+  return /^\s*unknown\b/i.test(effect);
 }
 
 function causesOf(alerts: readonly Alert[]): MessageFacts['causes'] {

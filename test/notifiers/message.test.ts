@@ -30,6 +30,11 @@ describe('line 1', () => {
       { alerts: [LEADERLESS, HARMLESS] },
       'CRITICAL orders-dal: 12 partitions cannot be written or read (payments +2 topics); broker 2 crashed 14:02:07 UTC',
     ],
+    [
+      'says that an effect is not known rather than that there is none, after the cause',
+      { alerts: [HARMLESS, effectOf('unknown whether clients feel it: not all topics are known')] },
+      'CRITICAL orders-dal: broker 2 crashed 14:02:07 UTC; unknown whether clients feel it: not all topics are known',
+    ],
     ['has only a cause where no effect was measured', { alerts: [CRASH] }, 'CRITICAL orders-dal: broker 2 crashed 14:02:07 UTC'],
     [
       'has only an effect where no cause is known',

@@ -67,10 +67,29 @@ describe('line 1 and line 2 of', () => {
       'Nothing yet; it is expected to be started again by its host.',
     ],
     [
+      'a crash after which every partition has copies enough: it says how many',
+      {
+        ...CRASHED,
+        belfry_kafka_broker_leader_partitions: 0,
+        belfry_kafka_partitions: 84,
+        'belfry_kafka_least_in_sync_copies_elsewhere{broker=2}': 2,
+      },
+      0,
+      'WARNING orders-dal: broker 2 crashed TIME; no client impact expected: all 84 partitions have at least 2 in-sync copies',
+      'Nothing yet; it is expected to be started again by its host.',
+    ],
+    [
+      'a crash where topics are hidden: nothing is promised',
+      { ...CRASHED, belfry_kafka_broker_leader_partitions: 0, belfry_kafka_invisible_topics: 1 },
+      0,
+      'WARNING orders-dal: broker 2 crashed TIME; unknown whether clients feel it: not all topics are known',
+      'Nothing yet; it is expected to be started again by its host.',
+    ],
+    [
       'a crash where the minimum of in-sync copies is not known: nothing is promised',
       { ...CRASHED, belfry_kafka_broker_leader_partitions: 0, belfry_kafka_min_isr_unknown_topics: 3 },
       0,
-      'WARNING orders-dal: other brokers lead all its partitions; broker 2 crashed TIME',
+      'WARNING orders-dal: broker 2 crashed TIME; unknown whether clients feel it: not all topics are known',
       'Nothing yet; it is expected to be started again by its host.',
     ],
     [
@@ -133,7 +152,7 @@ describe('line 1 and line 2 of', () => {
         'belfry_threshold{name=disk_free_critical_ratio}': 0.1,
       },
       140_000,
-      'CRITICAL orders-dal: broker 2 has 8.12% of its disk left TIME',
+      'CRITICAL orders-dal: broker 2 has 8.12% of its disk left TIME; no client impact until the disk is full',
       'Lower the retention of the largest topics now, or add disk.',
     ],
   ])('%s', async (_, samples, afterMs, title, you) => {
