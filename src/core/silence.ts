@@ -3,7 +3,7 @@ import type { Matcher } from './matcher.ts';
 
 /**
  * Notifications about alerts that all `matchers` accept are held back from `startsAt` until before `endsAt`, milliseconds
- * of Belfry time. Terms and life as in Alertmanager: pending, active, expired.
+ * of the wall clock, by which people say them. Terms and life as in Alertmanager: pending, active, expired.
  */
 export interface Silence {
   /** A UUID, as clients of Alertmanager's API expect it. */

@@ -44,7 +44,8 @@ export interface SilenceBookOptions {
 
 /**
  * All silences, kept durably. A change follows Alertmanager's rules (silence/silence.go): in place where only what has
- * not begun yet changes, else the old one ends and another begins. Starts and ends are of the wall clock, by which people say them. Where the state cannot be written it goes on in memory.
+ * not begun yet changes, else the old one ends and another begins. Starts and ends are of the wall clock, by which people
+ * say them. Where the state cannot be written it goes on in memory.
  */
 export class SilenceBook {
   readonly #options: SilenceBookOptions;
