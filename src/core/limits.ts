@@ -17,6 +17,8 @@ export const LIMITS = {
   outboxMessages: 100_000,
   /** Alerts listed one by one in a message; the rest is counted. */
   alertsInMessage: 20,
+  /** Connections to the API at once: the files a process may open are for the watch first. */
+  httpConnections: 500,
   /** Bytes of a body posted to an API. */
   requestBodyBytes: 8 * 1024 * 1024,
   /** Bytes of one remote write request after decompression. */

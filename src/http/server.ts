@@ -80,6 +80,9 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   }) as unknown as FastifyInstance;
   const { listen, externalUrl, token, tokens = () => [] } = options;
   const access = new Access({ listenHost: listen.host, externalUrl, token, tokens });
+  const dropped = options.meter.counter('belfry_http_connections_dropped_total', 'Connections refused because there were too many.');
+  server.server.maxConnections = LIMITS.httpConnections;
+  server.server.on('drop', () => dropped.add(1));
   const requests = options.meter.histogram(
     'belfry_http_request_duration_seconds',
     'Time to answer a request.',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeWhere } from '../../testbed/skip.ts';
@@ -76,5 +77,25 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     stage.configure({ clusters: [NO_KAFKA], rules: rulesFiring('During', 'After') });
     await told(stage, { alertname: 'After', status: 'firing' });
     expect(ledger(stage).slice(before)).toEqual(['firing After /']);
+  }, 60_000);
+
+  it('does not start where the disk is read-only, and says so in one line', async () => {
+    await stage.belfry.stop();
+    const remount = (how: string): void => {
+      const inside = [
+        '--preserve-credentials',
+        '-U',
+        '-m',
+        '-t',
+        String(stage.disk?.pid),
+        'mount',
+        '-o',
+        `remount,${how}`,
+        join(stage.dir, 'data'),
+      ];
+      expect(spawnSync('nsenter', inside, { encoding: 'utf8' }).stderr).toBe('');
+    };
+    remount('ro');
+    await expect(stage.startAgain()).rejects.toThrow(/ended with 1: .*state\.db cannot be opened for writing/s);
   }, 60_000);
 });
