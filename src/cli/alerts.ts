@@ -4,6 +4,7 @@ import { humanDuration } from '../core/duration.ts';
 import { Labels } from '../core/labels.ts';
 import { BelfryClient, type ClientOptions, withClientOptions } from './client.ts';
 import type { CliContext } from './context.ts';
+import { mutedHistory } from './muted-history.ts';
 import { mutedText, parseTimezone, readFiringAlerts, readSilences, timesIn } from './silence-view.ts';
 import { printable, table } from './table.ts';
 import { CLEAR_SCREEN, watch } from './watch.ts';
@@ -21,12 +22,15 @@ type Alert = z.output<typeof alertSchema> & {
   readonly muted: string;
 };
 
+type AlertsOptions = ClientOptions & { cluster?: string; timezone?: string; history?: boolean; watch?: boolean; json?: boolean };
+
 /** `belfry alerts`: what is pending and firing now, and whether people are told. */
 export function alertsCommand(program: Command, context: CliContext): void {
   withClientOptions(program.command('alerts'))
     .description('list the alerts that are firing or pending')
     .option('--cluster <name>', 'only those of one cluster')
     .option('--timezone <name>', "zone of the times that are shown; this machine's", parseTimezone)
+    .option('--history', 'instead those that began and ended while they were muted, so that nobody was told')
     .option('--watch', 'stay, and show changes as they come')
     .option('--json', 'as JSON; with --watch one line a change')
     .addHelpText(
@@ -35,11 +39,16 @@ export function alertsCommand(program: Command, context: CliContext): void {
         'Examples:\n' +
         '  belfry alerts\n' +
         '  belfry alerts --cluster orders-dal --watch\n' +
+        '  belfry alerts --history\n' +
         '\n' +
         'Nobody is told of one that is muted; the end of its line says why. Exit status: 0, also when alerts fire.',
     )
-    .action(async (options: ClientOptions & { cluster?: string; timezone?: string; watch?: boolean; json?: boolean }) => {
+    .action(async (options: AlertsOptions) => {
       const client = new BelfryClient(options, context);
+      if (options.history === true) {
+        context.out.write(await mutedHistory(client, options));
+        return;
+      }
       const read = async (): Promise<readonly Alert[]> => {
         const { data } = await client.ask(answerSchema, 'GET', '/api/v1/alerts');
         const mutedOf = await mutedReader(client, options.timezone);

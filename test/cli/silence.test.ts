@@ -225,4 +225,15 @@ describe('belfry alerts', () => {
     expect(out).toContain('[inhibited by DiskLow; maintenance saturday]');
     expect(out).toContain('[silenced by ann until 15 Nov 2023 00:13:20 UTC]');
   });
+
+  it('--history shows what ended without anybody being told, and why', async () => {
+    expect((await shell.run('alerts', '--history')).out).toBe('No alert has ended without anybody being told.\n');
+    const { labels, annotations } = DISK;
+    rooms.mutedHistory = [{ labels, annotations, startsAt: NOW, endsAt: NOW + 60_000, because: 'maintenance saturday' }];
+    const { out } = await shell.run('alerts', '--history', '--timezone', 'UTC');
+    expect(out).toMatch(
+      /^BEGAN +ENDED +CLUSTER +ALERT +SUMMARY\n14 Nov 2023 22:13:20 UTC +14 Nov 2023 22:14:20 UTC +\S+ +DiskLow .*\[maintenance saturday\]\n$/,
+    );
+    expect((await shell.run('alerts', '--history', '--json', '--cluster', 'nowhere')).out).toBe('{\n  "alerts": []\n}\n');
+  });
 });

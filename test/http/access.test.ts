@@ -26,6 +26,7 @@ const READING = [
   ['GET', '/api/v1/status/tsdb'],
   ['GET', '/api/belfry/v1/status'],
   ['GET', '/api/belfry/v1/incidents'],
+  ['GET', '/api/belfry/v1/alerts/muted'],
   ['GET', '/docs/runbooks/BrokerCrashed.md'],
 ] as const;
 const CHANGING = [

@@ -6,7 +6,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import { matchesAll } from '../../src/core/matcher.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { BelfryError } from '../../src/core/errors.ts';
-import type { Silence } from '../../src/core/silence.ts';
+import type { MutedAlert, Silence } from '../../src/core/silence.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../../src/http/ports.ts';
 import type { AlertStatusView, SilencesPort } from '../../src/http/quiet-ports.ts';
 import type { SeriesFilter, SeriesPort, TargetView } from '../../src/http/prometheus-ports.ts';
@@ -26,6 +26,7 @@ export interface FakeRooms {
   groups: readonly RuleGroupView[];
   targets: readonly TargetView[];
   alerts: readonly AlertStatusView[];
+  mutedHistory: readonly MutedAlert[];
 }
 
 /** A server whose rooms are fakes, but for PromQL, which is the real one over series in memory. */
@@ -38,6 +39,7 @@ export function serverWith(options: { listen?: string; externalUrl?: string; por
     reloadProblems: [],
     groups: [],
     targets: [],
+    mutedHistory: [],
     alerts: [],
   };
   const serverOptions: HttpServerOptions = {
@@ -95,7 +97,11 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
     },
     rules: { groups: () => rooms.groups },
     silences: fakeSilences(clock),
-    alertStatus: { alerts: () => rooms.alerts, receivers: () => ['owner/orders', 'owner/platform'], mutedHistory: () => [] },
+    alertStatus: {
+      alerts: () => rooms.alerts,
+      receivers: () => ['owner/orders', 'owner/platform'],
+      mutedHistory: () => rooms.mutedHistory,
+    },
     operations: {
       reload: async () => {
         rooms.calls.push('reload');

@@ -26,6 +26,7 @@ const ROUTES: Readonly<Record<Scope | 'open', readonly string[]>> = {
     ...['status', 'silences', 'silence/:id', 'receivers', 'alerts', 'alerts/groups'].map((name) => `GET /api/v2/${name}`),
     'GET /api/belfry/v1/status',
     'GET /api/belfry/v1/incidents',
+    'GET /api/belfry/v1/alerts/muted',
     ...['', '/intents', '/intents/:id', '/journal', '/report', '/clusters/:name/desired'].map((path) => `GET ${PILOT}${path}`),
     // It tells what would be done, and does nothing.
     `POST ${PILOT}/simulate`,

@@ -23,6 +23,11 @@ export function belfryRoutes({ server, access, ports }: RouteContext): void {
     return { incidents: ports.operations.incidents() };
   });
 
+  server.get('/api/belfry/v1/alerts/muted', async (request) => {
+    access.require('read', request.headers);
+    return { alerts: ports.alertStatus.mutedHistory() };
+  });
+
   server.post('/api/belfry/v1/owners/:owner/test', async (request) => {
     access.require('operate', request.headers);
     const { owner } = parsed(ownerParameters, request.params);
