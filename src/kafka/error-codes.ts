@@ -88,9 +88,20 @@ const BELFRY_CODES: Readonly<Record<number, ErrorCode>> = {
   [KAFKA_ERROR.unsupportedVersion]: 'KAFKA_UNSUPPORTED',
 };
 
+/** What a user needs for the requests that are refused as a whole. */
+const NEEDED: Readonly<Record<string, string>> = {
+  DescribeQuorum: 'Describe on Cluster',
+  DescribeLogDirs: 'Describe on Cluster',
+  ListPartitionReassignments: 'Describe on Cluster',
+  AlterPartitionReassignments: 'Alter on Cluster',
+  ElectLeaders: 'Alter on Cluster',
+  UnregisterBroker: 'Alter on Cluster',
+};
+
 /** Throws when a whole answer (not one partition of it) says that the request was refused. */
 export function throwOnError(api: string, code: number, message?: string): void {
   if (code === KAFKA_ERROR.none) return;
-  const text = message === undefined || message === '' ? '' : `: ${message.slice(0, 200)}`;
+  const needed = code === KAFKA_ERROR.clusterAuthorizationFailed && NEEDED[api] !== undefined ? ` (needs ${NEEDED[api]})` : '';
+  const text = needed + (message === undefined || message === '' ? '' : `: ${message.slice(0, 200)}`);
   throw new BelfryError(BELFRY_CODES[code] ?? 'KAFKA_REFUSED', `${api} was answered with ${kafkaErrorName(code)}${text}`);
 }

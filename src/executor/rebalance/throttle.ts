@@ -164,7 +164,8 @@ function throwOnRefusal(refusals: readonly ConfigRefusal[]): void {
   for (const { type, name, errorCode, message } of refusals) {
     // A topic that is gone has no throttle any more.
     if (errorCode === KAFKA_ERROR.unknownTopicOrPartition) continue;
-    throw refused(errorCode, `the throttle of ${type} ${name} cannot be changed: ${message || kafkaErrorName(errorCode)}`);
+    const needs = type === 'topic' ? 'AlterConfigs on that topic' : 'AlterConfigs on Cluster';
+    throw refused(errorCode, `the throttle of ${type} ${name} cannot be changed (needs ${needs}): ${message || kafkaErrorName(errorCode)}`);
   }
 }
 
@@ -220,7 +221,9 @@ function withoutLists(name: string): ConfigChange {
 
 function checked(told: ConfigDescription): ConfigDescription {
   if (told.errorCode === KAFKA_ERROR.none) return told;
-  throw refused(told.errorCode, `the settings of ${told.type} ${told.name} cannot be read: ${kafkaErrorName(told.errorCode)}`);
+  const on = told.type === 'topic' ? 'that topic' : 'Cluster';
+  const needs = `needs DescribeConfigs on ${on}, which AlterConfigs includes`;
+  throw refused(told.errorCode, `the settings of ${told.type} ${told.name} cannot be read (${needs}): ${kafkaErrorName(told.errorCode)}`);
 }
 
 function refused(errorCode: number, message: string): BelfryError {
