@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { delay, SystemClock } from '../../src/core/clock.ts';
 import { BelfryError, errorText } from '../../src/core/errors.ts';
@@ -13,8 +13,10 @@ import type { KafkaSecurity, TokenSource } from '../../src/kafka/observer.ts';
 import { startCluster, type Cluster } from '../../testbed/cluster.ts';
 import { NEWEST_KAFKA } from '../../testbed/kafka-dist.ts';
 import { describeWithKafka } from '../../testbed/skip.ts';
+import { Stage } from '../../testbed/stage.ts';
 import { bearerListener, TokenEndpoint } from '../../testbed/token-endpoint.ts';
 import { makeCa, makeCert, makeExpiredCert, type CertFiles } from '../../testbed/tls.ts';
+import { belfry } from './harness.ts';
 
 /** By hand: BELFRY_SECURITY_KAFKA=3.9.2 npm test -- test/acceptance/security.test.ts */
 const VERSION = process.env['BELFRY_SECURITY_KAFKA'] ?? NEWEST_KAFKA;
@@ -121,7 +123,6 @@ describeWithKafka(
     const talk = async (security: KafkaSecurity, listener: string | undefined, topic: string): Promise<void> => {
       const client = messaging(security, listener);
       try {
-        await client.ensureTopic(topic);
         await client.send({ topic, key: 'k', value: 'v', headers: {} });
         const heard = Promise.withResolvers<string | undefined>();
         const onMessage = async ({ value }: IncomingMessage): Promise<void> => heard.resolve(value?.toString());
@@ -158,6 +159,7 @@ describeWithKafka(
       const results = await Promise.allSettled(
         GOOD.map(async ([name, listener, security], index) => {
           expect(await look(security(), listener)).toBe(cluster.clusterId);
+          await cluster.createTopic(`t${index}`);
           await talk(security(), listener, `t${index}`);
           return name;
         }),
@@ -267,6 +269,114 @@ describeWithKafka(
       expect(wrong).toEqual([]);
       expect(JSON.stringify(seen)).not.toMatch(/-secret|eyJ/);
     }, 60_000);
+
+    it('show none of their secrets, nor do the other rooms, in logs, metrics, answers, files and commands', async () => {
+      const marks: string[] = [];
+      /** A secret that is easy to find, whole or in base64. */
+      const secret = (): string => {
+        const mark = `m4rk${String(marks.length).padStart(3, '0')}-${randomBytes(12).toString('hex')}`;
+        marks.push(mark);
+        return mark;
+      };
+      const here = `127.0.0.1:${cluster.port(1)}`;
+      const trust = { ca_file: cluster.tls?.caPath };
+      const file = join(cluster.dir, 'secret-file');
+      writeFileSync(file, `${secret()}\n`);
+      const fromEnvironment = secret();
+      const oauth = { mechanism: 'oauthbearer', token_endpoint: endpoint.tokenUrl, client_id: 'belfry' };
+      const config = {
+        http: { listen: '127.0.0.1:0', tokens: [{ name: 'script', scopes: ['read'], token: secret() }] },
+        owners: {
+          team: {
+            slack: { webhook_url: `http://127.0.0.1:1/services/${secret()}` },
+            email: ['team@example.com'],
+            webhook: { url: `http://127.0.0.1:1/hooks/${secret()}?key=${secret()}`, hmac_secret: secret(), bearer_token: secret() },
+          },
+          others: { slack: '#others' },
+        },
+        slack: { token: secret(), api_url: 'http://127.0.0.1:1/api/' },
+        default_owner: 'team',
+        email: { smtp: 'smtp://127.0.0.1:1', from: 'belfry@example.com', username: 'belfry', password: secret(), require_tls: false },
+        heartbeat: { url: `http://127.0.0.1:1/beat/${secret()}`, every: '1s', timeout: '1s' },
+        autopilot: {
+          signing_key: secret(),
+          publish: {
+            kafka: { brokers: [here], tls: trust, sasl: { mechanism: 'plain', username: 'belfry', password: secret() } },
+            webhook: { url: `http://127.0.0.1:1/intents/${secret()}`, secret: secret() },
+          },
+        },
+      };
+      const exporters = [
+        { job: 'a', targets: ['127.0.0.1:1'], interval: '1s', basic_auth: { username: 'u', password: secret() } },
+        { job: 'b', targets: ['127.0.0.1:1'], interval: '1s', bearer_token: secret() },
+      ];
+      const clusters = [
+        { name: 'plain', brokers: [here], tls: trust, sasl: { mechanism: 'plain', username: 'belfry', password_file: file }, exporters },
+        { name: 'scram', brokers: [here], tls: trust, sasl: { mechanism: 'scram-sha-512', username: 'belfry', password: secret() } },
+        {
+          name: 'oauth',
+          brokers: [`127.0.0.1:${cluster.port(1, 'OAUTH')}`],
+          tls: trust,
+          sasl: { ...oauth, client_secret_env: 'BELFRY_TEST_MARK' },
+        },
+        { name: 'nobody', brokers: ['127.0.0.1:1'], tls: trust, sasl: { ...oauth, client_secret: secret() } },
+      ];
+      const env = { BELFRY_TEST_MARK: fromEnvironment, BELFRY_LOG_LEVEL: 'debug' };
+      await using stage = await Stage.start({ clusters, config, env });
+      const { belfry: running } = stage;
+      for (const name of ['plain', ...(HAS_SCRAM ? ['scram'] : []), 'oauth', 'nobody'])
+        await running.log.next((line) => line.event === 'liveness_bootstrap_failed' && line['cluster'] === name, { timeoutMs: 20_000 });
+
+      const seen = new Map<string, string>();
+      const told = async (name: string, work: Promise<Response>): Promise<void> => void seen.set(name, await (await work).text());
+      await told('send-test', running.request('POST', '/api/belfry/v1/owners/team/test'));
+      for (const path of ['/metrics', '/metrics/kafka', '/-/ready', '/api/v1/targets', '/api/v1/status/config', '/api/v1/status/flags'])
+        await told(path, running.request('GET', path));
+      for (const path of [
+        '/api/v1/alerts',
+        '/api/v1/rules',
+        '/api/v2/status',
+        '/api/v2/alerts',
+        '/api/v2/receivers',
+        '/api/belfry/v1/status',
+      ])
+        await told(path, running.request('GET', path));
+      await told('/api/belfry/v1/autopilot', running.request('GET', '/api/belfry/v1/autopilot'));
+      await told('everything stored', running.request('POST', '/api/v1/query', { form: { query: '{__name__=~".+"}' } }));
+      const cli = async (name: string, args: readonly string[], more: Record<string, string> = {}): Promise<void> => {
+        const { out, err } = await belfry(args, { env: { ...env, BELFRY_URL: running.url, BELFRY_TOKEN: running.token, ...more } });
+        seen.set(name, out + err);
+      };
+      await Promise.all([
+        cli('send-test command', ['send-test', 'team']),
+        cli('a wrong token', ['alerts'], { BELFRY_TOKEN: secret() }),
+      ]);
+      // A configuration with an error beside every secret, once for the running process, once for the command.
+      const spoilt = (entry: object): object => ({
+        ...entry,
+        sasl: { mechanism: 'plain', username: 'b', pasword: secret(), password: secret(), password_file: file },
+      });
+      const text = `${JSON.stringify({ ...config, clusters: clusters.map(spoilt), slack: { tokens: secret(), token: secret(), api_url: `x://${secret()}` } })}\n`;
+      writeFileSync(stage.configPath, text);
+      await told('reload', running.request('POST', '/-/reload'));
+      await cli('check of a spoilt file', ['check', stage.configPath]);
+      seen.set('log', running.log.all.map((line) => JSON.stringify(line)).join('\n'));
+      await running.stop();
+      for (const name of readdirSync(stage.dataPath))
+        if (!name.endsWith('token') && !name.endsWith('key')) seen.set(name, readFileSync(join(stage.dataPath, name), 'latin1'));
+
+      expect([seen.get('reload'), seen.get('check of a spoilt file')]).toEqual([
+        expect.stringContaining('pasword'),
+        expect.stringContaining('pasword'),
+      ]);
+      expect(seen.get('log')).toMatch(/no token from http:\/\/127\.0\.0\.1/);
+      const leaks = marks.flatMap((mark) =>
+        [...seen]
+          .filter(([, shown]) => shown.includes(mark) || shown.includes(Buffer.from(`:${mark}`).toString('base64').slice(4, 24)))
+          .map(([where]) => [mark, where]),
+      );
+      expect(leaks).toEqual([]);
+    }, 90_000);
 
     it('hold connections beyond the lifetime of a session, with both clients', async () => {
       expect(await holding).toMatchObject({ ended: 0, failures: [] });
