@@ -8,7 +8,7 @@ import { MemorySeries } from '../../src/rules/memory-series.ts';
 import type { Alert } from '../../src/core/alert.ts';
 import type { AlertStateRow, AlertStateStore } from '../../src/core/state.ts';
 import type { RuleSet } from '../../src/rules/model.ts';
-import type { RuleEngineOptions } from '../../src/rules/ports.ts';
+import type { RuleEngineOptions, RuleEnginePorts } from '../../src/rules/ports.ts';
 import type { AlertingRuleSnapshot } from '../../src/rules/snapshot.ts';
 
 /** Alert state in a map; `broken` makes every write fail. */
@@ -64,7 +64,7 @@ export class Bench {
   readonly logged: string[] = [];
   readonly engine: RuleEngine;
 
-  constructor(rules: string, options: Partial<RuleEngineOptions> = {}, before?: Bench) {
+  constructor(rules: string, options: Partial<RuleEngineOptions> = {}, before?: Bench, blindness?: RuleEnginePorts['blindness']) {
     this.clock = before?.clock ?? new ManualClock(1_700_000_000_000);
     this.store = before?.store ?? new MemorySeries();
     this.state = before?.state ?? new MemoryAlertState(this.order);
@@ -76,7 +76,15 @@ export class Bench {
     };
     const note = (event: string): void => void this.logged.push(event);
     const logger: Logger = { ...silentLogger, warn: note, error: note, child: () => logger };
-    const ports = { querier: this.store, writer: this.store, state: this.state, sink, clock: this.clock, logger };
+    const ports = {
+      querier: this.store,
+      writer: this.store,
+      state: this.state,
+      sink,
+      clock: this.clock,
+      logger,
+      ...(blindness && { blindness }),
+    };
     this.engine = new RuleEngine({ ...ports, meter: silentMeter }, { externalUrl: 'http://belfry.example', ...options });
     this.engine.replace(ruleSetOf(rules));
   }

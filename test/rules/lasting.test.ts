@@ -254,3 +254,95 @@ describe('a restart at any instant', () => {
     );
   });
 });
+
+describe('while Belfry is blind', () => {
+  const RULE = file(DOWN_FOR);
+
+  async function blinded(rules: string, inputs: readonly number[]) {
+    let blind: 'held' | 'isolated' | undefined;
+    const bench = new Bench(rules, {}, undefined, (cluster) => (cluster === 'c' ? blind : undefined));
+    bench.engine.start();
+    for (const value of inputs) {
+      bench.write(UP, value);
+      await bench.clock.advance(10_000);
+    }
+    return { bench, becomes: (now: typeof blind) => void (blind = now) };
+  }
+
+  it.each(['held', 'isolated'] as const)('%s: nothing resolves, and after it only when data are back', async (how) => {
+    const { bench, becomes } = await blinded(file(DOWN), [0]);
+    expect(bench.takeSent()).toEqual(['firing Down/1']);
+    becomes(how);
+    bench.write(UP, 1);
+    await bench.clock.advance(400_000);
+    expect(bench.takeSent().filter((text) => text.startsWith('resolved'))).toEqual([]);
+    becomes(undefined);
+    await bench.clock.advance(30_000);
+    expect(bench.takeSent().filter((text) => text.startsWith('resolved'))).toEqual([]);
+    bench.write(UP, 1);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toContain('resolved Down/1 (recovered)');
+  });
+
+  it('and no data come back: what fires resolves after the grace', async () => {
+    const { bench, becomes } = await blinded(file('{alert: Down, expr: up == 0}'), [0]);
+    becomes('isolated');
+    await bench.clock.advance(400_000);
+    becomes(undefined);
+    await bench.clock.advance(290_000);
+    expect(bench.takeSent().filter((text) => text.startsWith('resolved'))).toEqual([]);
+    await bench.clock.advance(30_000);
+    expect(bench.takeSent()).toContain('resolved Down/1 (no_data)');
+  });
+
+  it('nothing fires; held counts on, isolated begins anew', async () => {
+    for (const [how, firesAfterMs] of [
+      ['held', 10_000],
+      ['isolated', 30_000],
+    ] as const) {
+      const { bench, becomes } = await blinded(RULE, [0, 0]);
+      becomes(how);
+      for (let i = 0; i < 6; i++) {
+        bench.write(UP, 0);
+        await bench.clock.advance(10_000);
+      }
+      expect(bench.takeSent()).toEqual([]);
+      becomes(undefined);
+      const from = bench.clock.now();
+      while (bench.sent.length === 0) {
+        bench.write(UP, 0);
+        await bench.clock.advance(5000);
+        if (bench.clock.now() - from > 60_000) throw new Error('it never fires');
+      }
+      expect(bench.clock.now() - from).toBeLessThanOrEqual(firesAfterMs);
+      expect(bench.clock.now() - from).toBeGreaterThan(firesAfterMs - 10_000);
+    }
+  });
+
+  it('another cluster is as ever', async () => {
+    const { bench, becomes } = await blinded(file(DOWN), []);
+    becomes('isolated');
+    bench.write({ ...UP, cluster: 'other' }, 0);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toEqual(['firing Down/1']);
+    bench.write({ ...UP, cluster: 'other' }, 1);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toEqual(['resolved Down/1 (recovered)']);
+  });
+});
+
+describe('the wall clock', () => {
+  it.each([
+    ['forward', 3_600_000],
+    ['back', -3_600_000],
+  ])('set %s by an hour cuts no `for` short and lengthens none', async (_, byMs) => {
+    const bench = await running(file(DOWN_FOR), [0]);
+    bench.clock.stepWall(byMs);
+    bench.write(UP, 0);
+    await bench.clock.advance(10_000);
+    bench.write(UP, 0);
+    expect(bench.takeSent()).toEqual([]);
+    await bench.clock.advance(20_000);
+    expect(bench.takeSent()).toEqual(['firing Down/1']);
+  });
+});
