@@ -301,3 +301,20 @@ describe('a start', () => {
     expect(fleet.alarming()).toEqual([]);
   });
 });
+
+describe('a wall clock that is set', () => {
+  it.each([
+    ['forward by an hour', 3_600_000],
+    ['back by an hour', -3_600_000],
+    ['forward by three seconds', 3000],
+  ])('%s: nobody is suspect, nothing is judged', async (_, byMs) => {
+    await using fleet = await WatchedFleet.start({ references: ['dead'] });
+    for (let second = 0; second < 30; second++) {
+      if (second === 3) fleet.clock.stepWall(byMs);
+      await fleet.clock.advance(1000);
+      expect(fleet.alarming()).toEqual([]);
+      for (const name of ['c1', 'c2', 'c3']) expect([fleet.said(name), fleet.reasons(name)]).toEqual(['', ['', '', '']]);
+    }
+    expect(fleet.isolation.isolated).toBe(false);
+  });
+});
