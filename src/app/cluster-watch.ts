@@ -5,6 +5,7 @@ import type { WatcherIsolation } from '../collectors/isolation/watcher-isolation
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
 import { PermissionWatch } from '../collectors/kafka/permission-watch.ts';
 import { DEFAULT_CADENCES } from '../collectors/kafka/options.ts';
+import { HandshakePacer } from '../collectors/liveness/handshake-pacer.ts';
 import { Liveness } from '../collectors/liveness/liveness.ts';
 import { VERDICTS } from '../collectors/liveness/verdict.ts';
 import { requestMetrics } from '../collectors/kafka/request-metrics.ts';
@@ -27,6 +28,9 @@ import { PartitionsMemo, pictureOf, type PictureInput } from './cluster-picture.
 import { LastIsr } from './last-isr.ts';
 import { ScopedWriter } from './scoped-writer.ts';
 import { cadencesOf, timingsOf } from './timings.ts';
+
+/** A cluster gets at most 20 handshakes a second; a fifth is left for those that cannot wait. */
+const PACED_HANDSHAKES_PER_SECOND = 16;
 
 export interface ClusterWatchParts {
   readonly clock: Clock;
@@ -75,6 +79,7 @@ export class ClusterWatch {
       meter,
       writer,
       wake,
+      line: new HandshakePacer(clock, PACED_HANDSHAKES_PER_SECOND),
     };
     this.config = config;
     this.#parts = parts;

@@ -11,6 +11,8 @@ export interface TrafficCounts {
   readonly mostPerBroker: number;
   /** The most connections that were accepted within one second. */
   readonly mostPerSecond: number;
+  /** From the first to the last that was accepted. */
+  readonly acceptedWithinMs: number;
   readonly elapsedMs: number;
 }
 
@@ -63,6 +65,7 @@ export class Traffic {
       connections: this.#acceptedAt.length,
       mostPerBroker: this.#mostPerBroker,
       mostPerSecond: mostWithin(this.#acceptedAt, SECOND_MS),
+      acceptedWithinMs: (this.#acceptedAt.at(-1) ?? 0) - (this.#acceptedAt[0] ?? 0),
       elapsedMs: performance.now() - this.#beganAt,
     };
   }

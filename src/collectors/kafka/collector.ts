@@ -3,6 +3,7 @@ import type { Gauge } from '../../core/meter.ts';
 import type { ClusterMetadata, QuorumDescription, Reassignment } from '../../kafka/observer.ts';
 import { askAnew, type FreshAnswer } from './ask-anew.ts';
 import { ConfigCollection } from './config-collection.ts';
+import { HandshakePacer } from '../liveness/handshake-pacer.ts';
 import { FastLook } from './fast-look.ts';
 import { HealthRows } from './health-rows.ts';
 import { LagCollection } from './lag-collection.ts';
@@ -27,6 +28,7 @@ const REASSIGNMENTS_GOOD_FOR = 3;
 const PARTITION_ROWS = 12;
 /** As far as the rules about lag look back: 10 min. */
 const GROUP_ROWS = 20;
+const HANDSHAKES_PER_SECOND = 20;
 const NONE: ReadonlySet<number> = new Set();
 
 /** What the collector knows of its cluster now, for whoever judges it as a whole. */
@@ -77,6 +79,7 @@ export class KafkaCollector {
       addresses: options.addresses ?? new Map(),
       connectTimeoutMs: this.#limits.connectTimeoutMs,
       random: options.random ?? Math.random,
+      line: options.line ?? new HandshakePacer(clock, HANDSHAKES_PER_SECOND),
     });
     const downIds = this.#downIds;
     this.#survivors = new Survivors(this.#pool, downIds);

@@ -3,6 +3,7 @@ import type { Logger } from '../../core/log.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { SampleWriter, Wake } from '../../core/sample.ts';
 import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
+import type { HandshakeLine } from './pool.ts';
 
 /** Milliseconds between two collections of a kind. Operations page §3 is where the defaults come from. */
 export interface Cadences {
@@ -72,6 +73,8 @@ export interface KafkaCollectorOptions {
   readonly expected?: () => ReadonlySet<number>;
   /** Brokers stopped in an orderly way and within their grace. */
   readonly inStopGrace?: () => ReadonlySet<number>;
+  /** Where new connections wait for their turn, shared by all that connect to the cluster; without one 20 a second. */
+  readonly line?: HandshakeLine;
   /** 0 ≤ number < 1, for the jitter of reconnects. Default `Math.random`. */
   readonly random?: () => number;
 }

@@ -12,8 +12,12 @@ export type Purpose = 'health' | 'control' | 'lag';
 const FIRST_RECONNECT_MS = 100;
 const LAST_RECONNECT_MS = 5000;
 const AFTER_AUTH_FAILURE_MS = 60_000;
-/** At most 20 handshakes a second for the patient work. */
-const HANDSHAKE_SPACING_MS = 50;
+
+/** The line in which new connections to one cluster wait. */
+export interface HandshakeLine {
+  /** Takes the next place. Milliseconds until its turn; who cannot wait takes one all the same, for those behind to wait. */
+  place(): number;
+}
 
 export interface BrokerPoolOptions {
   readonly connector: Connector;
@@ -22,6 +26,7 @@ export interface BrokerPoolOptions {
   readonly addresses: ReadonlyMap<number, BrokerAddress>;
   readonly connectTimeoutMs: number;
   readonly random: () => number;
+  readonly line: HandshakeLine;
 }
 
 interface Retry {
@@ -41,7 +46,6 @@ export class BrokerPool {
   readonly #open = new Map<string, Held>();
   readonly #retries = new Map<string, Retry>();
   #brokers = new Map<number, BrokerAddress>();
-  #nextHandshakeAt = 0;
   readonly #abort = new AbortController();
 
   constructor(options: BrokerPoolOptions) {
@@ -132,9 +136,10 @@ export class BrokerPool {
   }
 
   async #connect(address: BrokerAddress, patient: boolean): Promise<BrokerConnection> {
-    const { clock, connector, connectTimeoutMs } = this.#options;
+    const { clock, connector, connectTimeoutMs, line } = this.#options;
     try {
-      if (patient) await this.#waitForTurn();
+      const waitMs = line.place();
+      if (patient && waitMs > 0) await delay(clock, waitMs, this.#abort.signal);
       this.#abort.signal.throwIfAborted();
       const connection = await connector.connect(address, connectTimeoutMs);
       this.#retries.delete(nameOf(address));
@@ -143,13 +148,6 @@ export class BrokerPool {
       this.#retries.set(nameOf(address), this.#nextRetry(nameOf(address), error, clock.now()));
       throw error;
     }
-  }
-
-  async #waitForTurn(): Promise<void> {
-    const now = this.#options.clock.now();
-    const at = Math.max(now, this.#nextHandshakeAt);
-    this.#nextHandshakeAt = at + HANDSHAKE_SPACING_MS;
-    if (at > now) await delay(this.#options.clock, at - now, this.#abort.signal);
   }
 
   #nextRetry(name: string, error: unknown, now: number): Retry {

@@ -33,7 +33,10 @@ export class Survivors {
   /** Settles whom Metadata will be asked of, after a bootstrap address has told which brokers there are. */
   settleHealth(): void {
     const [first] = this.#pool.brokerIds;
-    if (!this.#preferred.has('health') && first !== undefined) this.#preferred.set('health', first);
+    if (this.#preferred.has('health') || first === undefined) return;
+    this.#preferred.set('health', first);
+    // Held on, it would be a fourth connection to that broker.
+    this.#pool.closeBootstrap();
   }
 
   /**

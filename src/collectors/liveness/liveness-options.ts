@@ -4,6 +4,7 @@ import type { Meter } from '../../core/meter.ts';
 import type { SampleWriter, Wake } from '../../core/sample.ts';
 import type { BrokerAddress, Connector } from '../../kafka/observer.ts';
 import type { ExpectedBrokersStore } from './expected-brokers.ts';
+import type { HandshakePacer } from './handshake-pacer.ts';
 import type { IsolationPort } from './isolation-port.ts';
 import type { LivenessTimings } from './timings.ts';
 
@@ -25,6 +26,8 @@ export interface LivenessOptions {
   /** Tells our own isolation from theirs by all clusters together; without it each cluster is judged for itself. */
   readonly isolation?: IsolationPort;
   readonly timings?: Partial<LivenessTimings>;
+  /** Where new connections wait for their turn, shared by all that connect to the cluster; without one, of its own. */
+  readonly line?: HandshakePacer;
   /** 0 to 1; Math.random by default. */
   readonly random?: () => number;
   /** A broker is no longer expected: it retired, or someone forgot it. */

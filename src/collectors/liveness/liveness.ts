@@ -52,7 +52,7 @@ export class Liveness {
   constructor(options: LivenessOptions) {
     const { clock, connector, cluster } = options;
     const timings = { ...DEFAULT_TIMINGS, ...options.timings };
-    const pacer = new HandshakePacer(clock, timings.handshakesPerSecond);
+    const pacer = options.line ?? new HandshakePacer(clock, timings.handshakesPerSecond);
     this.#options = options;
     this.#timings = timings;
     this.#clock = clock;

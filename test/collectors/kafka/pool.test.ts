@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { BelfryError } from '../../../src/core/errors.ts';
+import { HandshakePacer } from '../../../src/collectors/liveness/handshake-pacer.ts';
 import { BrokerPool } from '../../../src/collectors/kafka/pool.ts';
 import { FakeCluster } from './fake-cluster.ts';
 
@@ -15,6 +16,7 @@ function setup(): { clock: ManualClock; cluster: FakeCluster; pool: BrokerPool }
     addresses,
     connectTimeoutMs: 1000,
     random: () => 1,
+    line: new HandshakePacer(clock, 20),
   });
   pool.setBrokers([1, 2, 3].map((id) => ({ id, host: 'fake', port: 9000 + id, rack: undefined })));
   return { clock, cluster, pool };
@@ -28,10 +30,13 @@ const codeOf = (work: Promise<unknown>): Promise<unknown> =>
 
 describe('the pool of connections', () => {
   it('holds one connection a purpose and broker, shared by those who ask at once', async () => {
-    const { cluster, pool } = setup();
+    const { clock, cluster, pool } = setup();
     const [a, b] = await Promise.all([pool.connection(1, 'health'), pool.connection(1, 'health')]);
     expect(a).toBe(b);
-    expect(await pool.connection(1, 'lag')).not.toBe(a);
+    const patient = pool.connection(1, 'lag');
+    // It waits behind the one that could not wait.
+    await clock.advance(50);
+    expect(await patient).not.toBe(a);
     expect(cluster.requestsOf('connect')).toHaveLength(2);
   });
 
