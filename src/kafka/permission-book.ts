@@ -58,7 +58,9 @@ export class PermissionBook implements PermissionSink {
   refused(permission: Permission, what: string): void {
     const { refused } = this.#entry(permission);
     const isNews = refused.size === 0;
-    if (refused.size < MAX_REFUSED || refused.has(what)) refused.set(what, this.#clock.now());
+    // Those refused last stand last, so that the old ones are found without looking at all.
+    refused.delete(what);
+    if (refused.size < MAX_REFUSED) refused.set(what, this.#clock.now());
     this.#forgetOld(refused);
     this.#show(permission, 1);
     if (isNews) this.#log.warn('kafka_permission_missing', { ...permission, what });
@@ -88,7 +90,10 @@ export class PermissionBook implements PermissionSink {
 
   #forgetOld(refused: Map<string, number>): void {
     const oldest = this.#clock.now() - FORGOTTEN_AFTER_MS;
-    for (const [what, at] of refused) if (at < oldest) refused.delete(what);
+    for (const [what, at] of refused) {
+      if (at >= oldest) return;
+      refused.delete(what);
+    }
   }
 
   #show({ operation, resource }: Permission, value: number): void {

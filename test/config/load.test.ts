@@ -147,6 +147,21 @@ describe('a configuration file', () => {
       `${MINIMAL}    sasl: {mechanism: scram, username: u, password: p}\n`,
       'belfry.yaml:4:23 clusters[0].sasl.mechanism: expected plain, scram-sha-256, scram-sha-512 or oauthbearer',
     ],
+    [
+      'an endpoint whose address may hold a secret',
+      `${MINIMAL}    sasl: {mechanism: oauthbearer, token_endpoint: 'https://a:b@c/token', client_id: i, client_secret: s}\n`,
+      'belfry.yaml:4:52 clusters[0].sasl.token_endpoint: expected an http or https address without user, query and fragment',
+    ],
+    [
+      'a client without a secret',
+      `${MINIMAL}    sasl: {mechanism: oauthbearer, token_endpoint: 'https://c/token', client_id: i}\n`,
+      'clusters[0].sasl: needs one of client_secret, client_secret_file and client_secret_env',
+    ],
+    [
+      'a certificate that is none',
+      'http: {tls: {cert_file: rules.yaml, key_file: rules.yaml}}\n',
+      'http.tls: the certificate and the key cannot be used:',
+    ],
   ])('is refused for %s', (_, text, expected) => {
     const { config, texts } = load(text);
     expect(config).toBeUndefined();
