@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { yieldToLoop, type Clock } from '../core/clock.ts';
 import { BelfryError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { QueryAnswer, QueryOptions, QueryPort, QueryResult } from '../http/ports.ts';
@@ -14,6 +14,7 @@ import type { Value } from '../promql/value.ts';
 
 /** Queries of the HTTP API, evaluated on the store within the limits. */
 export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
+  const turns = new LoopTurns();
   return {
     now: () => clock.now(),
     matchers: (text) => {
@@ -31,11 +32,21 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
       const value = prepare(expression).instant(querier, ts, limitsOf(options, clock));
       return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
     },
-    range: (expression, range, options): QueryAnswer => {
-      const value = prepare(expression).range(querier, range, limitsOf(options, clock));
+    range: async (expression, range, options): Promise<QueryAnswer> => {
+      const value = await prepare(expression).rangeInSlices(querier, range, limitsOf(options, clock), () => turns.take());
       return { result: resultOf(value, range.endTs), warnings: value.warnings, infos: value.infos };
     },
   };
+}
+
+/** One slice of one query a turn of the event loop, however many people ask: brokers are watched in between. */
+class LoopTurns {
+  #last: Promise<void> = Promise.resolve();
+
+  take(): Promise<void> {
+    this.#last = this.#last.then(yieldToLoop);
+    return this.#last;
+  }
 }
 
 function checked(text: string): Expr {

@@ -11,7 +11,7 @@ export const LIMITS = {
   labelsPerSeries: 64,
   /** Samples one query may hold at once (Prometheus's `query.max-samples`). */
   querySamples: 50_000_000,
-  /** Of a query over HTTP: it runs in one piece on the loop that also watches brokers. */
+  /** Of a query over HTTP: one at a single time runs in one piece on the loop that also watches brokers. */
   queryTimeoutMs: 10_000,
   /** Messages waiting for delivery, over all receivers. */
   outboxMessages: 100_000,

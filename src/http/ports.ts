@@ -63,8 +63,11 @@ export interface QueryRange {
 export interface QueryPort {
   /** Evaluates an expression at a time. Throws `PROMQL_…` errors. */
   instant(expression: string, ts: number, options: QueryOptions): QueryAnswer;
-  /** Evaluates it at each step of a range. Throws as `instant`, and `BAD_REQUEST` for what is neither scalar nor instant vector. */
-  range(expression: string, range: QueryRange, options: QueryOptions): QueryAnswer;
+  /**
+   * Evaluates it at each step of a range, in slices between which others have their turn. Rejects as `instant`, and with
+   * `BAD_REQUEST` for what is neither scalar nor instant vector.
+   */
+  range(expression: string, range: QueryRange, options: QueryOptions): Promise<QueryAnswer>;
   /** The expression as people like to read it, over several lines where it is long. Throws `PROMQL_…` errors for what is none. */
   format(expression: string): string;
   /** The expression's tree, in the shape of Prometheus's API. Throws as `format`. */

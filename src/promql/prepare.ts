@@ -1,4 +1,3 @@
-import { compareLabels, Labels } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
 import { BelfryError } from '../core/errors.ts';
 import type { Expr, ValueType } from './ast.ts';
@@ -7,10 +6,11 @@ import { check, typeName } from './check.ts';
 import { Exec, type EvalOptions } from './exec.ts';
 import { parse, type ParseOptions } from './parse.ts';
 import { KeptPlan } from './kept-plan.ts';
-import { planMatrix, planScalar, planVector, type MatrixPlan } from './plan.ts';
+import { planMatrix, planScalar, planVector, type MatrixPlan, type VectorPlan } from './plan.ts';
 import { print } from './printer.ts';
 import { PointBuffer, type Querier } from './querier.ts';
-import type { ScalarOp, Vec, VectorOp } from './space.ts';
+import { RangeRun, vectorOf } from './range-run.ts';
+import type { VectorOp } from './space.ts';
 import type { MatrixValue, Series, Value, VectorValue } from './value.ts';
 
 /** A selector that an expression reads. */
@@ -36,6 +36,11 @@ export interface Prepared {
    * resolved once. Only for scalars and instant vectors. Throws as `instant`.
    */
   range(querier: Querier, range: RangeTimes, options?: EvalOptions): MatrixValue;
+  /**
+   * The same in slices of about 20 ms by `options.now`, before each of which `turn` is awaited, so that a long one does
+   * not hold the event loop. What comes in between is seen by the steps that are not evaluated yet.
+   */
+  rangeInSlices(querier: Querier, range: RangeTimes, options: EvalOptions, turn: () => Promise<void>): Promise<MatrixValue>;
 }
 
 /** Milliseconds; the end is included where a step falls on it. */
@@ -50,6 +55,11 @@ export function prepare(text: string, options: ParseOptions = {}): Prepared {
   const expr = parse(text, options);
   const type = check(expr, text, options);
   const evaluate = planRoot(text, expr, type);
+  const rangeRun = (querier: Querier, range: RangeTimes, evalOptions: EvalOptions): RangeRun => {
+    if (!(range.stepMs > 0)) throw new BelfryError('BAD_REQUEST', 'zero or negative query resolution step widths are not accepted');
+    if (range.endTs < range.startTs) throw new BelfryError('BAD_REQUEST', 'end timestamp must not be before start time');
+    return new RangeRun({ text, querier, range, options: evalOptions, open: evaluate.open() });
+  };
   return {
     type,
     text,
@@ -57,17 +67,15 @@ export function prepare(text: string, options: ParseOptions = {}): Prepared {
     selectors: selectorsOf(expr),
     print: () => print(expr),
     instant: (querier, ts, evalOptions = {}) => evaluate.instant(querier, ts, evalOptions),
-    range: (querier, range, evalOptions = {}) => {
-      if (!(range.stepMs > 0)) throw new BelfryError('BAD_REQUEST', 'zero or negative query resolution step widths are not accepted');
-      if (range.endTs < range.startTs) throw new BelfryError('BAD_REQUEST', 'end timestamp must not be before start time');
-      return evaluate.range(new Exec(text, querier, range, evalOptions));
-    },
+    range: (querier, range, evalOptions = {}) => rangeRun(querier, range, evalOptions).whole(),
+    rangeInSlices: async (querier, range, evalOptions, turn) => rangeRun(querier, range, evalOptions).inSlices(turn),
   };
 }
 
 interface Root {
   instant(querier: Querier, ts: number, options: EvalOptions): Value;
-  range(exec: Exec): MatrixValue;
+  /** For a range. Throws `BAD_REQUEST` for what has none. */
+  open(): VectorPlan;
 }
 
 function planRoot(text: string, expr: Expr, type: ValueType): Root {
@@ -85,7 +93,7 @@ function planRoot(text: string, expr: Expr, type: ValueType): Root {
           const value = plan(exec).eval(exec.startTs);
           return { type: 'scalar', ts: exec.startTs, value, ...exec.annotations() };
         },
-        range: (exec) => scalarRange(exec, plan(exec)),
+        open: () => (exec) => vectorOf(plan(exec)),
       };
     }
     case 'vector': {
@@ -93,17 +101,17 @@ function planRoot(text: string, expr: Expr, type: ValueType): Root {
       const kept = new KeptPlan(text, expr, plan);
       return {
         instant: (querier, ts, options) => kept.run(querier, ts, options, instantVector),
-        range: (exec) => vectorRange(exec, plan(exec)),
+        open: () => plan,
       };
     }
     case 'matrix': {
       const plan = planMatrix(expr);
-      return { instant: (querier, ts, options) => instantMatrix(at(querier, ts, options), plan), range: refuse };
+      return { instant: (querier, ts, options) => instantMatrix(at(querier, ts, options), plan), open: refuse };
     }
     case 'string': {
       const literal = unwrapParens(expr);
       const value = literal.kind === 'string' ? literal.value : '';
-      return { instant: (_, ts) => ({ type: 'string', ts, value, warnings: [], infos: [] }), range: refuse };
+      return { instant: (_, ts) => ({ type: 'string', ts, value, warnings: [], infos: [] }), open: refuse };
     }
   }
 }
@@ -133,65 +141,6 @@ function instantMatrix(exec: Exec, plan: MatrixPlan): MatrixValue {
     exec.budget.hold(count);
     series.push({ labels: op.space.labels(id), timestamps: points.timestamps.slice(0, count), values: points.values.slice(0, count) });
   }
-  return { type: 'matrix', series, ...exec.annotations() };
-}
-
-function scalarRange(exec: Exec, op: ScalarOp): MatrixValue {
-  const steps = Math.floor((exec.endTs - exec.startTs) / exec.stepMs) + 1;
-  exec.budget.hold(steps);
-  const timestamps = new Float64Array(steps);
-  const values = new Float64Array(steps);
-  for (let i = 0; i < steps; i++) {
-    const ts = exec.startTs + i * exec.stepMs;
-    timestamps[i] = ts;
-    values[i] = op.eval(ts);
-    exec.budget.tick(1);
-  }
-  return { type: 'matrix', series: [{ labels: Labels.empty, timestamps, values }], ...exec.annotations() };
-}
-
-/** Collects the steps of one series; grows by doubling up to the number of steps. */
-class SeriesBuilder {
-  n = 0;
-  timestamps = new Float64Array(8);
-  values = new Float64Array(8);
-
-  push(ts: number, value: number, most: number): void {
-    if (this.n === this.values.length) {
-      const size = Math.min(most, this.n * 2);
-      const { timestamps, values } = this;
-      this.timestamps = new Float64Array(size);
-      this.values = new Float64Array(size);
-      this.timestamps.set(timestamps);
-      this.values.set(values);
-    }
-    this.timestamps[this.n] = ts;
-    this.values[this.n] = value;
-    this.n++;
-  }
-}
-
-function vectorRange(exec: Exec, op: VectorOp): MatrixValue {
-  const steps = Math.floor((exec.endTs - exec.startTs) / exec.stepMs) + 1;
-  const builders: (SeriesBuilder | undefined)[] = [];
-  for (let step = 0; step < steps; step++) {
-    const ts = exec.startTs + step * exec.stepMs;
-    const vec: Vec = op.eval(ts);
-    exec.budget.hold(vec.n);
-    exec.budget.tick(vec.n);
-    for (let i = 0; i < vec.n; i++) {
-      const id = vec.ids[i] ?? 0;
-      const builder = (builders[id] ??= new SeriesBuilder());
-      builder.push(ts, vec.values[i] ?? 0, Math.max(16, steps));
-    }
-  }
-  const series: Series[] = [];
-  for (const [id, builder] of builders.entries()) {
-    if (builder === undefined) continue;
-    const { n, timestamps, values } = builder;
-    series.push({ labels: op.space.labels(id), timestamps: timestamps.slice(0, n), values: values.slice(0, n) });
-  }
-  series.sort((a, b) => compareLabels(a.labels, b.labels));
   return { type: 'matrix', series, ...exec.annotations() };
 }
 

@@ -95,3 +95,61 @@ function outcome(run: () => void): string {
     return error instanceof Error ? 'refused' : 'crashed';
   }
 }
+
+describe('a range in slices', () => {
+  /** A clock that says of each piece of work at random that it took long, so that slices have all sizes. */
+  const moody = (random: Random): (() => number) => {
+    let at = 0;
+    return () => (at += random.below(10) < 3 ? 30 : 1);
+  };
+
+  it('gives what the whole gives, whatever the slices', async () => {
+    const seed = 20_261_123;
+    const random = new Random(seed);
+    const querier = new MemoryQuerier();
+    for (const { name, labels, points } of generateSeries(random, 0, 160))
+      querier.series.push({ labels: Labels.of({ __name__: name, ...labels }), points });
+    const generator = new ExpressionGenerator(random);
+    for (let round = 0; round < 300; round++) {
+      const text = generator.expression();
+      const prepared = prepare(text);
+      if (prepared.type !== 'vector' && prepared.type !== 'scalar') continue;
+      const times = { startTs: 600_000, endTs: 600_000 + 60_000 * (1 + random.below(40)), stepMs: 45_000 };
+      const whole = await shownOrRefused(async () => showMatrix(prepared.range(querier, times)));
+      const sliced = await shownOrRefused(async () =>
+        showMatrix(await prepared.rangeInSlices(querier, times, { now: moody(random) }, async () => undefined)),
+      );
+      expect([seed, text, sliced]).toEqual([seed, text, whole]);
+    }
+  });
+
+  it('gives others a turn before each slice, and works on at least one step in it', async () => {
+    let turns = 0;
+    let at = 0;
+    const times = { startTs: 0, endTs: 600_000, stepMs: 60_000 };
+    await prepare('c_total').rangeInSlices(data, times, { now: () => (at += 100) }, async () => void turns++);
+    expect(turns).toBe(11);
+    turns = 0;
+    await prepare('c_total').rangeInSlices(data, times, { now: () => 0 }, async () => void turns++);
+    expect(turns).toBe(4);
+  });
+
+  it('ends when its time is over', async () => {
+    let at = 0;
+    const running = prepare('c_total').rangeInSlices(
+      data,
+      { startTs: 0, endTs: 600_000, stepMs: 1000 },
+      { now: () => (at += 10), deadlineMs: 200 },
+      async () => undefined,
+    );
+    await expect(running).rejects.toMatchObject({ code: 'PROMQL_TIMEOUT' });
+  });
+});
+
+async function shownOrRefused(run: () => Promise<readonly string[]>): Promise<readonly string[] | string> {
+  try {
+    return await run();
+  } catch (error) {
+    return String(error);
+  }
+}

@@ -31,7 +31,7 @@ export function queryRangeRoutes({ server, access, ports }: RouteContext): void 
       const timeoutMs = durationParameter(parameters, 'timeout');
       const lookbackMs = durationParameter(parameters, 'lookback_delta');
       if (lookbackMs !== undefined && lookbackMs <= 0) throw invalid('lookback_delta', 'must be above zero');
-      const answer = ports.query.range(parameters.get('query') ?? '', range, {
+      const answer = await ports.query.range(parameters.get('query') ?? '', range, {
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(lookbackMs === undefined ? {} : { lookbackMs }),
       });
