@@ -7,7 +7,7 @@ import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { Random } from '../autopilot/simulation/random.ts';
 import { encodeWriteRequest, snappyLiterals } from '../formats/remote-write-encoder.ts';
 import { sortDoubles, type Disturbance } from '../soak/judge.ts';
-import { Ledger, SINKS, type Sink, type Telling } from '../soak/ledger.ts';
+import { Ledger, settledIn, SINKS, type Settled, type Sink, type Telling } from '../soak/ledger.ts';
 import { NO_KAFKA, now, until } from './harness.ts';
 
 /** When Belfry is killed after something was changed: so long after the change, the decision to tell it, or its first arrival. */
@@ -89,6 +89,7 @@ class Run implements AsyncDisposable {
   readonly #values = new Map<string, 0 | 1>(PLACES.map(({ cluster }) => [cluster, 0]));
   readonly #phases: Phase[] = [];
   readonly #disturbances: Disturbance[] = [];
+  readonly #settled: Settled[] = [];
   readonly #violations: string[] = [];
   readonly #kills: Record<Instant, number> = { change: 0, decision: 0, arrival: 0, start: 0 };
   readonly #sending = new AbortController();
@@ -203,11 +204,14 @@ class Run implements AsyncDisposable {
   async #killAndStart(instant: Instant): Promise<void> {
     this.#kills[instant]++;
     this.#alive = false;
+    const { log } = this.#stage.belfry;
     const from = now();
     await this.#stage.belfry.kill9();
     this.#disturbances.push({ kind: `kill ${this.#disturbances.length + 1} (${instant})`, from, until: now() });
     this.#checkState();
     await this.#stage.startAgain();
+    // By now its last lines have been read, too.
+    this.#settled.push(...settledIn(log.all));
     this.#alive = true;
   }
 
@@ -263,7 +267,8 @@ class Run implements AsyncDisposable {
       (error: unknown) => void this.#violations.push(String(error)),
     );
     this.#ledger.take();
-    const { unexcused, excused } = sortDoubles(this.#ledger.doubles, this.#disturbances);
+    this.#settled.push(...settledIn(belfry.log.all));
+    const { unexcused, excused } = sortDoubles(this.#ledger.doubles, { disturbances: this.#disturbances, settled: this.#settled });
     this.#inFlight = excused;
     this.#violations.push(...unexcused);
     for (const { cluster } of PLACES) this.#compareCluster(cluster);

@@ -1,4 +1,4 @@
-import { nameOf, SINKS, type Double, type Ledger, type Sink, type Telling } from './ledger.ts';
+import { nameOf, SINKS, type Double, type Ledger, type Settled, type Sink, type Telling } from './ledger.ts';
 
 /** A time during which attempts to deliver could be cut off: Belfry killed or paused, or a sink out of order. ms since the epoch. */
 export interface Disturbance {
@@ -27,6 +27,7 @@ export interface Truth {
   readonly requirements: readonly Requirement[];
   readonly allows: (labels: Readonly<Record<string, string>>) => boolean;
   readonly disturbances: readonly Disturbance[];
+  readonly settled: readonly Settled[];
 }
 
 export interface Judgement {
@@ -41,29 +42,37 @@ const ATTEMPT_MS = 11_500;
 const SLACK_TIME_MS = 20_000;
 
 /** Compares what the sinks were told in a round (from the mark on) with what was done. After everything has settled. */
-export function judge(ledger: Ledger, mark: { tellings: number; doubles: number }, truth: Truth): Judgement {
+export function judge(
+  ledger: Pick<Ledger, 'tellings' | 'doubles' | 'lastOf'>,
+  mark: { tellings: number; doubles: number },
+  truth: Truth,
+): Judgement {
   const told = ledger.tellings.slice(mark.tellings);
-  const { unexcused, excused } = sortDoubles(ledger.doubles.slice(mark.doubles), truth.disturbances);
+  const { unexcused, excused } = sortDoubles(ledger.doubles.slice(mark.doubles), truth);
   return {
     violations: [...unexcused, ...falseAlarms(told, truth), ...lost(told, truth), ...unevenly(told, truth), ...notOver(ledger)],
     excused,
   };
 }
 
-/** One destination has one message in flight: a disturbance excuses the doubles of one incident at each sink. */
-export function sortDoubles(doubles: readonly Double[], disturbances: readonly Disturbance[]): { unexcused: string[]; excused: string[] } {
+/**
+ * A double is excused where the first of the two was in flight at a disturbance: it arrived shortly before it or during it,
+ * and Belfry had not noted it as delivered. One destination has one message in flight: one incident at each sink.
+ */
+export function sortDoubles(
+  doubles: readonly Double[],
+  { disturbances, settled }: Pick<Truth, 'disturbances' | 'settled'>,
+): { unexcused: string[]; excused: string[] } {
   const unexcused: string[] = [];
   const excused: string[] = [];
   const used = new Map<string, string>();
   for (const { first, second } of doubles) {
     const text = `${first.sink}: told twice (${time(first.at)} and ${time(second.at)}), incident ${first.incident}: ${short(second.text)}`;
+    const wasSettled = settled.some(
+      ({ sink, incident, at }) => sink === first.sink && incident === first.incident && at >= Math.floor(first.at) && at < second.at,
+    );
     const excuse = disturbances.find((disturbance) => {
-      if (disturbance.sink !== undefined && disturbance.sink !== first.sink) return false;
-      const hangs = disturbances.some(
-        ({ sink, from, until }) => sink === first.sink && from <= disturbance.until && until >= disturbance.from,
-      );
-      const from = disturbance.from - (hangs ? ATTEMPT_MS : IN_FLIGHT_MS);
-      if (first.at < from || first.at > disturbance.until || second.at < disturbance.from) return false;
+      if (wasSettled || !wasInFlight(first, second, disturbance, disturbances)) return false;
       const key = `${disturbance.kind} ${disturbance.from} ${first.sink}`;
       if ((used.get(key) ?? first.incident) !== first.incident) return false;
       used.set(key, first.incident);
@@ -73,6 +82,13 @@ export function sortDoubles(doubles: readonly Double[], disturbances: readonly D
     else excused.push(`in flight at ${excuse.kind}: ${text}`);
   }
   return { unexcused, excused };
+}
+
+function wasInFlight(first: Telling, second: Telling, disturbance: Disturbance, all: readonly Disturbance[]): boolean {
+  if (disturbance.sink !== undefined && disturbance.sink !== first.sink) return false;
+  const hangs = all.some(({ sink, from, until }) => sink === first.sink && from <= disturbance.until && until >= disturbance.from);
+  const from = disturbance.from - (hangs ? ATTEMPT_MS : IN_FLIGHT_MS);
+  return first.at >= from && first.at <= disturbance.until && second.at >= disturbance.from;
 }
 
 function falseAlarms(told: readonly Telling[], { calmSince, allows }: Truth): string[] {
@@ -120,7 +136,7 @@ function unevenly(told: readonly Telling[], truth: Truth): string[] {
   return violations;
 }
 
-function notOver(ledger: Ledger): string[] {
+function notOver(ledger: Pick<Ledger, 'lastOf'>): string[] {
   return SINKS.flatMap((sink) =>
     [...ledger.lastOf(sink).values()]
       .filter(({ over }) => over === false)

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { LogLine } from '../../testbed/belfry-process.ts';
 import type { SlackEvent } from '../../testbed/slack-stand-in.ts';
 import type { Mail } from '../../testbed/mail-sink.ts';
 import type { Stage } from '../../testbed/stage.ts';
@@ -21,6 +22,24 @@ export interface Telling {
   readonly text: string;
   /** Of the webhook only. */
   readonly alerts: readonly ToldAlert[];
+}
+
+/** A delivery that Belfry has noted durably: it must never be made again. */
+export interface Settled {
+  readonly sink: Sink;
+  readonly at: number;
+  readonly incident: string;
+}
+
+const SINK_OF: Readonly<Record<string, Sink>> = { slack: 'slack', email: 'mail', webhook: 'webhook' };
+
+/** What a Belfry's log says it has delivered. It says so after its transaction. */
+export function settledIn(log: readonly LogLine[]): Settled[] {
+  return log.flatMap(({ event, integration, group, time }) => {
+    const sink = SINK_OF[String(integration)];
+    if (event !== 'notification_delivered' || sink === undefined) return [];
+    return [{ sink, at: Date.parse(String(time)), incident: String(group).replace(/^incident\//, '') }];
+  });
 }
 
 export interface Double {

@@ -4,7 +4,7 @@ import type { Load } from '../../testbed/load.ts';
 import { allUp, mended, now } from '../acceptance/harness.ts';
 import { Random } from '../autopilot/simulation/random.ts';
 import { Consumer, makeFault, type Fault, type FaultKind, type Scene } from './faults.ts';
-import { judge, time, type Disturbance } from './judge.ts';
+import { judge, time, type Disturbance, type Truth } from './judge.ts';
 import { SINKS, type Sink } from './ledger.ts';
 import { mib, trendOf, type Vitals } from './vitals.ts';
 import { Watch, type BelfryDisturbance, type SinkOutage } from './watch.ts';
@@ -185,19 +185,15 @@ export class Soak implements AsyncDisposable {
     const longest = Math.max(0, ...disturbances.map(({ from, until }) => until - from));
     const unrest = await this.#quiet(watch, 120_000 + 2 * longest);
     if (this.#options.signal.aborted) return;
+    watch.tapLog();
     watch.ledger.take();
     const own = disturbances.filter(({ sink }) => sink === undefined);
     const told = own.length === 0 || longestPeace(startedAt, undoneAt, own) > TIME_TO_TELL_MS;
     const requirements = told ? fault.requirements(own.length === 0) : [];
     const calmSince = this.#calmSince.get(watch) ?? this.#startedAt;
     this.#calmSince.set(watch, now());
-    const truth = {
-      calmSince,
-      undoneAt,
-      requirements,
-      allows: (labels: Readonly<Record<string, string>>) => fault.allows(labels),
-      disturbances,
-    };
+    const { settled } = watch;
+    const truth: Truth = { calmSince, undoneAt, requirements, allows: (labels) => fault.allows(labels), disturbances, settled };
     const { violations, excused } = judge(watch.ledger, mark, truth);
     const all = [...(unrest === '' ? [] : [`unrest: ${unrest}`]), ...violations].map(
       (text) =>

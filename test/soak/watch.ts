@@ -4,7 +4,7 @@ import { Stage, type StageOptions } from '../../testbed/stage.ts';
 import { shippedRules } from '../../testbed/shipped-rules.ts';
 import { now, ownMetric } from '../acceptance/harness.ts';
 import type { Disturbance } from './judge.ts';
-import { Ledger, type Sink } from './ledger.ts';
+import { Ledger, settledIn, type Settled, type Sink } from './ledger.ts';
 import { vitalsOf, type Vitals } from './vitals.ts';
 
 export const CLUSTER = 'orders-dal';
@@ -39,6 +39,7 @@ export class Watch implements AsyncDisposable {
   readonly ledger: Ledger;
   readonly disturbances: Disturbance[] = [];
   readonly vitals: Vitals[] = [];
+  readonly settled: Settled[] = [];
   readonly #logPath: string;
   readonly #options: (change: number, smtpUrl: string) => StageOptions;
   #logged = 0;
@@ -176,12 +177,17 @@ export class Watch implements AsyncDisposable {
 
   /** Appends what Belfry has logged since the last time to the log file. */
   tapLog(): void {
-    if (this.#readLog !== this.stage.belfry.log) {
-      this.#readLog = this.stage.belfry.log;
-      this.#logged = 0;
-    }
+    this.#drainLog();
+    if (this.#readLog === this.stage.belfry.log) return;
+    this.#readLog = this.stage.belfry.log;
+    this.#logged = 0;
+    this.#drainLog();
+  }
+
+  #drainLog(): void {
     const lines = this.#readLog.all.slice(this.#logged);
     this.#logged += lines.length;
+    this.settled.push(...settledIn(lines));
     if (lines.length > 0) appendFileSync(this.#logPath, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 
