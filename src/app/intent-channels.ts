@@ -12,6 +12,10 @@ import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 import { Secret } from '../core/secret.ts';
 import { KafkaMessaging } from '../kafka/messaging.ts';
+import { PermissionBook } from '../kafka/permission-book.ts';
+
+/** The label `cluster` of what carries intents and is none of `clusters:`. */
+const BROKERS_OF_ITS_OWN = 'autopilot.publish.kafka';
 
 export interface ChannelParts {
   readonly signingKey: () => Secret;
@@ -26,6 +30,7 @@ export class IntentChannels {
   readonly #parts: ChannelParts;
   #publishers: readonly IntentPublisher[] = [];
   #acks: AcksConsumer | undefined;
+  #permissions: PermissionBook | undefined;
   #madeFor = '';
 
   constructor(parts: ChannelParts) {
@@ -49,6 +54,7 @@ export class IntentChannels {
 
   async close(): Promise<void> {
     await release(this.#publishers, this.#acks);
+    this.#permissions?.close();
     this.#publishers = [];
     this.#acks = undefined;
   }
@@ -58,9 +64,14 @@ export class IntentChannels {
     const signingKey = this.#parts.signingKey();
     const publishers: IntentPublisher[] = [];
     this.#acks = undefined;
+    // What is missing where intents went before is nobody's matter any more.
+    this.#permissions?.close();
+    this.#permissions = undefined;
     const { kafka, webhook } = publish;
     if (kafka !== undefined) {
-      const messaging = new KafkaMessaging({ brokers: kafka.brokers, security: kafkaSecurity(kafka, clock), clock, log });
+      const permissions = new PermissionBook({ cluster: kafka.cluster ?? BROKERS_OF_ITS_OWN, clock, log, meter });
+      this.#permissions = permissions;
+      const messaging = new KafkaMessaging({ brokers: kafka.brokers, security: kafkaSecurity(kafka, clock), clock, log, permissions });
       publishers.push(new KafkaPublisher({ messaging, topic: kafka.topic, cluster: kafka.cluster, signingKey, log }));
       const heard = { ack: (ack: Parameters<IntentBook['ack']>[0]) => book().ack(ack) };
       this.#acks = new AcksConsumer({

@@ -36,6 +36,7 @@ export class PermissionBook implements PermissionSink {
   readonly #log: Logger;
   readonly #gauge: Gauge;
   readonly #entries = new Map<string, Entry>();
+  #closed = false;
 
   constructor(options: { cluster: string; clock: Clock; log: Logger; meter: Meter }) {
     this.#cluster = options.cluster;
@@ -56,6 +57,7 @@ export class PermissionBook implements PermissionSink {
   }
 
   refused(permission: Permission, what: string): void {
+    if (this.#closed) return;
     const { refused } = this.#entry(permission);
     const isNews = refused.size === 0;
     // Those refused last stand last, so that the old ones are found without looking at all.
@@ -67,6 +69,7 @@ export class PermissionBook implements PermissionSink {
   }
 
   allowed(permission: Permission, what: string): void {
+    if (this.#closed) return;
     const { refused } = this.#entry(permission);
     const before = refused.size;
     refused.delete(what);
@@ -75,8 +78,9 @@ export class PermissionBook implements PermissionSink {
     if (before > 0 && refused.size === 0) this.#log.info('kafka_permission_granted', { ...permission });
   }
 
-  /** Its series end. */
+  /** Its series end; what is still on its way is not told any more. */
   close(): void {
+    this.#closed = true;
     for (const { operation, resource } of this.#entries.values()) this.#gauge.remove({ cluster: this.#cluster, operation, resource });
     this.#entries.clear();
   }

@@ -58,6 +58,7 @@ describe('a permission', () => {
     const { book, shown } = makeBook();
     book.refused(READ, 'a');
     book.close();
+    book.refused(READ, 'on its way');
     expect(shown.size).toBe(0);
   });
 });
