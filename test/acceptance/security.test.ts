@@ -347,10 +347,7 @@ describeWithKafka(
         const { out, err } = await belfry(args, { env: { ...env, BELFRY_URL: running.url, BELFRY_TOKEN: running.token, ...more } });
         seen.set(name, out + err);
       };
-      await Promise.all([
-        cli('send-test command', ['send-test', 'team']),
-        cli('a wrong token', ['alerts'], { BELFRY_TOKEN: secret() }),
-      ]);
+      await Promise.all([cli('send-test command', ['send-test', 'team']), cli('a wrong token', ['alerts'], { BELFRY_TOKEN: secret() })]);
       // A configuration with an error beside every secret, once for the running process, once for the command.
       const spoilt = (entry: object): object => ({
         ...entry,

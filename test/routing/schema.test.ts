@@ -4,7 +4,10 @@ import { dampingSchema, inhibitRulesOf, inhibitRulesSchema } from '../../src/rou
 /** The matchers of the one rule, as text. */
 function matchersOf(rule: object): readonly string[] {
   const [made] = inhibitRulesSchema.parse([rule]);
-  return [...(made?.sourceMatchers ?? []).map((m) => `source ${m.toString()}`), ...(made?.targetMatchers ?? []).map((m) => `target ${m.toString()}`)];
+  return [
+    ...(made?.sourceMatchers ?? []).map((m) => `source ${m.toString()}`),
+    ...(made?.targetMatchers ?? []).map((m) => `target ${m.toString()}`),
+  ];
 }
 
 describe('inhibit_rules', () => {
