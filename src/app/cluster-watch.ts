@@ -154,6 +154,12 @@ export class ClusterWatch {
     });
   }
 
+  /** Why not everything is known of the cluster now; undefined where it is. */
+  get unknown(): string | undefined {
+    if (this.liveness.clusterIdChanged) return 'another cluster answers under its name';
+    return this.picture({ maintenance: undefined, labels: {} }).blind;
+  }
+
   /** Metadata of two brokers, each asked after this call; fewer where no more answer. */
   askAnew(): Promise<readonly FreshAnswer[]> {
     return this.#kafka.askAnew();

@@ -92,11 +92,12 @@ function statusView({ version, startedAt, config, watches, outbox }: HttpParts):
     configFile: file,
     configHash: hash,
     ...(defaultOwner === undefined ? {} : { defaultOwner }),
-    clusters: [...watches.values()].map(({ config: cluster, liveness }) => ({
+    clusters: [...watches.values()].map(({ config: cluster, liveness, unknown }) => ({
       name: cluster.name,
       owner: cluster.owner,
       brokersUp: liveness.expectedIds.size - liveness.downIds.size,
       brokersExpected: liveness.expectedIds.size,
+      ...(unknown === undefined ? {} : { unknown }),
     })),
     outbox: { waiting: outbox.size, oldestMs: outbox.oldestMs },
   };

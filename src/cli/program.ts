@@ -14,6 +14,7 @@ import { rebalanceCommand } from './rebalance.ts';
 import { sendTestCommand } from './send-test.ts';
 import { silenceCommand } from './silence.ts';
 import { startCommand } from './start.ts';
+import { statusCommand } from './status.ts';
 import { testCommand } from './test.ts';
 
 /** Every command. Parsing rejects with commander's own error for a wrong command line. */
@@ -37,6 +38,7 @@ export function buildProgram(context: CliContext): Command {
   testCommand(program, context);
   healthCommand(program, context);
   queryCommand(program, context);
+  statusCommand(program, context);
   alertsCommand(program, context);
   silenceCommand(program, context);
   sendTestCommand(program, context);

@@ -153,6 +153,8 @@ export interface StatusView {
     readonly owner: string | undefined;
     readonly brokersUp: number;
     readonly brokersExpected: number;
+    /** Why not everything is known of it now, a sentence: what is not known must not be shown as healthy. */
+    readonly unknown?: string;
   }[];
   readonly outbox: { readonly waiting: number; readonly oldestMs: number };
 }

@@ -7,7 +7,7 @@ import { matchesAll } from '../../src/core/matcher.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { BelfryError } from '../../src/core/errors.ts';
 import type { MutedAlert, Silence } from '../../src/core/silence.ts';
-import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../../src/http/ports.ts';
+import type { AlertView, HttpPorts, RuleGroupView, RuleView, StatusView } from '../../src/http/ports.ts';
 import type { AlertStatusView, SilencesPort } from '../../src/http/quiet-ports.ts';
 import type { SeriesFilter, SeriesPort, TargetView } from '../../src/http/prometheus-ports.ts';
 import { buildServer, type HttpServerOptions } from '../../src/http/server.ts';
@@ -27,6 +27,7 @@ export interface FakeRooms {
   targets: readonly TargetView[];
   alerts: readonly AlertStatusView[];
   mutedHistory: readonly MutedAlert[];
+  clusters: StatusView['clusters'];
 }
 
 /** A server whose rooms are fakes, but for PromQL, which is the real one over series in memory. */
@@ -40,6 +41,7 @@ export function serverWith(options: { listen?: string; externalUrl?: string; por
     groups: [],
     targets: [],
     mutedHistory: [],
+    clusters: [],
     alerts: [],
   };
   const serverOptions: HttpServerOptions = {
@@ -119,7 +121,7 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
         startedAt: NOW,
         configFile: undefined,
         configHash: '0',
-        clusters: [],
+        clusters: rooms.clusters,
         outbox: { waiting: 0, oldestMs: 0 },
       }),
     },
