@@ -55,7 +55,7 @@ export class NotifierSet {
         );
       }
       if (receiver.webhook !== undefined) {
-        const webhook = new WebhookNotifier(receiver.webhook, { clock: options.clock, externalUrl: message.externalUrl });
+        const webhook = new WebhookNotifier(receiver.webhook, { clock: options.clock, externalUrl: message.externalUrl, message });
         this.#closers.push(() => webhook.close());
         notifiers.push(webhook);
       }

@@ -76,7 +76,7 @@ export class Damper {
       return 'tell';
     }
     if (flapper.ended === undefined) this.#changed(key, flapper, at);
-    flapper.ended = alert;
+    flapper.ended ??= alert;
     return 'keep';
   }
 

@@ -98,9 +98,14 @@ export class IncidentRecord {
 
   /** A firing alert that came again. What clients feel of it may have changed; other texts only show in the next message. */
   refresh(alert: Alert, at: number): Renewal | undefined {
+    this.replace(alert);
+    return this.#told.renew(alert, at);
+  }
+
+  /** A firing alert that came again while it was muted: what has changed is told when it is muted no more. */
+  replace(alert: Alert): void {
     this.alerts.set(alert.labels.key, alert);
     this.#ordered = undefined;
-    return this.#told.renew(alert, at);
   }
 
   addEvent(kind: IncidentEvent['kind'], at: number, text: string): IncidentEvent {

@@ -10,6 +10,8 @@ import type { IncidentStore } from './ports.ts';
 export interface OwnedAlert {
   readonly alert: Alert;
   readonly owner: string;
+  /** It fires, was told before, and is muted now. */
+  readonly isMuted?: boolean;
 }
 
 /** What one batch of alerts did to one incident. */
@@ -150,11 +152,12 @@ export class IncidentBook {
     this.#store.saveIncidentEvent({ ...event, incidentId: record.row.id, shard: record.row.shard });
   }
 
-  #fire({ alert, owner }: OwnedAlert, at: number, changes: Map<IncidentRecord, IncidentChange>): Ignored | undefined {
+  #fire({ alert, owner, isMuted = false }: OwnedAlert, at: number, changes: Map<IncidentRecord, IncidentChange>): Ignored | undefined {
     const key = alert.labels.key;
     const known = this.#byAlert.get(key);
     if (known?.alerts.get(key)?.status === 'firing') {
-      const renewal = known.refresh(alert, at);
+      if (isMuted) known.replace(alert);
+      const renewal = isMuted ? undefined : known.refresh(alert, at);
       if (renewal === undefined) return 'unchanged';
       const renewedIn = changeOf(changes, known);
       renewedIn.renewed.push(alert);

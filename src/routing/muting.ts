@@ -1,5 +1,6 @@
 import type { Alert } from '../core/alert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
+import type { Labels } from '../core/labels.ts';
 import { isMuted, NOT_MUTED, silenceStateAt, type MutedBy, type Silence } from '../core/silence.ts';
 import { InhibitionIndex, type InhibitRule } from './inhibition.ts';
 import { SilenceIndex } from './silence-index.ts';
@@ -28,7 +29,7 @@ export interface MutingOptions {
 export interface Heard {
   /** To be told: what is not muted, and whatever was told before. */
   readonly alerts: readonly Alert[];
-  /** Of these the resolved ones that nobody is to be pinged for: they were muted when they ended. */
+  /** Of these the ones that nobody is to be pinged for: they are muted, or were when they ended. */
   readonly quiet: ReadonlySet<Alert>;
   /** Ended without ever being told, and why. */
   readonly untold: readonly { readonly alert: Alert; readonly because: string }[];
@@ -37,7 +38,7 @@ export interface Heard {
 interface Entry {
   alert: Alert;
   updatedAt: number;
-  silences: ReadonlySet<string>;
+  silences: Set<string> | undefined;
   starting: boolean;
   /** What it was muted by when it was last looked at. */
   causes: number;
@@ -51,7 +52,6 @@ export const MUTE_CAUSES = ['silence', 'inhibition', 'maintenance', 'start'] as 
 const INHIBITORS_SHOWN = 10;
 /** How often it is asked whether the sources are known that alerts wait for. */
 const KNOWN_POLL_MS = 100;
-const NONE: ReadonlySet<string> = new Set();
 
 /**
  * All alerts that fire, and which of them nobody is told of now. Looks again at the few that a change can have changed:
@@ -65,7 +65,7 @@ export class Muting {
   readonly #byCluster = new Map<string, Set<string>>();
   readonly #maintenance = new Map<string, { readonly open: readonly string[]; readonly until: number }>();
   /** Sources that have ended, with when they stop to inhibit; the earliest first. */
-  readonly #held = new Map<string, number>();
+  readonly #held = new Map<string, { readonly labels: Labels; readonly endsAt: number }>();
   readonly #counts: Record<MuteCause, number> = { silence: 0, inhibition: 0, maintenance: 0, start: 0 };
   #inhibition: InhibitionIndex;
   #graceEndsAt = -Infinity;
@@ -127,10 +127,13 @@ export class Muting {
     for (const key of fresh) touched.add(key);
     const released = this.#review(touched).filter(({ labels }) => !fresh.has(labels.key));
     this.#arm();
-    // What is told already goes on as it is: its texts are brought up to date.
-    const alerts = heard.filter(
-      ({ status, labels }) => status === 'resolved' || this.#entries.get(labels.key)?.causes === 0 || isTold(labels.key),
-    );
+    const alerts = heard.filter((alert) => {
+      if (alert.status === 'resolved' || this.#entries.get(alert.labels.key)?.causes === 0) return true;
+      // What is told already goes on as it is: its texts are brought up to date, without a ping.
+      const goesOn = isTold(alert.labels.key);
+      if (goesOn) quiet.add(alert);
+      return goesOn;
+    });
     return { alerts: [...alerts, ...released], quiet, untold };
   }
 
@@ -142,7 +145,7 @@ export class Muting {
     for (const key of this.#silenced.get(id) ?? []) {
       const entry = this.#entries.get(key);
       if (entry === undefined) continue;
-      entry.silences = without(entry.silences, id);
+      entry.silences?.delete(id);
       touched.add(key);
     }
     this.#silenced.delete(id);
@@ -163,9 +166,14 @@ export class Muting {
   reload(): void {
     this.#inhibition = new InhibitionIndex(this.#options.inhibitRules());
     this.#maintenance.clear();
-    this.#held.clear();
     const touched = new Set(this.#entries.keys());
     for (const [key, { alert }] of this.#entries) this.#inhibition.add(key, alert.labels, touched);
+    // A reload must not let through what one that has just ended holds back.
+    for (const [key, { labels }] of this.#held) {
+      this.#inhibition.add(key, labels, touched);
+      this.#inhibition.removeTarget(key);
+      if (!this.#inhibition.isSource(key)) this.#held.delete(key);
+    }
     this.#release(touched);
   }
 
@@ -191,7 +199,7 @@ export class Muting {
     if (entry === undefined || entry.causes === 0) return NOT_MUTED;
     const { silences, starting, alert } = entry;
     return {
-      silences: [...silences].toSorted(),
+      silences: [...(silences ?? [])].toSorted(),
       inhibitedBy: this.#inhibition.inhibitorsOf(key, INHIBITORS_SHOWN),
       maintenance: this.#windowsOf(alert.labels.get('cluster')),
       starting,
@@ -205,7 +213,7 @@ export class Muting {
 
   #enter(alert: Alert, now: number, touched: Set<string>): void {
     const { key } = alert.labels;
-    const entry: Entry = { alert, updatedAt: now, silences: NONE, starting: false, causes: 0 };
+    const entry: Entry = { alert, updatedAt: now, silences: undefined, starting: false, causes: 0 };
     this.#entries.set(key, entry);
     this.#held.delete(key);
     this.#inhibition.add(key, alert.labels, touched);
@@ -239,7 +247,7 @@ export class Muting {
     if (entry === undefined) return;
     this.#count(entry, 0);
     this.#entries.delete(key);
-    for (const id of entry.silences) this.#silenced.get(id)?.delete(key);
+    for (const id of entry.silences ?? []) this.#silenced.get(id)?.delete(key);
     const cluster = entry.alert.labels.get('cluster');
     const others = this.#byCluster.get(cluster);
     others?.delete(key);
@@ -248,11 +256,11 @@ export class Muting {
       this.#maintenance.delete(cluster);
     }
     this.#inhibition.removeTarget(key);
-    if (this.#inhibition.isSource(key)) this.#held.set(key, now + this.#options.holdMs);
+    if (this.#inhibition.isSource(key)) this.#held.set(key, { labels: entry.alert.labels, endsAt: now + this.#options.holdMs });
   }
 
   #silence(key: string, entry: Entry, id: string): void {
-    entry.silences = new Set([...entry.silences, id]);
+    entry.silences = (entry.silences ?? new Set()).add(id);
     this.#silenced.set(id, (this.#silenced.get(id) ?? new Set()).add(key));
   }
 
@@ -277,7 +285,7 @@ export class Muting {
 
   #causesOf(key: string, { silences, starting, alert }: Entry): number {
     let causes = 0;
-    if (silences.size > 0) causes |= CAUSES.silence;
+    if (silences !== undefined && silences.size > 0) causes |= CAUSES.silence;
     if (this.#inhibition.isInhibited(key)) causes |= CAUSES.inhibition;
     if (this.#windowsOf(alert.labels.get('cluster')).length > 0) causes |= CAUSES.maintenance;
     if (starting) causes |= CAUSES.start;
@@ -311,7 +319,7 @@ export class Muting {
     const { clock } = this.#options;
     const now = clock.now();
     let due = Infinity;
-    for (const endsAt of this.#held.values()) {
+    for (const { endsAt } of this.#held.values()) {
       due = endsAt;
       break;
     }
@@ -323,7 +331,7 @@ export class Muting {
   #onTimer(): void {
     const now = this.#options.clock.now();
     const touched = new Set<string>();
-    for (const [key, endsAt] of this.#held) {
+    for (const [key, { endsAt }] of this.#held) {
       if (endsAt > now) break;
       this.#held.delete(key);
       this.#inhibition.removeSource(key, touched);
@@ -352,8 +360,4 @@ export class Muting {
     ];
     return parts.join(', ');
   }
-}
-
-function without(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
-  return new Set([...set].filter((each) => each !== id));
 }

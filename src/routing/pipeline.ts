@@ -180,7 +180,7 @@ export class Routing {
 
   #pass({ alerts, quiet, flapping }: Audible, ts: number, note?: 'loud'): void {
     this.#options.store.durably(() => {
-      const owned = this.#joinOwner(alerts);
+      const owned = this.#joinOwner(alerts, quiet);
       const changes = this.#joinIncident(owned, ts);
       const decisions = changes.flatMap((change) => {
         const flaps = this.#sayFlapping(change, flapping, ts);
@@ -244,8 +244,8 @@ export class Routing {
     });
   }
 
-  #joinOwner(alerts: readonly Alert[]): readonly OwnedAlert[] {
-    return alerts.map((alert) => ({ alert, owner: this.#ownerOf(alert) }));
+  #joinOwner(alerts: readonly Alert[], quiet: ReadonlySet<Alert>): readonly OwnedAlert[] {
+    return alerts.map((alert) => ({ alert, owner: this.#ownerOf(alert), isMuted: quiet.has(alert) }));
   }
 
   /** What only those who run Belfry can mend is not told to a cluster's owner. */

@@ -31,7 +31,7 @@ export interface QuietOptions {
 /** What is left of a batch of alerts for people to be told. */
 export interface Audible {
   readonly alerts: readonly Alert[];
-  /** Of these the resolved ones that nobody is to be pinged for. */
+  /** Of these the ones that nobody is to be pinged for. */
   readonly quiet: ReadonlySet<Alert>;
   /** Keys of those that are told as flapping. */
   readonly flapping: ReadonlySet<string>;
@@ -60,6 +60,8 @@ export class Quiet {
   readonly #context: Context;
   readonly #mutedGauge: Gauge;
   readonly #flappingGauge: Gauge;
+  /** Of the ends that damping keeps those that came while they were muted. */
+  readonly #quietEnds = new WeakSet<Alert>();
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -115,6 +117,7 @@ export class Quiet {
   hear(batch: readonly Alert[], now: number): Audible {
     const { alerts, quiet, untold } = this.#muting.hear(batch, now);
     if (untold.length > 0) this.#mutedLog.add(untold, now);
+    for (const alert of quiet) this.#quietEnds.add(alert);
     const audible = { ...this.#damp(alerts, now), quiet };
     this.#measure();
     return audible;
@@ -181,7 +184,7 @@ export class Quiet {
 
   #onSteady(): void {
     const ends = this.#damper.steady(this.#context.clock.now());
-    const quiet = new Set(ends.filter(({ labels }) => this.isMuted(labels.key)));
+    const quiet = new Set(ends.filter((alert) => this.#quietEnds.has(alert)));
     if (ends.length > 0) this.#tell(() => ({ alerts: ends, quiet, flapping: NOBODY }));
     this.#armDamping();
     this.#measure();

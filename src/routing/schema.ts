@@ -65,11 +65,16 @@ const inhibitRuleSchema = strict({
 /** `inhibit_rules:`, as in an Alertmanager file. */
 export const inhibitRulesSchema = z.array(inhibitRuleSchema).max(RULES_MAX).default([]);
 
+/** Rules say the end of an alert again for 15 minutes: one that is held back for longer would be lost with the process. */
+const STEADY_MAX_MS = 14 * 60_000;
+
 /** `damping:`: when an alert flaps, and when it does not any more. */
 export const dampingSchema = strict({
   times: z.number().int().min(2).max(1000).default(DAMPING.times),
   within: duration({ minMs: 1000 }).default(DAMPING.withinMs),
-  steady: duration({ minMs: 1000 }).default(DAMPING.steadyMs),
+  steady: duration({ minMs: 1000 })
+    .refine((steadyMs) => steadyMs <= STEADY_MAX_MS, 'must be at most 14m')
+    .default(DAMPING.steadyMs),
 })
   .prefault({})
   .transform(({ times, within, steady }): DampingOptions => ({ times, withinMs: within, steadyMs: steady }));

@@ -134,6 +134,25 @@ notifierContract('an incoming webhook of Slack', () => rigOf('hook'), [
   { behaviour: 'redirect to another host', outcome: 'give_up' },
 ]);
 
+describe('an incoming webhook of Slack, which can edit nothing', () => {
+  it('is sent what is loud, and that it is over even where nobody is to be pinged', async () => {
+    const peer = await HttpPeer.start(() => ({ status: 200, body: 'ok' }));
+    const { clock, poster } = slackOf(`${peer.url}/api/`);
+    const hook = new SlackWebhookNotifier({ url: new Secret(peer.url + HOOK), mention: 'here', message, poster, clock, timeoutMs: 10_000 });
+    const tell = (given: Partial<Notification>) => hook.notify(notificationOf(given), {}, never);
+    await tell({ loud: true });
+    await tell({ loud: false, reason: 'new_alerts' });
+    const over = { loud: false, status: 'resolved', reason: 'all_resolved', alerts: [resolved(CRASH, 60_000)] } as const;
+    await tell({ ...over, at: T0 + 60_000 });
+    poster.close();
+    await peer.close();
+    expect(peer.requests.map(({ body }) => [body.includes('RESOLVED'), body.includes('<!here>')])).toEqual([
+      [false, true],
+      [true, false],
+    ]);
+  });
+});
+
 describe('Slack', () => {
   async function withSlack(
     work: (slack: SlackStandIn, tell: (given: Partial<Notification>) => Promise<ReceiverData>) => Promise<void>,

@@ -126,6 +126,11 @@ describe('the webhook body', () => {
       version: '4',
       groupKey: 'incident/01KAPXQ3M0000000000000BELF',
       truncatedAlerts: 0,
+      // Belfry's own, beside.
+      line1: 'CRITICAL orders-dal: broker 2 crashed 14:02:07 UTC',
+      line2:
+        'You: If it is not back within 5 minutes, start broker 2 on host kafka2. Auto-pilot observes only. ' +
+        'Runbook: https://belfry.example.com/runbooks/broker-crashed',
     });
   });
 

@@ -85,8 +85,20 @@ describe('the rules that are shipped', () => {
     ],
     [
       'BelfryIsolated mutes what is only that something was not reached, of all clusters',
-      ['BelfryIsolated', 'ClusterUnreachable cluster=c', 'BrokerDown cluster=d broker=1', 'CollectorStale cluster=e', 'DiskLow cluster=e'],
-      ['ClusterUnreachable', 'BrokerDown', 'CollectorStale'],
+      ['BelfryIsolated', 'ClusterUnreachable cluster=c', 'BrokerUnreachableFromBelfry cluster=d broker=1', 'CollectorStale cluster=e'],
+      ['ClusterUnreachable', 'BrokerUnreachableFromBelfry', 'CollectorStale'],
+    ],
+    [
+      'BelfryIsolated mutes nothing that a cluster says which still answers',
+      [
+        'BelfryIsolated',
+        'BrokerCrashed cluster=d broker=1',
+        'BrokerStopped cluster=d broker=2',
+        'BrokerFlapping cluster=d broker=3',
+        'NoQuorumLeader cluster=d',
+        'DiskLow cluster=e',
+      ],
+      [],
     ],
     [
       'a broker that is away mutes the ticket about missing copies, not the page',

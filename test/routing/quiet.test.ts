@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Alert } from '../../src/core/alert.ts';
+import { Labels } from '../../src/core/labels.ts';
 import { parseMatcher } from '../../src/core/parse-matcher.ts';
 import type { Silence } from '../../src/core/silence.ts';
 import { defaultInhibitRules } from '../../src/routing/default-inhibitions.ts';
@@ -124,6 +125,23 @@ describe('a silence', () => {
     expect(told()).toEqual(['first firing loud', 'repeat firing loud']);
   });
 
+  it('made after people were told keeps a fault that grows from pinging; they are told how large it is when it has ended', async () => {
+    const lost = (partitions: number): Alert => ({
+      ...alert('LeaderLoss'),
+      annotations: Labels.of({ belfry_effect: `${partitions} partitions cannot be written`, belfry_extent: String(partitions) }),
+    });
+    await setup.receive(lost(3));
+    silence(10);
+    await setup.receive(lost(40));
+    await setup.clock.advance(9 * MINUTE);
+    await setup.receive(lost(50));
+    await setup.clock.advance(MINUTE);
+    expect(told()).toEqual(['first firing loud']);
+    await setup.receive(lost(50));
+    await setup.clock.advance(SECOND);
+    expect(told()).toEqual(['first firing loud', 'worse firing loud']);
+  });
+
   it('is about what it matches, and nothing else', async () => {
     silence(10, 'alertname="LeaderLoss"');
     await setup.receive(alert('LeaderLoss'), alert('BrokerCrashed', { broker: '2' }));
@@ -218,6 +236,17 @@ describe('inhibition', () => {
     setup.routing.reload();
     await setup.receive(alert('NoQuorumLeader'));
     expect(setup.notifier('owner/orders slack').delivered.at(-1)?.alerts).toHaveLength(2);
+  });
+
+  it('by what has just ended goes on over a reload', async () => {
+    const cluster = alert('ClusterUnreachable');
+    await setup.receive(cluster, alert('LeaderLoss'));
+    await ends(cluster);
+    setup.routing.reload();
+    await setup.clock.advance(HOLD - SECOND);
+    expect(told()).toEqual(['first firing loud', 'all_resolved resolved loud']);
+    await setup.clock.advance(SECOND);
+    expect(told().slice(2)).toEqual(['first firing loud']);
   });
 
   it('by what was told before a restart works from the first moment', async () => {
@@ -326,6 +355,20 @@ describe('an alert that flaps', () => {
     );
     await setup.clock.advance(10 * MINUTE);
     expect(told().slice(7)).toEqual(['all_resolved resolved loud']);
+  });
+
+  it('that ended for good while it was silenced is told as over without a ping', async () => {
+    const crash = alert('BrokerCrashed', { broker: '2' });
+    for (let i = 0; i < 4; i++) {
+      await setup.receive(crash);
+      await setup.clock.advance(2 * SECOND);
+      if (i < 3) await ends(crash);
+      await setup.clock.advance(2 * SECOND);
+    }
+    silence(60);
+    await ends(crash);
+    await setup.clock.advance(11 * MINUTE);
+    expect(told().slice(6)).toEqual(['first firing loud', 'all_resolved resolved']);
   });
 
   it('is over after a restart, too: rules say its end again', async () => {

@@ -55,4 +55,5 @@ it('damping has defaults, and takes others', () => {
   expect(dampingSchema.parse(undefined)).toEqual({ times: 4, withinMs: 900_000, steadyMs: 600_000 });
   expect(dampingSchema.parse({ times: 3, within: '1m' })).toEqual({ times: 3, withinMs: 60_000, steadyMs: 600_000 });
   expect(() => dampingSchema.parse({ times: 1 })).toThrow();
+  expect(() => dampingSchema.parse({ steady: '15m' })).toThrow('at most 14m');
 });

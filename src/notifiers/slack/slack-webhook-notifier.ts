@@ -12,8 +12,8 @@ import type { HttpAnswer, HttpPoster } from '../http-post.ts';
 import type { Message, MessageOptions } from '../message.ts';
 
 /**
- * Slack by an incoming webhook. Messages posted there cannot be edited nor answered, so only loud notifications are
- * sent, each a whole message; the others are done without sending.
+ * Slack by an incoming webhook. Messages posted there cannot be edited nor answered, so only what is loud is sent, and
+ * that it is over, each a whole message; the others are done without sending.
  */
 export class SlackWebhookNotifier implements Notifier {
   readonly integration = 'slack';
@@ -49,7 +49,8 @@ export class SlackWebhookNotifier implements Notifier {
 
   async notify(notification: Notification, previous: ReceiverData, signal: AbortSignal): Promise<DeliveryOutcome> {
     const key = `${notification.reason}@${notification.at}`;
-    if (!notification.loud || previous['loud'] === key) return { kind: 'delivered', receiverData: previous };
+    const isTold = notification.loud || notification.reason === 'all_resolved';
+    if (!isTold || previous['loud'] === key) return { kind: 'delivered', receiverData: previous };
     const message = buildMessage(notification, this.#message);
     const calls = message.state === 'CRITICAL' && ['first', 'worse', 'note'].includes(notification.reason);
     const mention = calls ? this.#mention : '';

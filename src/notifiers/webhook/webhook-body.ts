@@ -1,5 +1,6 @@
 import type { Labels } from '../../core/labels.ts';
 import type { Alert } from '../../core/alert.ts';
+import { buildMessage, DEFAULT_MESSAGE_OPTIONS, type MessageOptions } from '../message.ts';
 import type { Notification, NotifyReason } from '../../core/notification.ts';
 
 /** Go's zero time, which Alertmanager writes for an end that has not come. */
@@ -33,6 +34,9 @@ export interface WebhookBody {
   readonly version: '4';
   readonly groupKey: string;
   readonly truncatedAlerts: number;
+  /** Belfry's own: line 1 as on every channel (`STATE cluster: effect; cause; since`), and line 2, who acts and what to do. */
+  readonly line1: string;
+  readonly line2: string;
   /** Belfry's own: what the auto-pilot does about it now, and the latest word about the incident. */
   readonly autopilot?: string;
   readonly note?: string;
@@ -49,7 +53,10 @@ export interface WebhookAlert {
 }
 
 /** The first alerts that fit into `maxAlerts` and 4 MiB; the rest is counted, and the common labels are of those sent. */
-export function webhookBody(notification: Notification, options: { externalUrl: string; maxAlerts: number }): WebhookBody {
+export function webhookBody(
+  notification: Notification,
+  options: { externalUrl: string; maxAlerts: number; message?: MessageOptions },
+): WebhookBody {
   const alerts: WebhookAlert[] = [];
   let bytes = 0;
   for (const alert of notification.alerts) {
@@ -71,8 +78,15 @@ export function webhookBody(notification: Notification, options: { externalUrl: 
     version: '4',
     groupKey: notification.groupKey,
     truncatedAlerts: notification.alerts.length - alerts.length,
+    ...lines(notification, options.message ?? DEFAULT_MESSAGE_OPTIONS),
     ...ownFields(notification),
   };
+}
+
+function lines(notification: Notification, options: MessageOptions): Pick<WebhookBody, 'line1' | 'line2'> {
+  const { headline, you, autopilot, runbook } = buildMessage(notification, options);
+  const where = runbook === undefined ? '' : `Runbook: ${runbook.url ?? runbook.text}`;
+  return { line1: headline, line2: [`You: ${you}`, autopilot, where].filter((text) => text !== '').join(' ') };
 }
 
 /** Beside Alertmanager's fields, and absent where there is nothing to say: whoever reads the form as it is there finds it so. */

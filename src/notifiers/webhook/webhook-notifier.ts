@@ -6,6 +6,7 @@ import { parseRetryAfter, Reasons } from '../outcome.ts';
 import { webhookBody } from './webhook-body.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { DeliveryOutcome, Notification, Notifier, ReceiverData } from '../../core/notification.ts';
+import type { MessageOptions } from '../message.ts';
 import type { WebhookReceiverOptions } from '../schema.ts';
 
 /**
@@ -19,17 +20,19 @@ export class WebhookNotifier implements Notifier {
   readonly #url: URL;
   readonly #options: WebhookReceiverOptions;
   readonly #externalUrl: string;
+  readonly #message: MessageOptions | undefined;
   readonly #clock: Clock;
   readonly #poster: HttpPoster;
   readonly #reasons: Reasons;
 
-  constructor(options: WebhookReceiverOptions, context: { clock: Clock; externalUrl: string | undefined }) {
+  constructor(options: WebhookReceiverOptions, context: { clock: Clock; externalUrl: string | undefined; message?: MessageOptions }) {
     const address = options.url.reveal();
     if (!URL.canParse(address) || !/^https?:/.test(address))
       throw new BelfryError('CONFIG_INVALID', 'webhook: url is not an http or https address');
     this.#url = new URL(address);
     this.#options = options;
     this.#externalUrl = context.externalUrl ?? '';
+    this.#message = context.message;
     this.#clock = context.clock;
     this.#poster = new HttpPoster({ clock: context.clock, tls: options.tls });
     this.#reasons = new Reasons([options.url, options.hmacSecret, options.bearerToken, options.basicAuth?.password]);
@@ -37,7 +40,9 @@ export class WebhookNotifier implements Notifier {
   }
 
   async notify(notification: Notification, _previous: ReceiverData, signal: AbortSignal): Promise<DeliveryOutcome> {
-    const body = JSON.stringify(webhookBody(notification, { externalUrl: this.#externalUrl, maxAlerts: this.#options.maxAlerts }));
+    const message = this.#message === undefined ? {} : { message: this.#message };
+    const { maxAlerts } = this.#options;
+    const body = JSON.stringify(webhookBody(notification, { externalUrl: this.#externalUrl, maxAlerts, ...message }));
     let answer;
     try {
       answer = await this.#poster.post({
