@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { INSTANTS, killNine, type KillNineResult } from './kill-nine.ts';
 
@@ -5,8 +7,10 @@ const HELP = `Kills Belfry with -9 at random instants of its work and compares w
 
 Usage: npm run kill-nine -- [--kills 1000] [--seed N] [--lanes 2]
 
-Exit code 1 on a violation. The same code as test/acceptance/kill-nine.test.ts runs in CI with 25 kills.
+Exit code 1 on a violation; what it takes to find out why is then in test/soak/results/kill-nine-SEED.json. The same code as test/acceptance/kill-nine.test.ts runs in CI with 25 kills.
 `;
+
+const RESULTS = fileURLToPath(new URL('../soak/results/', import.meta.url));
 
 const { values } = parseArgs({
   options: {
@@ -32,7 +36,12 @@ async function main(kills: number, seed: number, lanes: number): Promise<void> {
       }),
     ),
   );
-  for (const text of results.flatMap(({ violations }) => violations)) process.stdout.write(`VIOLATION ${text}\n`);
+  for (const [lane, { violations, evidence }] of results.entries()) {
+    for (const text of violations) process.stdout.write(`VIOLATION seed ${seed + lane}: ${text}\n`);
+    if (violations.length === 0) continue;
+    mkdirSync(RESULTS, { recursive: true });
+    writeFileSync(`${RESULTS}kill-nine-${seed + lane}.json`, `${JSON.stringify({ violations, ...evidence }, null, 1)}\n`);
+  }
   process.stdout.write(`kill-nine: ${summary(results)} in ${Math.round((performance.now() - begin) / 1000)} s\n`);
   if (results.some(({ violations }) => violations.length > 0)) process.exitCode = 1;
 }

@@ -2,12 +2,13 @@ import Database from 'better-sqlite3';
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LogLine } from '../../testbed/belfry-process.ts';
 import { Stage } from '../../testbed/stage.ts';
 import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { Random } from '../autopilot/simulation/random.ts';
 import { encodeWriteRequest, snappyLiterals } from '../formats/remote-write-encoder.ts';
 import { sortDoubles, type Disturbance } from '../soak/judge.ts';
-import { Ledger, settledIn, SINKS, type Settled, type Sink, type Telling } from '../soak/ledger.ts';
+import { Ledger, settledIn, SINKS, type Sink, type Telling } from '../soak/ledger.ts';
 import { NO_KAFKA, now, until } from './harness.ts';
 
 /** When Belfry is killed after something was changed: so long after the change, the decision to tell it, or its first arrival. */
@@ -30,6 +31,13 @@ export interface KillNineResult {
   readonly inFlight: readonly string[];
   /** Everything that must not be: lost, doubled, false, moved, damaged. */
   readonly violations: readonly string[];
+  /** What it takes to find out why. */
+  readonly evidence: {
+    readonly phases: readonly Phase[];
+    readonly disturbances: readonly Disturbance[];
+    readonly tellings: readonly Telling[];
+    readonly log: readonly LogLine[];
+  };
 }
 
 /** Clusters whose alert waits before it fires have `for`. */
@@ -89,7 +97,7 @@ class Run implements AsyncDisposable {
   readonly #values = new Map<string, 0 | 1>(PLACES.map(({ cluster }) => [cluster, 0]));
   readonly #phases: Phase[] = [];
   readonly #disturbances: Disturbance[] = [];
-  readonly #settled: Settled[] = [];
+  readonly #log: LogLine[] = [];
   readonly #violations: string[] = [];
   readonly #kills: Record<Instant, number> = { change: 0, decision: 0, arrival: 0, start: 0 };
   readonly #sending = new AbortController();
@@ -145,6 +153,7 @@ class Run implements AsyncDisposable {
       told: this.#ledger.counts(),
       inFlight: this.#inFlight,
       violations: this.#violations,
+      evidence: { phases: this.#phases, disturbances: this.#disturbances, tellings: this.#ledger.tellings, log: this.#log },
     };
   }
 
@@ -211,7 +220,7 @@ class Run implements AsyncDisposable {
     this.#checkState();
     await this.#stage.startAgain();
     // By now its last lines have been read, too.
-    this.#settled.push(...settledIn(log.all));
+    this.#log.push(...log.all);
     this.#alive = true;
   }
 
@@ -267,8 +276,8 @@ class Run implements AsyncDisposable {
       (error: unknown) => void this.#violations.push(String(error)),
     );
     this.#ledger.take();
-    this.#settled.push(...settledIn(belfry.log.all));
-    const { unexcused, excused } = sortDoubles(this.#ledger.doubles, { disturbances: this.#disturbances, settled: this.#settled });
+    this.#log.push(...belfry.log.all);
+    const { unexcused, excused } = sortDoubles(this.#ledger.doubles, { disturbances: this.#disturbances, settled: settledIn(this.#log) });
     this.#inFlight = excused;
     this.#violations.push(...unexcused);
     for (const { cluster } of PLACES) this.#compareCluster(cluster);

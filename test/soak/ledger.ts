@@ -100,9 +100,10 @@ export class Ledger {
   }
 
   #add(telling: Telling): void {
+    // Told three times, the third is compared with the second: each may have been in flight at a kill of its own.
     const first = this.#seen.get(telling.key);
-    if (first === undefined) this.#seen.set(telling.key, telling);
-    else this.doubles.push({ first, second: telling });
+    if (first !== undefined) this.doubles.push({ first, second: telling });
+    this.#seen.set(telling.key, telling);
     this.tellings.push(telling);
     if (telling.over !== undefined) this.#last.set(`${telling.sink} ${telling.incident}`, telling);
   }
