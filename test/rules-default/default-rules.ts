@@ -24,8 +24,8 @@ export interface DefaultRule {
 
 export const RULES_PATH = 'rules.yaml';
 export const RULES_TEST_PATH = 'rules.test.yaml';
-/** Cases that last a day. */
-export const LONG_TEST_PATH = 'test/rules-default/long.test.yaml';
+/** Cases that last an hour, and a day: evaluated less often, since every evaluation of all rules takes its time. */
+export const LONG_TEST_PATHS = ['test/rules-default/hours.test.yaml', 'test/rules-default/long.test.yaml'] as const;
 
 /** Labels that a default rule may set itself. */
 const OWN_LABELS = ['action', 'audience', 'copies', 'resource', 'severity'] as const;

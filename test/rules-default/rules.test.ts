@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { METRIC_NAME } from '../../src/core/labels.ts';
 import { prepareExpression } from '../../src/rules/expression.ts';
 import { parseUnitTestFile } from '../../src/rules/unit-test-file.ts';
-import { defaultRules, idOf, LONG_TEST_PATH, RULES_TEST_PATH } from './default-rules.ts';
+import { defaultRules, idOf, LONG_TEST_PATHS, RULES_TEST_PATH } from './default-rules.ts';
 
 const RUNBOOKS = 'docs/runbooks';
 const HEADINGS = [
@@ -14,7 +14,7 @@ const HEADINGS = [
   '## When to call the platform team',
 ];
 const alerts = [...new Set(defaultRules.map(({ alert }) => alert))];
-const unitTests = [RULES_TEST_PATH, LONG_TEST_PATH].flatMap((path) => parseUnitTestFile(path, readFileSync(path, 'utf8')).tests);
+const unitTests = [RULES_TEST_PATH, ...LONG_TEST_PATHS].flatMap((path) => parseUnitTestFile(path, readFileSync(path, 'utf8')).tests);
 
 describe.each(defaultRules.map((rule) => [rule.id, rule] as const))('%s', (_, rule) => {
   it('has a severity, a summary, a description and its runbook', () => {
