@@ -1,13 +1,25 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+} from 'node:fs';
 import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { z } from 'zod';
 import { BelfryError, errorText } from '../../core/errors.ts';
-import { fileSystemType, refuseNetworkFileSystem } from './file-system.ts';
+import { fileSystemType, incomingPath, refuseNetworkFileSystem } from './file-system.ts';
 import { acquireLock } from './lock.ts';
 import { MIGRATIONS, refuseForeignFile } from './migrations.ts';
+import { isDamage, isDiskTrouble } from './sqlite-error.ts';
 
 const STATE = 'state.db';
 const MANIFEST = 'backup.json';
@@ -73,7 +85,8 @@ function vacuumInto(source: string, copy: string): void {
     from.prepare('VACUUM INTO ?').run(copy);
   } catch (error) {
     if (error instanceof BelfryError) throw error;
-    throw new BelfryError('STORE_CORRUPT', `${source} could not be copied: ${errorText(error)}`, { cause: error });
+    const code = isDiskTrouble(error) && !isDamage(error) ? 'STATE_NOT_DURABLE' : 'STORE_CORRUPT';
+    throw new BelfryError(code, `${source} could not be copied to ${copy}: ${errorText(error)}`, { cause: error });
   } finally {
     from.close();
   }
@@ -98,8 +111,8 @@ export function restoreState(
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   refuseNetworkFileSystem(dataFolder, fileSystemType);
   const unlock = acquireLock(join(dataFolder, 'belfry.lock'));
+  const incoming = incomingPath(join(dataFolder, STATE));
   try {
-    const incoming = join(dataFolder, `${STATE}.incoming`);
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${incoming}${suffix}`, { force: true });
     copyFileSync(join(from, STATE), incoming);
     inspectState(incoming);
@@ -118,6 +131,10 @@ export function restoreState(
     renameSync(incoming, join(dataFolder, STATE));
     syncFolder(dataFolder);
     return { manifest, putAside };
+  } catch (error) {
+    // Where nothing has been put aside yet all is as it was.
+    if (existsSync(join(dataFolder, STATE))) rmSync(incoming, { force: true });
+    throw error;
   } finally {
     unlock();
   }
@@ -171,15 +188,17 @@ function goBeyondUsedTokens(path: string): void {
 function putOldAside(dataFolder: string, { replace, wall }: { readonly replace: boolean; readonly wall: number }): string | undefined {
   const old = readdirSync(dataFolder).filter((name) => [STATE, `${STATE}-wal`, `${STATE}-shm`].includes(name));
   if (old.length === 0) return undefined;
-  if (!replace)
+  if (!replace && old.includes(STATE))
     throw new BelfryError(
       'CONFLICT',
       `${join(dataFolder, STATE)} is there: with --replace it is put aside, or restore into another folder`,
     );
   const aside = join(dataFolder, `replaced-${new Date(wall).toISOString().replaceAll(':', '')}`);
   mkdirSync(aside, { mode: 0o700 });
-  // The log first: without its file it is nothing, the file without its log is an older state.
-  for (const name of old.toSorted().toReversed()) renameSync(join(dataFolder, name), join(aside, name));
+  // Whole under its new name before any of it goes; then the file before its log, without which it would be an older state.
+  for (const name of old) linkSync(join(dataFolder, name), join(aside, name));
+  syncFolder(aside);
+  for (const name of old.toSorted()) rmSync(join(dataFolder, name));
   return aside;
 }
 

@@ -31,3 +31,8 @@ export function refuseNetworkFileSystem(folder: string, typeOf: FileSystemTypeOf
   if (name === undefined) return;
   throw new BelfryError('CONFIG_INVALID', `storage.path ${folder} is on ${name}, a network file system: state needs a local disk`);
 }
+
+/** Where a restore keeps the new state until the old one is out of its way. */
+export function incomingPath(statePath: string): string {
+  return `${statePath}.incoming`;
+}

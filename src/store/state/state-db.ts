@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Clock, Timer } from '../../core/clock.ts';
@@ -9,7 +9,7 @@ import type { StateStore } from '../../core/state.ts';
 import { ChangeWriter, type EncodedChange } from './change-writer.ts';
 import type { StateChange } from './changes.ts';
 import { columnOf, decode, ENTITIES, type EntityName, type EntityRows } from './entities.ts';
-import { fileSystemType, refuseNetworkFileSystem, type FileSystemTypeOf } from './file-system.ts';
+import { fileSystemType, incomingPath, refuseNetworkFileSystem, type FileSystemTypeOf } from './file-system.ts';
 import { acquireLock } from './lock.ts';
 import { migrate, MIGRATIONS, refuseForeignFile } from './migrations.ts';
 import { isDamage, isDiskTrouble, sqliteCode } from './sqlite-error.ts';
@@ -59,6 +59,7 @@ function openInFolder(options: StateDbOptions): StateDb {
   const unlock = acquireLock(join(folder, 'belfry.lock'));
   let sqlite: Sqlite.Database | undefined;
   try {
+    refuseHalfRestored(path);
     // Tokens are kept in it: no one else may read it. SQLite gives its side files the same mode.
     closeSync(openSync(path, 'a', 0o600));
     sqlite = openFile(options);
@@ -69,6 +70,17 @@ function openInFolder(options: StateDbOptions): StateDb {
     unlock();
     throw error;
   }
+}
+
+/** An empty state in its place would tell everything once more, and forget silences and holds. */
+function refuseHalfRestored(path: string): void {
+  const incoming = incomingPath(path);
+  if (existsSync(path) || !existsSync(incoming)) return;
+  throw new BelfryError(
+    'STORE_CORRUPT',
+    `a restore into ${dirname(path)} was cut off (${basename(incoming)} is there, ${basename(path)} is not): run belfry restore again. ` +
+      `What was there before is in its newest folder replaced-…; without ${basename(incoming)} Belfry starts with an empty state`,
+  );
 }
 
 /** On a disk without any room left there is none for SQLite's shared memory either, which one process alone does not need. */

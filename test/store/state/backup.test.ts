@@ -1,5 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -118,6 +129,34 @@ describe('a restore', () => {
     const { putAside = '' } = restoreState(copy(), data, { replace: true, wall: WALL });
     expect(setting('a')).toBe('saved');
     expect(setting('a', putAside)).toBe('newer');
+  });
+
+  it('that is cut off leaves no state that Belfry would take for a new or an older one; run again it comes to its end', () => {
+    take();
+    const cutOff = join(folder, 'cut-off');
+    mkdirSync(cutOff);
+    // Killed when the old file was put aside, and not yet its log; the new one stands ready.
+    copyFileSync(join(copy(), 'state.db'), join(cutOff, 'state.db.incoming'));
+    writeFileSync(join(cutOff, 'state.db-wal'), 'the log of the old file');
+    expect(() => open(cutOff)).toThrow(
+      expect.objectContaining({ code: 'STORE_CORRUPT', message: expect.stringContaining('run belfry restore again') }),
+    );
+    expect(existsSync(join(cutOff, 'state.db'))).toBe(false);
+    restoreState(copy(), cutOff, { replace: false, wall: WALL });
+    expect(readdirSync(cutOff).filter((name) => /wal|incoming/.test(name))).toEqual([]);
+    open(cutOff);
+    expect(setting('a', cutOff)).toBe('saved');
+  });
+
+  it('that fails before anything was put aside leaves all as it was', () => {
+    take();
+    const elsewhere = join(folder, 'elsewhere');
+    write(open(elsewhere), 'a', 'newer');
+    db?.close();
+    mkdirSync(join(elsewhere, `replaced-${new Date(WALL).toISOString().replaceAll(':', '')}`));
+    expect(() => restoreState(copy(), elsewhere, { replace: true, wall: WALL })).toThrow('EEXIST');
+    expect(readdirSync(elsewhere)).not.toContain('state.db.incoming');
+    expect(setting('a', elsewhere)).toBe('newer');
   });
 
   it('is refused while a Belfry runs on the folder', () => {
