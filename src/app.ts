@@ -245,7 +245,8 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
 
   /** All that can fail comes first; nothing has changed when it does. */
   const swap = async (next: BelfryConfig): Promise<void> => {
-    refuseWhatNeedsARestart(config, next);
+    const before = config;
+    refuseWhatNeedsARestart(before, next);
     const [nextRules, nextNotifiers] = [await loadRules(next), createNotifiers(next, options)];
     const oldNotifiers = notifiers;
     notifiers = nextNotifiers;
@@ -263,6 +264,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     config = next;
     routing.reload();
     autopilot.reload();
+    for (const { name } of before.clusters) if (!watches.has(name)) await meter.forget('cluster', name);
     await watchdog.replace(next);
     oldNotifiers.close();
   };

@@ -39,6 +39,18 @@ export class PrometheusMeter implements Meter {
     };
   }
 
+  /** Removes every series with this label value, such as those of a cluster that has left the configuration. */
+  async forget(label: string, value: string): Promise<void> {
+    for (const metric of this.#registry.getMetricsAsArray() as readonly object[]) {
+      if (!(metric instanceof Counter || metric instanceof Gauge || metric instanceof Histogram)) continue;
+      const { values } = await metric.get();
+      for (const { labels } of values) {
+        const { le: _, ...series }: Readonly<Record<string, string | number | undefined>> = labels;
+        if (series[label] === value) metric.remove(series as Record<string, string>);
+      }
+    }
+  }
+
   /** The exposition page of `/metrics`, and its content type. */
   async page(): Promise<{ text: string; contentType: string }> {
     return { text: await this.#registry.metrics(), contentType: this.#registry.contentType };

@@ -100,7 +100,8 @@ describe('a changed configuration', () => {
     await told(stage, { status: 'firing', alertname: 'Steady', cluster: 'second' });
     stage.configure(options([fixture('fixture')]));
     await told(stage, { status: 'resolved', alertname: 'Steady', cluster: 'second' });
-    await stage.belfry.queryUntil('up{cluster="second"}', (samples) => samples.length === 0);
+    await stage.belfry.queryUntil('{cluster="second"}', (samples) => samples.length === 0);
+    expect(await (await stage.belfry.request('GET', '/metrics')).text()).not.toContain('"second"');
   });
 
   it('takes an exporter away with its alerts', async () => {

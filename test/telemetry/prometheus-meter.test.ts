@@ -37,4 +37,19 @@ describe("Belfry's own metrics", () => {
     gauge.remove({ cluster: 'a' });
     expect(await meter.samples()).toEqual([]);
   });
+
+  it('of a cluster that has left end all at once, whatever their kind', async () => {
+    const meter = new PrometheusMeter();
+    for (const cluster of ['stays', 'leaves']) {
+      meter.counter('belfry_c_total', 'C.', ['cluster', 'kind']).add(1, { cluster, kind: 'k' });
+      meter.gauge('belfry_g', 'G.', ['cluster']).set(1, { cluster });
+      meter.histogram('belfry_h_seconds', 'H.', [1], ['cluster']).observe(0.5, { cluster });
+    }
+    meter.gauge('belfry_none', 'No labels.').set(1);
+    await meter.forget('cluster', 'leaves');
+    const { text } = await meter.page();
+    expect(text).not.toContain('leaves');
+    expect(text.match(/cluster="stays"/g)).toHaveLength(6);
+    expect(text).toContain('belfry_none 1');
+  });
 });
