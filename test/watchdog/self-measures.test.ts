@@ -61,3 +61,15 @@ describe('the disk of the data folder', () => {
     expect(log.lines).toEqual([expect.stringContaining('data_folder_not_measured')]);
   });
 });
+
+describe('open files', () => {
+  const shown = (meter: RecordingMeter, name: string): number => meter.values.get(`${name}{}`) ?? 0;
+
+  (process.platform === 'linux' ? it : it.skip)('are counted, with their limit', async () => {
+    const { meter, measures } = setUp();
+    measures.measure();
+    await until(() => meter.values.has('belfry_open_files{}'));
+    expect(shown(meter, 'belfry_open_files')).toBeGreaterThan(3);
+    expect(shown(meter, 'belfry_open_files')).toBeLessThan(shown(meter, 'belfry_open_files_max'));
+  });
+});
