@@ -16,11 +16,13 @@ import { VERDICTS } from './collectors/liveness/verdict.ts';
 import { ConfigSeries } from './collectors/own/config-series.ts';
 import { OwnCollector } from './collectors/own/own-collector.ts';
 import { Scheduler } from './collectors/scheduler.ts';
+import { LargePages } from './collectors/scrape/large-pages.ts';
 import type { BelfryConfig } from './config/config.ts';
 import type { Alert } from './core/alert.ts';
 import type { StartableClock } from './core/clock.ts';
 import { BelfryError, errorText } from './core/errors.ts';
 import { Lifecycle } from './core/lifecycle.ts';
+import { LIMITS } from './core/limits.ts';
 import type { Logger } from './core/log.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import { NotifierSet } from './notifiers/notifier-set.ts';
@@ -221,6 +223,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     writer: samples.writer,
   });
   const configSeries = new ConfigSeries({ writer: samples.writer, intervalMs: OWN_INTERVAL_MS });
+  const largePages = new LargePages({ smallBytes: LIMITS.smallPageBytes, places: LIMITS.largePages });
   const watch = (cluster: BelfryConfig['clusters'][number]): void => {
     const made = new ClusterWatch(cluster, {
       clock,
@@ -228,6 +231,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       meter,
       scheduler,
       expectedBrokers,
+      largePages,
       writer: samples.writer,
       wake: (wake) => rules.wake(wake),
       isolation,

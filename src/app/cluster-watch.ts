@@ -11,6 +11,7 @@ import { VERDICTS } from '../collectors/liveness/verdict.ts';
 import { requestMetrics } from '../collectors/kafka/request-metrics.ts';
 import type { ExpectedBrokersStore } from '../collectors/liveness/expected-brokers.ts';
 import type { Scheduler } from '../collectors/scheduler.ts';
+import type { LargePages } from '../collectors/scrape/large-pages.ts';
 import { ScrapeTarget, type ScrapeState } from '../collectors/scrape/scrape-target.ts';
 import type { ClusterConfig, ExporterConfig } from '../config/config.ts';
 import { kafkaSecurity } from '../config/kafka-security.ts';
@@ -39,6 +40,8 @@ export interface ClusterWatchParts {
   readonly writer: SampleWriter;
   readonly scheduler: Scheduler;
   readonly expectedBrokers: ExpectedBrokersStore;
+  /** Shared by the exporters of all clusters. */
+  readonly largePages: LargePages;
   readonly wake: (wake: Wake) => void;
   /** Tells our own isolation from trouble of the clusters. */
   readonly isolation: WatcherIsolation;
@@ -244,6 +247,7 @@ function targetsOf(cluster: ClusterConfig, exporter: ExporterConfig, parts: Clus
         honorTimestamps,
         bodyBytesMax,
         seriesMax,
+        largePages: parts.largePages,
         writer: parts.writer,
         clock: parts.clock,
         log: parts.log,

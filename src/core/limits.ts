@@ -2,6 +2,9 @@
 export const LIMITS = {
   /** Bytes of one scraped page after decompression. */
   scrapeBodyBytes: 64 * 1024 * 1024,
+  /** Of all targets together only so many pages may be larger than this while they are read; others wait. */
+  smallPageBytes: 2 * 1024 * 1024,
+  largePages: 4,
   /** Series of one target. */
   seriesPerTarget: 200_000,
   /** UTF-8 bytes of one label value, and of one label name. */

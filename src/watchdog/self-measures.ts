@@ -14,7 +14,7 @@ export interface SelfMeasuresOptions {
   readonly meter: Meter;
 }
 
-/** What no part of Belfry shows by itself: how late rule groups are, how full the disk of the data folder is, and how many files are open. */
+/** What no part of Belfry shows by itself: how late rule groups are, how full the data folder's disk is, how many files are open. */
 export class SelfMeasures {
   readonly #options: SelfMeasuresOptions;
   readonly #lag: Gauge;

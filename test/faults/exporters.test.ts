@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { LargePages } from '../../src/collectors/scrape/large-pages.ts';
 import { ScrapeTarget, type ScrapeTargetOptions } from '../../src/collectors/scrape/scrape-target.ts';
 import { SystemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
@@ -172,6 +173,30 @@ describe('an exporter whose peer vanishes without a word', () => {
     await made.run(2000, abortedAfter(200));
     await made.run(3000, abortedAfter(20_000));
     expect([codes, made.state.health, sockets.length]).toEqual([['SCRAPE_TIMEOUT'], 'up', 2]);
+  });
+});
+
+describe('many exporters that turn huge at once', () => {
+  it('share the memory of a few: the others wait for as long as they have, and small pages go on', async () => {
+    const largePages = new LargePages({ smallBytes: MB, places: 2 });
+    const port = await exporter((_, response) => {
+      response.writeHead(200).write(Buffer.alloc(2 * MB, 10));
+    });
+    const huge = Array.from({ length: 10 }, () => target(port, { largePages, bodyBytesMax: 3 * MB }));
+    const begun = performance.now();
+    const runs = huge.map(({ made }) => made.run(1000, abortedAfter(700)));
+    const small = target(await exporter(whole('a 1\n')), { largePages });
+    await small.made.run(1000, abortedAfter(20_000));
+    expect([small.made.state.health, performance.now() - begun < 700]).toEqual(['up', true]);
+    await Promise.all(runs);
+    const errors = huge.map(({ made }) => made.state.lastError);
+    expect(huge.map(({ codes }) => codes)).toEqual(huge.map(() => ['SCRAPE_TIMEOUT']));
+    const waited = errors.filter((error) => error.includes('other large pages')).length;
+    expect([waited > 0, waited <= 8]).toEqual([true, true]);
+    // Whoever waited in vain, or was given up, holds no place.
+    const next = target(await exporter(whole(lines((i) => `a{b="${i}"} 1\n`, 2 * MB))), { largePages });
+    await next.made.run(2000, abortedAfter(20_000));
+    expect(next.made.state).toMatchObject({ health: 'up' });
   });
 });
 

@@ -3,6 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { createGunzip } from 'node:zlib';
 import { BelfryError, errorText } from '../../core/errors.ts';
 import type { Secret } from '../../core/secret.ts';
+import type { PagePlace } from './large-pages.ts';
 
 export interface PageSource {
   readonly scheme: 'http' | 'https';
@@ -42,7 +43,7 @@ export class PageFetcher {
   }
 
   /** Throws `SCRAPE_FAILED`, `SCRAPE_TIMEOUT` (the signal) or `SCRAPE_BODY_TOO_LARGE`. */
-  async fetch(signal: AbortSignal): Promise<FetchedPage> {
+  async fetch(signal: AbortSignal, place: PagePlace): Promise<FetchedPage> {
     try {
       const response = await this.#open(signal);
       if (response.statusCode !== 200) {
@@ -50,7 +51,7 @@ export class PageFetcher {
         response.destroy();
         throw new BelfryError('SCRAPE_FAILED', `answered with HTTP status ${response.statusCode ?? 'none'}`);
       }
-      const body = await readBody(response, this.#source.bodyBytesMax);
+      const body = await readBody(response, this.#source.bodyBytesMax, place);
       return { body, contentType: response.headers['content-type'] };
     } catch (error) {
       if (error instanceof BelfryError) throw error;
@@ -101,7 +102,7 @@ function tlsOptions({ tls }: PageSource) {
 }
 
 /** The body, unpacked where it is gzip. The limit holds for what comes out, so that a small page cannot unpack to a huge one. */
-async function readBody(response: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+async function readBody(response: IncomingMessage, bytesMax: number, place: PagePlace): Promise<Uint8Array> {
   const encoding = response.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity' && encoding !== 'gzip') {
     response.destroy();
@@ -118,6 +119,7 @@ async function readBody(response: IncomingMessage, bytesMax: number): Promise<Ui
       throw new BelfryError('SCRAPE_BODY_TOO_LARGE', `the page is larger than ${bytesMax} bytes`);
     }
     chunks.push(chunk);
+    await place.grown(sizeBytes);
   }
   const [only] = chunks;
   return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, sizeBytes);

@@ -9,6 +9,7 @@ import { formatOf } from '../../formats/exposition.ts';
 import { PAGE_LIMITS, type PageLayout, PageParser, type ParsedPage } from '../../formats/page-parser.ts';
 import type { ScheduledJob } from '../scheduler.ts';
 import { PageFetcher, type PageSource } from './fetch-page.ts';
+import { LargePages } from './large-pages.ts';
 
 export interface ScrapeTargetOptions {
   readonly job: string;
@@ -20,6 +21,8 @@ export interface ScrapeTargetOptions {
   readonly honorTimestamps: boolean;
   readonly bodyBytesMax?: number | undefined;
   readonly seriesMax?: number | undefined;
+  /** Shared by all targets; one of its own by default. */
+  readonly largePages?: LargePages | undefined;
   readonly writer: SampleWriter;
   readonly clock: Clock;
   readonly log: Logger;
@@ -53,6 +56,7 @@ export class ScrapeTarget implements ScheduledJob {
   readonly #options: ScrapeTargetOptions;
   readonly #fetcher: PageFetcher;
   readonly #parser: PageParser;
+  readonly #largePages: LargePages;
   readonly #writer: TargetWriter;
   readonly #targetLabels: Labels;
   readonly #meta: readonly Labels[];
@@ -72,6 +76,7 @@ export class ScrapeTarget implements ScheduledJob {
     this.timeoutMs = options.timeoutMs;
     this.#fetcher = new PageFetcher({ ...source, bodyBytesMax: options.bodyBytesMax ?? LIMITS.scrapeBodyBytes });
     this.#parser = new PageParser({ ...PAGE_LIMITS, seriesMax: options.seriesMax ?? LIMITS.seriesPerTarget });
+    this.#largePages = options.largePages ?? new LargePages({ smallBytes: LIMITS.smallPageBytes, places: LIMITS.largePages });
     this.#writer = options.writer.target(this.id);
     this.#targetLabels = Labels.of({ instance, ...options.labels, job: options.job });
     this.#meta = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped'].map((name) => this.#targetLabels.with(METRIC_NAME, name));
@@ -100,10 +105,11 @@ export class ScrapeTarget implements ScheduledJob {
   async run(ts: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const startedAt = clock.elapsed();
+    const place = this.#largePages.begin(signal);
     let page: ParsedPage | undefined;
     let failure = '';
     try {
-      const { body, contentType } = await this.#fetcher.fetch(signal);
+      const { body, contentType } = await this.#fetcher.fetch(signal, place);
       page = await this.#parser.parseInSlices(body, formatOf(contentType), async () => {
         await yieldToLoop();
         if (signal.aborted) throw new BelfryError('SCRAPE_TIMEOUT', 'the page could not be read in time', { cause: signal.reason });
@@ -113,6 +119,8 @@ export class ScrapeTarget implements ScheduledJob {
       this.#failures.add(1, { job: this.#options.job, code: error instanceof BelfryError ? error.code : 'INTERNAL' });
       this.#becomes(false, error);
       failure = errorText(error);
+    } finally {
+      place.release();
     }
     // A target that is being taken away writes nothing more.
     if (signal.aborted && page === undefined && signal.reason instanceof DOMException) return;
