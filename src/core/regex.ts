@@ -35,7 +35,7 @@ export function compileRegex(source: string): CompiledRegex {
   const fast = fastMatcher(source);
   return {
     source,
-    matches: fast ?? ((text) => whole.test(text)),
+    matches: fast ?? remembering(literalPrefix(source), (text) => whole.test(text)),
     find: (text) => part.matcher(text).find(),
     replaceAll: (text, template) => replaceAll(part, text, template),
     expandWhole: (text, template) => {
@@ -86,6 +86,34 @@ function fastMatcher(source: string): ((text: string) => boolean) | undefined {
   const prefix = tail[1] ?? '';
   const least = prefix.length + (tail[2] === '+' ? 1 : 0);
   return (text) => text.length >= least && text.startsWith(prefix);
+}
+
+/** Answers that an expression remembers, to texts that are no longer than this. */
+const REMEMBERED_MAX = 256;
+const REMEMBERED_LENGTH_MAX = 200;
+
+/** The engine takes microseconds, and the values of a label are few: each is looked at once, if it begins right at all. */
+function remembering(prefix: string, test: (text: string) => boolean): (text: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (text) => {
+    if (!text.startsWith(prefix)) return false;
+    if (text.length > REMEMBERED_LENGTH_MAX) return test(text);
+    let answer = known.get(text);
+    if (answer === undefined) {
+      answer = test(text);
+      if (known.size >= REMEMBERED_MAX) known.clear();
+      known.set(text, answer);
+    }
+    return answer;
+  };
+}
+
+/** What every text begins with that the whole pattern matches; may be empty. */
+function literalPrefix(source: string): string {
+  if (source.includes('|')) return '';
+  const [run = ''] = /^[^\\.+*?()[\]{}^$]*/.exec(source) ?? [];
+  // What is repeated may be missing, but for `+`.
+  return /^[*?{]/.test(source.slice(run.length)) ? [...run].slice(0, -1).join('') : run;
 }
 
 /** The texts that `a|b|c` (or `(a|b)`) matches when it is nothing but literals; undefined otherwise. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { RE2JS } from 're2js';
 import fc from 'fast-check';
 import { inspect } from 'node:util';
 import { formatDuration, humanDuration, parseDuration } from '../../src/core/duration.ts';
@@ -212,5 +213,22 @@ describe('a ULID', () => {
 
   it('is another one each time', () => {
     expect(new Set(Array.from({ length: 1000 }, () => ulid(0))).size).toBe(1000);
+  });
+});
+
+describe('an expression', () => {
+  const pieces = fc.constantFrom('a', 'b', '😀', '.', 'a*', 'b+', '😀?', 'a{0,1}', '(ab)?', '[ab]', '\\.', '|', '.*', '^', '$');
+  const texts = fc.array(fc.constantFrom('a', 'b', '😀', '.', '\n'), { maxLength: 4 }).map((parts) => parts.join(''));
+
+  it('says of a whole text what the engine says, the first time and when it is asked again', () => {
+    fc.assert(
+      fc.property(fc.array(pieces, { minLength: 1, maxLength: 4 }), fc.array(texts, { maxLength: 8 }), (parts, asked) => {
+        const source = parts.join('');
+        const engine = RE2JS.compile(`^(?s:${source})$`);
+        const regex = compileRegex(source);
+        for (const text of [...asked, ...asked]) expect([source, text, regex.matches(text)]).toEqual([source, text, engine.test(text)]);
+      }),
+      { numRuns: 500, seed: 20_261_123 },
+    );
   });
 });
