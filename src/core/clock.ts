@@ -172,7 +172,21 @@ function abortReason(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('aborted', { cause: signal.reason });
 }
 
-/** Gives the event loop a turn, so that a long piece of work can be cut into slices. */
+/** Those whose slice is over, in the order in which they gave way. */
+const yielded: (() => void)[] = [];
+
+/**
+ * Gives the event loop a turn, so that a long piece of work can be cut into slices. One caller goes on a turn: the slices of
+ * many pieces of work at the same time would add up to one long one.
+ */
 export function yieldToLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    if (yielded.push(resolve) === 1) setImmediate(resumeNext);
+  });
+}
+
+function resumeNext(): void {
+  yielded.shift()?.();
+  // An immediate that is set by an immediate runs in the turn after.
+  if (yielded.length > 0) setImmediate(resumeNext);
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { delay, ManualClock, SystemClock, type Timer } from '../../src/core/clock.ts';
+import { delay, ManualClock, SystemClock, yieldToLoop, type Timer } from '../../src/core/clock.ts';
 
 describe('Belfry time that may not start before a given time', () => {
   it.each([
@@ -170,5 +170,28 @@ describe('a delay', () => {
     const clock = new ManualClock();
     await expect(delay(clock, 10, AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('giving the event loop a turn', () => {
+  it('resumes one a turn, in the order in which they gave way, again and again', async () => {
+    const order: string[] = [];
+    let turn = 0;
+    const work = async (name: string): Promise<void> => {
+      for (let i = 0; i < 2; i++) {
+        await yieldToLoop();
+        order.push(`${name} in turn ${turn}`);
+      }
+    };
+    const all = Promise.all(['a', 'b', 'c'].map(work));
+    let done = false;
+    const count = (): void => {
+      turn += 1;
+      if (!done) setImmediate(count);
+    };
+    setImmediate(count);
+    await all;
+    done = true;
+    expect(order).toEqual(['a in turn 0', 'b in turn 1', 'c in turn 2', 'a in turn 3', 'b in turn 4', 'c in turn 5']);
   });
 });
