@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describeWhere } from '../../testbed/skip.ts';
 import { missingSmallDisk } from '../../testbed/small-disk.ts';
 import { Stage } from '../../testbed/stage.ts';
-import { ledger, NO_KAFKA, ownMetric, told, until } from '../acceptance/harness.ts';
+import { belfry, type CliResult, ledger, NO_KAFKA, ownMetric, told, until } from '../acceptance/harness.ts';
 
 /** Fires all named alerts, and the one about the disk as the default rules have it. */
 const rulesFiring = (...names: readonly string[]): string => `groups:
@@ -50,6 +50,10 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     await told(stage, { alertname: 'BelfryStateNotDurable', status: 'firing' });
     expect(await ownMetric(stage, 'belfry_state_durable')).toEqual(['belfry_state_durable 0']);
     await until(async () => (await ownMetric(stage, 'belfry_store_degraded'))[0] === 'belfry_store_degraded 1', 'belfry_store_degraded');
+    const answer = await stage.belfry.request('GET', '/-/ready', { token: false });
+    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining('the state cannot be written to state.db')]);
+    expect((await stage.belfry.request('GET', '/-/healthy', { token: false })).status).toBe(200);
+    expect(await health(stage)).toMatchObject({ code: 1, err: expect.stringContaining('the state cannot be written to state.db') });
   }, 60_000);
 
   it('starts again all the same, after a kill -9 and after an orderly stop, and tells at least once', async () => {
@@ -69,6 +73,7 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     makeRoom();
     await until(async () => (await ownMetric(stage, 'belfry_state_durable'))[0] === 'belfry_state_durable 1', 'state.db is written');
     await told(stage, { alertname: 'BelfryStateNotDurable', status: 'resolved' });
+    expect(await health(stage)).toMatchObject({ code: 0, out: 'Belfry is ready.\n' });
     await until(async () => (await ownMetric(stage, 'belfry_store_degraded'))[0] === 'belfry_store_degraded 0', 'samples.db is written');
     const before = ledger(stage).length;
     await stage.belfry.kill9();
@@ -99,3 +104,8 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     await expect(stage.startAgain()).rejects.toThrow(/ended with 1: .*state\.db cannot be opened for writing/s);
   }, 60_000);
 });
+
+/** As a readiness probe asks. */
+function health(stage: Stage): Promise<CliResult> {
+  return belfry(['health', '--ready', '--url', stage.belfry.url, '--data', stage.dataPath]);
+}

@@ -49,7 +49,9 @@ export function suspicionOf(
 
 /** Without references: three clusters or more, and not one broker of any of them answers. */
 export function allAreSilent(clusters: ReadonlyMap<string, Silence>, suspicion: Suspicion): boolean {
-  if (suspicion.clusters.size < CLUSTERS_AT_LEAST) return false;
-  for (const { answers } of clusters.values()) if (answers) return false;
-  return true;
+  return suspicion.clusters.size >= CLUSTERS_AT_LEAST && !anyAnswers(clusters);
+}
+
+export function anyAnswers(clusters: ReadonlyMap<string, Silence>): boolean {
+  return [...clusters.values()].some(({ answers }) => answers);
 }

@@ -7,7 +7,7 @@ import type { Silence } from '../liveness/cluster-judgement.ts';
 import type { IsolationMember, IsolationPort } from '../liveness/isolation-port.ts';
 import { ISOLATION_TIMINGS, type IsolationTimings } from './isolation-timings.ts';
 import { ReferenceProbes, tcpProbe, type Probe, type ProbeRound } from './reference-probes.ts';
-import { allAreSilent, suspicionOf, type Suspicion } from './togetherness.ts';
+import { allAreSilent, anyAnswers, suspicionOf, type Suspicion } from './togetherness.ts';
 
 export interface WatcherIsolationOptions {
   /** Addresses outside all clusters that should always answer, as configured now; may be none. */
@@ -56,6 +56,11 @@ export class WatcherIsolation implements IsolationPort {
   #state: State = 'clear';
   #suspicion: Suspicion | undefined;
   #stateSince = 0;
+  /** Whether it has been found out since the start whether we are isolated. */
+  #isKnown = false;
+  #startedAt = 0;
+  /** When a cluster last came or left. */
+  #changedAt = Number.NEGATIVE_INFINITY;
   #round: ProbeRound | undefined;
   #tick: Timer | undefined;
   #layout: Layout = { series: [] };
@@ -75,6 +80,7 @@ export class WatcherIsolation implements IsolationPort {
   /** Begins to probe and to write. Idempotent. */
   start(): void {
     if (this.#tick !== undefined) return;
+    this.#startedAt = this.#clock.now();
     this.#arm();
     this.#look();
   }
@@ -88,7 +94,9 @@ export class WatcherIsolation implements IsolationPort {
   join(cluster: string, member: IsolationMember): () => void {
     const joined: Member = { member, silence: { brokers: 0, since: new Map(), answers: false, heldUntil: undefined } };
     this.#members.set(cluster, joined);
+    this.#changedAt = this.#clock.now();
     return () => {
+      this.#changedAt = this.#clock.now();
       // A successor of the same name may have joined already.
       if (this.#members.get(cluster) !== joined) return;
       this.#members.delete(cluster);
@@ -149,8 +157,9 @@ export class WatcherIsolation implements IsolationPort {
     const silences = new Map([...this.#members].map(([name, { silence }]) => [name, silence]));
     const found = suspicionOf(silences, this.#explainedUntil, this.#timings.windowMs);
     if (this.#state === 'isolated') {
-      if (found === undefined || this.#isOurs(silences, found, this.#stateSince) === false) this.#ends();
-      else this.#suspicion = { ...found, since: Math.min(found.since, this.#suspicion?.since ?? found.since) };
+      const still = found ?? (this.#isAwaited(silences) ? this.#suspicion : undefined);
+      if (still === undefined || this.#isOurs(silences, still, this.#stateSince) === false) this.#ends();
+      else this.#suspicion = { ...still, since: Math.min(still.since, this.#suspicion?.since ?? still.since) };
       return;
     }
     const before = this.#suspicion;
@@ -172,6 +181,11 @@ export class WatcherIsolation implements IsolationPort {
     }
   }
 
+  /** A cluster whose configuration changed has just begun to be watched anew: that nothing is known of it yet says nothing. */
+  #isAwaited(silences: ReadonlyMap<string, Silence>): boolean {
+    return this.#clock.now() - this.#changedAt < this.#timings.holdMs && !anyAnswers(silences);
+  }
+
   /** Undefined while the references have not all been asked since `askedSince`. */
   #isOurs(silences: ReadonlyMap<string, Silence>, suspicion: Suspicion, askedSince: number): boolean | undefined {
     if (this.#options.references().length === 0) {
@@ -190,6 +204,7 @@ export class WatcherIsolation implements IsolationPort {
     const { log } = this.#options;
     const { clusters = new Set(), since } = this.#suspicion ?? {};
     log.info('isolation', { state, before: this.#state, clusters: [...clusters], since, references: this.#answers() });
+    if (state !== 'suspected') this.#isKnown = true;
     this.#state = state;
     this.#stateSince = this.#clock.now();
     if (state === 'clear') this.#suspicion = undefined;
@@ -214,6 +229,14 @@ export class WatcherIsolation implements IsolationPort {
     return Object.fromEntries(this.#round?.answered ?? []);
   }
 
+  /** Until then `no` would end the alert of an isolation that a restart of Belfry falls into. */
+  #isKnownBy(now: number): boolean {
+    const { windowMs, holdMs } = this.#timings;
+    const silences = new Map([...this.#members].map(([name, { silence }]) => [name, silence]));
+    this.#isKnown ||= anyAnswers(silences) || (this.#state === 'clear' && now - this.#startedAt >= windowMs + holdMs);
+    return this.#isKnown;
+  }
+
   /** A row where something has changed or the last one is old. */
   #write(): void {
     const answered = this.#round?.answered ?? new Map<string, boolean>();
@@ -229,13 +252,15 @@ export class WatcherIsolation implements IsolationPort {
     }
     const values = Float64Array.from([this.isolated, ...answered.values()], Number);
     const now = this.#clock.now();
-    const written = `${key} ${values.join()}`;
+    const absent = new Uint8Array(values.length);
+    absent[0] = this.#isKnownBy(now) ? 0 : 1;
+    const written = `${key} ${values.join()} ${absent[0]}`;
     const changed = written !== this.#written;
     if (!changed && now - this.#writtenAt < this.#timings.writeIntervalMs) return;
     const ts = Math.max(now, this.#writtenAt + 1);
     this.#writtenAt = ts;
     this.#written = written;
-    this.#target.append(ts, this.#layout, values);
+    this.#target.append(ts, this.#layout, values, absent);
     if (changed) this.#options.wake({ ts, metricNames: new Set([ISOLATED, REFERENCE_UP]), cluster: '' });
   }
 }

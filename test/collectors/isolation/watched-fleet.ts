@@ -57,9 +57,10 @@ export class WatchedFleet implements AsyncDisposable {
     });
   }
 
-  /** All brokers known and answering. */
-  static async start(options: FleetOptions = {}): Promise<WatchedFleet> {
+  /** All brokers known and answering, but for what `before` does to them. */
+  static async start(options: FleetOptions = {}, before?: (fleet: WatchedFleet) => void): Promise<WatchedFleet> {
     const fleet = new WatchedFleet(options);
+    before?.(fleet);
     fleet.isolation.start();
     for (const { liveness } of fleet.clusters) liveness.start();
     await fleet.clock.advance(20_000);
@@ -136,9 +137,9 @@ export class WatchedFleet implements AsyncDisposable {
 
   #writer(): SampleWriter {
     const target: TargetWriter = {
-      append: (_ts: number, layout: Layout, values: Float64Array) => {
+      append: (_ts: number, layout: Layout, values: Float64Array, absent?: Uint8Array) => {
         this.#row.clear();
-        for (const [i, series] of layout.series.entries()) this.#row.set(series.toString(), values[i] ?? Number.NaN);
+        for (const [i, series] of layout.series.entries()) if (absent?.[i] !== 1) this.#row.set(series.toString(), values[i] ?? Number.NaN);
       },
       appendAt: () => undefined,
       markStale: () => undefined,

@@ -302,6 +302,47 @@ describe('a start', () => {
   });
 });
 
+describe('an isolation, and whether it is known', () => {
+  it.each([[[3]], [[3, 3, 3]]])('goes on where the configuration of clusters of %s brokers changes meanwhile', async (clusters) => {
+    await using fleet = await WatchedFleet.start({ clusters, references: ['dead'] });
+    fleet.lose(Object.fromEntries(clusters.map((_, i) => [`c${i + 1}`, 'all'] as const)));
+    await fleet.clock.advance(60_000);
+    for (const { liveness } of fleet.clusters) liveness.stop();
+    for (let second = 0; second < 60; second++) {
+      if (second === 3) for (const { liveness } of fleet.clusters) liveness.start();
+      await fleet.clock.advance(1000);
+      expect([second, fleet.isolation.isolated]).toEqual([second, true]);
+    }
+  });
+
+  it('ends soon where its clusters have left the configuration', async () => {
+    await using fleet = await WatchedFleet.start({ clusters: [3], references: ['dead'] });
+    fleet.lose({ c1: 'all' });
+    await fleet.clock.advance(60_000);
+    fleet.cluster('c1').liveness.stop();
+    await fleet.clock.advance(FOUND_OUT);
+    expect(fleet.isolation.isolated).toBe(false);
+  });
+
+  it('is not denied after a start before that is known, which would end the alert from before', async () => {
+    await using fleet = await WatchedFleet.start({ references: ['dead'] }, (begun) => begun.lose(ALL));
+    expect(fleet.own('belfry_watcher_isolated')).toBeUndefined();
+    await fleet.clock.advance(FOUND_OUT);
+    expect(fleet.own('belfry_watcher_isolated')).toBe(1);
+  });
+
+  it('is denied at the first answer, and after a while also where nobody answers', async () => {
+    await using answered = await WatchedFleet.start();
+    expect(answered.own('belfry_watcher_isolated')).toBe(0);
+    await using refused = await WatchedFleet.start({}, ({ brokers }) => {
+      for (const fake of brokers) for (const broker of fake.brokers.values()) broker.connect = 'refused';
+    });
+    expect(refused.own('belfry_watcher_isolated')).toBeUndefined();
+    await refused.clock.advance(10_000);
+    expect(refused.own('belfry_watcher_isolated')).toBe(0);
+  });
+});
+
 describe('a wall clock that is set', () => {
   it.each([
     ['forward by an hour', 3_600_000],
