@@ -17,8 +17,8 @@ export interface MutingOptions {
   readonly holdMs: number;
   /** For how long after the start an alert that something could inhibit waits for it to be known. */
   readonly startGraceMs: number;
-  /** Whether the sources of a rule would be known by now: the grace ends early for what only they could inhibit. */
-  readonly sourcesKnown: (rule: InhibitRule) => boolean;
+  /** Whether the sources of a rule for alerts of a cluster would be known by now: the grace ends early for what only they could inhibit. */
+  readonly sourcesKnown: (rule: InhibitRule, cluster: string) => boolean;
   /** Whether people have been told that the alert fires. */
   readonly isTold: (key: string) => boolean;
   /** Alerts that are muted no more without news of them, all at once. */
@@ -217,7 +217,7 @@ export class Muting {
     this.#entries.set(key, entry);
     this.#held.delete(key);
     this.#inhibition.add(key, alert.labels, touched);
-    entry.starting = now < this.#graceEndsAt && !this.#options.isTold(key) && this.#mustWait(key);
+    entry.starting = now < this.#graceEndsAt && !this.#options.isTold(key) && this.#mustWait(key, alert);
     for (const id of this.#silences.matching(alert.labels)) this.#silence(key, entry, id);
     const cluster = alert.labels.get('cluster');
     this.#byCluster.set(cluster, (this.#byCluster.get(cluster) ?? new Set()).add(key));
@@ -225,18 +225,22 @@ export class Muting {
   }
 
   /** Whether something that is not known yet may inhibit it. */
-  #mustWait(key: string, known = new Map<InhibitRule, boolean>()): boolean {
+  #mustWait(key: string, { labels }: Alert, known = new Map<InhibitRule, Map<string, boolean>>()): boolean {
+    const cluster = labels.get('cluster');
     return this.#inhibition.rulesOver(key).some((rule) => {
-      if (!known.has(rule)) known.set(rule, this.#options.sourcesKnown(rule));
-      return known.get(rule) !== true;
+      const byCluster = known.get(rule) ?? new Map<string, boolean>();
+      known.set(rule, byCluster);
+      const isKnown = byCluster.get(cluster) ?? this.#options.sourcesKnown(rule, cluster);
+      byCluster.set(cluster, isKnown);
+      return !isKnown;
     });
   }
 
   #endWaits(touched: Set<string>): void {
     const isOver = this.#graceEndsAt === -Infinity;
-    const known = new Map<InhibitRule, boolean>();
+    const known = new Map<InhibitRule, Map<string, boolean>>();
     for (const [key, entry] of this.#entries) {
-      if (!entry.starting || (!isOver && this.#mustWait(key, known))) continue;
+      if (!entry.starting || (!isOver && this.#mustWait(key, entry.alert, known))) continue;
       entry.starting = false;
       touched.add(key);
     }

@@ -161,6 +161,21 @@ export class Routing {
     }
   }
 
+  /**
+   * The broker (undefined: the cluster) is well: what a loud note asked for is not needed any more, so the alert that it
+   * raised, where it raised one, ends before its time. Does not throw.
+   */
+  noteOver(cluster: string, broker: number | undefined, at: number): void {
+    const note: Note = { cluster, broker, text: '', loud: false, at };
+    const raised = this.#incidentFor(note)?.alerts.get(noteAlert(note).labels.key);
+    if (raised?.status !== 'firing') return;
+    try {
+      this.#pass(asTold([{ ...raised, status: 'resolved', endsAt: at, resolveReason: 'recovered' }]), at);
+    } catch (error) {
+      this.#options.log.error('note_not_told', { cluster, note: 'over', error: errorText(error) });
+    }
+  }
+
   #incidentFor(note: Note): IncidentRecord | undefined {
     return this.#incidents.find(noteAlert(note).labels, this.#options.owners.ownerOf(note.cluster));
   }

@@ -24,8 +24,11 @@ export interface QuietOptions {
   readonly inhibitionHoldMs?: number;
   /** Default: none. */
   readonly startGraceMs?: number;
-  /** Whether the sources of a rule would be known by now: nobody waits for them any longer. Default: never before the grace is over. */
-  readonly sourcesKnown?: (rule: InhibitRule) => boolean;
+  /**
+   * Whether what a rule may inhibit alerts of a cluster by would be known by now: nobody waits for it any longer. Default:
+   * never before the grace is over.
+   */
+  readonly sourcesKnown?: (rule: InhibitRule, cluster: string) => boolean;
 }
 
 /** What is left of a batch of alerts for people to be told. */
