@@ -7,6 +7,9 @@ export type SeriesId = number;
 
 /** Labels objects kept for quick answers; the cache is emptied whole when it is full. */
 const MAX_CACHED_LABELS = 16_384;
+/** Taken over with each new series; the next doubling is a quarter as many series away as there are slots before it. */
+const SLOTS_A_SERIES = 16;
+const NO_SLOTS = new Int32Array(0);
 
 /**
  * Every series there is: its labels as pairs of symbols in one pool, found by an open-addressing hash over them.
@@ -19,10 +22,14 @@ export class SeriesTable {
   readonly #counts = new Int32List(1024);
   readonly #pool = new Int32List(16_384);
   #slots = new Int32Array(2048).fill(-1);
+  /** What `#slots` was before it doubled, and up to where its entries have been taken over: some with each new series. */
+  #before: Int32Array = NO_SLOTS;
+  #takenOver = 0;
   #live = 0;
-  #used = 0;
   #deadPairs = 0;
   #labels = new Map<SeriesId, Labels>();
+  /** The pairs that were looked for last, as symbols: lookups come one by one, and make no garbage. */
+  readonly #wanted = new Int32List(64);
 
   /** How many series there are, holes not counted. */
   get size(): number {
@@ -40,8 +47,10 @@ export class SeriesTable {
 
   /** The id of these labels, -1 where there is none. */
   find(labels: Labels): SeriesId {
-    const symbols = this.#known(labels);
-    return symbols === undefined ? -1 : this.#slots[this.#slotOf(symbols)]!;
+    if (!this.#isKnown(labels)) return -1;
+    const hash = hashOf(this.#wanted.values, 0, this.#wanted.length);
+    const id = this.#lookIn(this.#slots, hash);
+    return id >= 0 || this.#before.length === 0 ? id : this.#lookIn(this.#before, hash);
   }
 
   /** Adds labels that `find` did not know, under the next id. */
@@ -105,13 +114,15 @@ export class SeriesTable {
       this.#live--;
     }
     this.#compact();
-    this.#rehash(this.#slots.length);
+    this.#rehash();
     return unused;
   }
 
   /** Bytes of the typed arrays. */
   get bytes(): number {
-    return 4 * (this.#offsets.values.length + this.#counts.values.length + this.#pool.values.length + this.#slots.length);
+    return (
+      4 * (this.#offsets.values.length + this.#counts.values.length + this.#pool.values.length + this.#slots.length + this.#before.length)
+    );
   }
 
   #put(id: SeriesId, symbols: readonly number[]): void {
@@ -122,44 +133,70 @@ export class SeriesTable {
       this.symbols.retain(symbol);
     }
     this.#live++;
-    if (2 * (this.#used + 1) > this.#slots.length) this.#rehash(this.#slots.length * 2);
-    else this.#insert(id);
+    if (2 * this.#live > this.#slots.length) this.#double();
+    this.#insert(id);
+    if (this.#before.length > 0) this.#takeOver(SLOTS_A_SERIES);
   }
 
-  #known(labels: Labels): readonly number[] | undefined {
-    const symbols: number[] = [];
+  /** Whether every text has a symbol; then `#wanted` has them. */
+  #isKnown(labels: Labels): boolean {
+    const wanted = this.#wanted;
+    wanted.length = 0;
     for (const text of labels.pairs) {
       const symbol = this.symbols.find(text);
-      if (symbol < 0) return undefined;
-      symbols.push(symbol);
+      if (symbol < 0) return false;
+      wanted.push(symbol);
     }
-    return symbols;
-  }
-
-  /** The slot that holds the series with these pairs, or the empty one where it would go. */
-  #slotOf(symbols: ArrayLike<number>): number {
-    const mask = this.#slots.length - 1;
-    for (let slot = hashOf(symbols) & mask; ; slot = (slot + 1) & mask) {
-      const id = this.#slots[slot]!;
-      if (id < 0 || this.#same(id, symbols)) return slot;
-    }
-  }
-
-  #same(id: SeriesId, symbols: ArrayLike<number>): boolean {
-    if (2 * this.#counts.values[id]! !== symbols.length) return false;
-    const offset = this.#offsets.values[id]!;
-    for (let i = 0; i < symbols.length; i++) if (this.#pool.values[offset + i] !== symbols[i]) return false;
     return true;
   }
 
-  #insert(id: SeriesId): void {
-    this.#slots[this.#slotOf(this.pairs(id))] = id;
-    this.#used++;
+  /** The series with the wanted pairs, -1 where these slots have none. */
+  #lookIn(slots: Int32Array, hash: number): SeriesId {
+    const mask = slots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const id = slots[slot]!;
+      if (id < 0 || this.#same(id, this.#wanted.values, this.#wanted.length)) return id;
+    }
   }
 
-  #rehash(size: number): void {
-    this.#slots = new Int32Array(size).fill(-1);
-    this.#used = 0;
+  #same(id: SeriesId, symbols: Int32Array, length: number): boolean {
+    if (2 * this.#counts.values[id]! !== length) return false;
+    const offset = this.#offsets.values[id]!;
+    const pool = this.#pool.values;
+    for (let i = 0; i < length; i++) if (pool[offset + i] !== symbols[i]) return false;
+    return true;
+  }
+
+  /** Puts a series that is in no slot into the next free one: nothing needs comparing. */
+  #insert(id: SeriesId): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const offset = this.#offsets.values[id]!;
+    let slot = hashOf(this.#pool.values, offset, offset + 2 * this.#counts.values[id]!) & mask;
+    while (slots[slot]! >= 0) slot = (slot + 1) & mask;
+    slots[slot] = id;
+  }
+
+  /** Twice the slots: hundreds of thousands of series would hold the loop, so that they come over little by little. */
+  #double(): void {
+    this.#takeOver(this.#before.length);
+    this.#before = this.#slots;
+    this.#takenOver = 0;
+    this.#slots = new Int32Array(2 * this.#before.length).fill(-1);
+  }
+
+  #takeOver(count: number): void {
+    const before = this.#before;
+    const end = Math.min(before.length, this.#takenOver + count);
+    for (let slot = this.#takenOver; slot < end; slot++) if (before[slot]! >= 0) this.#insert(before[slot]!);
+    this.#takenOver = end;
+    if (end === before.length) this.#before = NO_SLOTS;
+  }
+
+  #rehash(): void {
+    this.#before = NO_SLOTS;
+    this.#takenOver = 0;
+    this.#slots.fill(-1);
     for (let id = 0; id < this.#offsets.length; id++) if (this.#offsets.values[id]! >= 0) this.#insert(id);
   }
 
@@ -179,9 +216,9 @@ export class SeriesTable {
 }
 
 /** FNV-1a over 32-bit words, finished so that the low bits depend on all of them. */
-function hashOf(symbols: ArrayLike<number>): number {
+function hashOf(symbols: Int32Array, from: number, to: number): number {
   let hash = 0x811c9dc5 | 0;
-  for (let i = 0; i < symbols.length; i++) hash = Math.imul(hash ^ symbols[i]!, 0x01000193);
+  for (let i = from; i < to; i++) hash = Math.imul(hash ^ symbols[i]!, 0x01000193);
   hash ^= hash >>> 15;
   return Math.imul(hash, 0x2c1b3c6d) ^ (hash >>> 12);
 }

@@ -1,0 +1,31 @@
+import { describe, expect, it } from '@jest/globals';
+import { SeriesTable } from '../../src/store/series-table.ts';
+import { metric } from './fixture.ts';
+
+const labelsOf = (i: number): ReturnType<typeof metric> => metric(`m${i % 7}`, `i=${i}`);
+
+describe('a series', () => {
+  it('is found at any time while the table grows from hundreds to tens of thousands', () => {
+    const table = new SeriesTable();
+    const wrong: number[] = [];
+    for (let i = 0; i < 20_000; i++) {
+      if (table.find(labelsOf(i)) !== -1 || table.add(labelsOf(i)) !== i) wrong.push(i);
+      // One of the oldest, one of the middle, the youngest: some are still where they were before the table grew.
+      for (const known of [i % 100, i >> 1, i]) if (table.find(labelsOf(known)) !== known) wrong.push(known);
+    }
+    expect(wrong).toEqual([]);
+    expect(table.size).toBe(20_000);
+  });
+
+  it('that is removed while the table grows is not found, and may come back under another id', () => {
+    const table = new SeriesTable();
+    // 1,024 series fill the slots that a table begins with; the next one doubles them.
+    for (let i = 0; i < 1030; i++) table.add(labelsOf(i));
+    table.remove([0, 500, 1029]);
+    expect([0, 500, 1029].map((i) => table.find(labelsOf(i)))).toEqual([-1, -1, -1]);
+    expect([1, 501, 1028].map((i) => table.find(labelsOf(i)))).toEqual([1, 501, 1028]);
+    expect(table.add(labelsOf(500))).toBe(1030);
+    expect(table.find(labelsOf(500))).toBe(1030);
+    expect(table.size).toBe(1028);
+  });
+});
