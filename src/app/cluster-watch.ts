@@ -100,9 +100,10 @@ export class ClusterWatch {
       cadences: cadencesOf(config),
       groupFilter: groupFilterOf(config),
       groupWatched: groupWatchedBy(config),
-      onMetadata: (metadata) => {
-        this.#lastIsr.observe(metadata);
+      onMetadata: async (metadata, slices) => {
         this.liveness.observeMetadata(metadata);
+        if (slices.due) await slices.pause();
+        await this.#lastIsr.observe(metadata, slices);
       },
       expected: () => this.liveness.expectedIds,
       brokerDownIds: () => this.liveness.downIds,

@@ -1,7 +1,10 @@
+import type { Slices } from '../kafka/columns.ts';
 import type { ClusterMetadata } from '../kafka/observer.ts';
 
 /** Partitions whose ISR is empty that are remembered at most. */
 const MAX_REMEMBERED = 100_000;
+/** Partitions between two looks at the clock. */
+const CHECK_EVERY = 256;
 
 /**
  * With eligible leader replicas (KIP-966) the ISR of a partition that has lost everybody is empty: who was in it last is
@@ -11,8 +14,8 @@ export class LastIsr {
   #previous: ClusterMetadata | undefined;
   #empty = new Map<string, readonly number[]>();
 
-  /** Takes in every full answer, in order. */
-  observe(metadata: ClusterMetadata): void {
+  /** Takes in every full answer, in order and one at a time, in slices; until it is done `of` tells what was known before. */
+  async observe(metadata: ClusterMetadata, slices: Slices): Promise<void> {
     const before = this.#previous;
     this.#previous = metadata;
     if (before === undefined || before.clusterId !== metadata.clusterId) {
@@ -22,6 +25,7 @@ export class LastIsr {
     let topicsBefore: ReadonlyMap<string, number> | undefined;
     const empty = new Map<string, readonly number[]>();
     for (let p = 0, t = 0; p < metadata.partitionId.length; p++) {
+      if (p % CHECK_EVERY === 0 && slices.due) await slices.pause();
       while (p >= (metadata.partitionStart[t + 1] ?? Number.POSITIVE_INFINITY)) t++;
       if ((metadata.isrStart[p + 1] ?? 0) > (metadata.isrStart[p] ?? 0)) continue;
       topicsBefore ??= new Map(before.topics.map((name, index) => [name, index]));

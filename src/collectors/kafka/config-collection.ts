@@ -1,5 +1,6 @@
 import { Labels } from '../../core/labels.ts';
 import type { Clock } from '../../core/clock.ts';
+import { Slices } from '../../kafka/columns.ts';
 import { KAFKA_ERROR } from '../../kafka/error-codes.ts';
 import type { ConfigDescription } from '../../kafka/observer.ts';
 import type { SeriesRows } from './rows.ts';
@@ -53,7 +54,7 @@ export class ConfigCollection {
       for (let i = 0; i < Math.min(due.length, TOPICS_PER_RUN); i += BATCH) await this.#askTopics(due.slice(i, i + BATCH), now);
       if (now - this.#brokerAskedAt >= refreshMs) await this.#askBroker(now);
     } finally {
-      this.#write(due.length > 0);
+      await this.#write(due.length > 0);
     }
   }
 
@@ -95,17 +96,20 @@ export class ConfigCollection {
     }
   }
 
-  #write(somethingNew: boolean): void {
+  async #write(somethingNew: boolean): Promise<void> {
     const { clock, rows, cluster } = this.#parts;
     const now = clock.now();
     if (!somethingNew && now - this.#rowAt < ROW_EVERY_MS) return;
     this.#rowAt = now;
+    const slices = new Slices(clock);
     rows.begin();
     for (const [topic, value] of this.minIsr) {
       const make = (): Labels[] => [Labels.of({ __name__: 'belfry_kafka_topic_min_insync_replicas', cluster, topic })];
       rows.segment(topic, 1, make).set(0, value);
+      if (slices.due) await slices.pause();
     }
-    rows.commit(now);
+    await rows.settle(slices);
+    await rows.commitInSlices(now, slices);
   }
 }
 

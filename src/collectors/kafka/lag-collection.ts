@@ -41,22 +41,23 @@ export class LagCollection {
     const { pool, clock, timeoutMs, maxGroups, groupFilter } = this.#parts;
     const downIds = this.#parts.downIds();
     const failures: unknown[] = [];
+    const slices = new Slices(clock);
     const onFailure = (_brokerId: number, error: unknown): void => void failures.push(error);
     const reading = await readGroups(pool, { downIds, timeoutMs, maxGroups, filter: groupFilter, onFailure });
-    const { ends, starts } = await readLogOffsets(pool, metadata, { downIds, timeoutMs, onFailure });
+    const { ends, starts } = await readLogOffsets(pool, metadata, { downIds, timeoutMs, onFailure, slices });
     const isUsable = reading.groups.length > 0 || [...ends.values()].some((offsets) => offsets.some((end) => end >= 0));
     if (isUsable || failures.length === 0) {
       this.#noteLeftOut(reading.leftOut);
       this.#history.add(clock.now(), onlyTopicsOf(reading.groups, ends));
-      await this.#writeOffsets(ends, starts);
-      await this.#writeGroups(reading.groups, ends);
+      await this.#writeOffsets(ends, starts, slices);
+      await this.#writeGroups(reading.groups, ends, slices);
     }
     if (failures.length > 0) throw asError(failures.at(-1));
   }
 
-  async #writeOffsets(ends: EndOffsets, starts: EndOffsets): Promise<void> {
+  async #writeOffsets(ends: EndOffsets, starts: EndOffsets, slices: Slices): Promise<void> {
     const { offsetRows: rows, cluster, clock } = this.#parts;
-    const slices = new Slices(clock);
+    if (slices.due) await slices.pause();
     rows.begin();
     for (const [topic, topicEnds] of ends) {
       const topicStarts = starts.get(topic);
@@ -76,12 +77,13 @@ export class LagCollection {
       }
       if (slices.due) await slices.pause();
     }
-    rows.commit(clock.now());
+    await rows.settle(slices);
+    await rows.commitInSlices(clock.now(), slices);
   }
 
-  async #writeGroups(groups: readonly GroupState[], ends: EndOffsets): Promise<void> {
+  async #writeGroups(groups: readonly GroupState[], ends: EndOffsets, slices: Slices): Promise<void> {
     const { groupRows: rows, clock, cluster, groupWatched } = this.#parts;
-    const slices = new Slices(clock);
+    if (slices.due) await slices.pause();
     const now = clock.now();
     this.#groupPartitions = 0;
     rows.begin();
@@ -97,7 +99,8 @@ export class LagCollection {
       if (offsets !== undefined) this.#fillGroup(groupId, offsets, ends, now);
       if (slices.due) await slices.pause();
     }
-    rows.commit(clock.now());
+    await rows.settle(slices);
+    await rows.commitInSlices(clock.now(), slices);
   }
 
   #fillGroup(groupId: string, offsets: GroupOffsets, ends: EndOffsets, now: number): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { Labels } from '../../core/labels.ts';
+import { Slices } from '../../kafka/columns.ts';
 import { KAFKA_ERROR } from '../../kafka/error-codes.ts';
 import type { ClusterMetadata, LogDir } from '../../kafka/observer.ts';
 import { forEachBroker } from './for-each-broker.ts';
@@ -52,9 +53,12 @@ export class LogDirCollection {
     const known = metadata();
     const leaders = known === undefined ? new Map() : leadersOf(known);
     const topicsSeen = new Set<string>();
+    const slices = new Slices(this.#parts.clock);
     try {
       await forEachBroker(pool, downIds(), async (connection, brokerId) => {
         const dirs = await connection.describeLogDirs(timeoutMs);
+        // Several brokers may answer at the same time.
+        if (slices.due) await slices.pause();
         for (const dir of dirs) for (const topic of dir.replicas.keys()) topicsSeen.add(topic);
         this.#write(brokerId, dirs, leaders);
       });

@@ -120,10 +120,12 @@ export class MetadataCollection {
     const metadata = await survivors.ask('health', avoid, (connection) => connection.metadata(undefined, timeoutMs));
     pool.setBrokers(metadata.brokers);
     survivors.settleHealth();
-    options.onMetadata?.(metadata);
+    const slices = new Slices(clock);
+    await options.onMetadata?.(metadata, slices);
+    if (slices.due) await slices.pause();
     this.#uncleanElections += uncleanElections(this.#last, metadata);
     this.#last = metadata;
-    const changed = await this.#write(metadata, onlyChanged);
+    const changed = await this.#write(metadata, onlyChanged, slices);
     const tookMs = clock.elapsed() - startedAt;
     this.#lastTookMs = tookMs;
     const costMs = Math.max(metadata.answeredAt - metadata.askedAt, tookMs * OWN_WORK_SHARE);
@@ -132,24 +134,20 @@ export class MetadataCollection {
   }
 
   /**
-   * What is new and takes long, such as labels, is made first and in slices; then the sums are written in one go, the
-   * partitions next, and the rules are woken when all is there.
+   * What takes long, such as the labels of what is new and the judgement of every partition, is made first and in slices; then
+   * the sums are written in one go, the partitions next, and the rules are woken when all is there.
    */
-  async #write(metadata: ClusterMetadata, onlyChanged: boolean): Promise<boolean> {
+  async #write(metadata: ClusterMetadata, onlyChanged: boolean, slices: Slices): Promise<boolean> {
     const { clock, options, healthRows, topicRows } = this.#parts;
-    const slices = new Slices(clock);
     const known = this.#parts.known();
-    const partitions = partitionFacts({
-      metadata,
-      adding: known.adding,
-      minIsr: known.minIsr,
-      inStopGrace: options.inStopGrace?.() ?? NONE,
-    });
+    const inStopGrace = options.inStopGrace?.() ?? NONE;
+    const partitions = await partitionFacts({ metadata, adding: known.adding, minIsr: known.minIsr, inStopGrace }, slices);
     await topicRows.prepare(metadata, slices);
     await healthRows.prepare(partitions.troubles, slices);
+    topicRows.rows.begin();
+    await topicRows.fill(metadata, partitions, slices);
     healthRows.rows.begin();
     healthRows.troubleRows.begin();
-    topicRows.rows.begin();
     healthRows.fill({
       metadata,
       partitions,
@@ -159,13 +157,12 @@ export class MetadataCollection {
       uncleanElections: this.#uncleanElections,
       expectedBrokers: options.expected?.() ?? expectedByDefault(metadata, partitions.heldBy.keys()),
     });
-    topicRows.fill(metadata, partitions);
     const ts = clock.now();
     const changed = new Set<string>();
     // The cluster's sums get a row with every look: they are few, and what wakes the rules.
     for (const name of healthRows.rows.commit(ts)) changed.add(name);
     const unlessChanged = { onlyChanged: true, ...(onlyChanged ? {} : { atLeastEveryMs: UNCHANGED_ROW_EVERY_MS }) };
-    for (const name of healthRows.troubleRows.commit(ts, unlessChanged)) changed.add(name);
+    for (const name of await healthRows.troubleRows.commitInSlices(ts, slices, unlessChanged)) changed.add(name);
     for (const name of await topicRows.rows.commitInSlices(ts, slices, unlessChanged)) changed.add(name);
     if (changed.size > 0) options.wake({ ts, metricNames: changed, cluster: options.cluster });
     return changed.size > 0;

@@ -1,3 +1,4 @@
+import type { Slices } from '../../kafka/columns.ts';
 import type { BrokerConnection, ClusterMetadata } from '../../kafka/observer.ts';
 import type { EndOffsets } from './end-history.ts';
 import { forEachBroker } from './for-each-broker.ts';
@@ -19,17 +20,26 @@ export interface LogOffsets {
 export async function readLogOffsets(
   pool: BrokerPool,
   metadata: ClusterMetadata,
-  options: { downIds: ReadonlySet<number>; timeoutMs: number; onFailure: (brokerId: number, error: unknown) => void },
+  options: {
+    readonly downIds: ReadonlySet<number>;
+    readonly timeoutMs: number;
+    readonly onFailure: (brokerId: number, error: unknown) => void;
+    readonly slices: Slices;
+  },
 ): Promise<LogOffsets> {
+  const { slices } = options;
   const ends = unknownOffsets(metadata);
   const starts = unknownOffsets(metadata);
-  const byLeader = partitionsByLeader(metadata);
+  const byLeader = await partitionsByLeader(metadata, slices);
   await forEachBroker(
     pool,
     options.downIds,
     async (connection, brokerId) => {
       for (const batch of byLeader.get(brokerId) ?? []) {
+        // Several brokers are asked at the same time, and to write a request takes a while.
+        if (slices.due) await slices.pause();
         await readInto(connection, -1, batch, options.timeoutMs, ends);
+        if (slices.due) await slices.pause();
         await readInto(connection, -2, batch, options.timeoutMs, starts);
       }
     },
@@ -67,7 +77,10 @@ function unknownOffsets(metadata: ClusterMetadata): Map<string, Float64Array> {
 }
 
 /** Leader → batches of topic → partitions. */
-function partitionsByLeader(metadata: ClusterMetadata): ReadonlyMap<number, readonly ReadonlyMap<string, readonly number[]>[]> {
+async function partitionsByLeader(
+  metadata: ClusterMetadata,
+  slices: Slices,
+): Promise<ReadonlyMap<number, readonly ReadonlyMap<string, readonly number[]>[]>> {
   const byLeader = new Map<number, { batches: Map<string, number[]>[]; inLast: number }>();
   for (const [t, topic] of metadata.topics.entries()) {
     const end = metadata.partitionStart[t + 1] ?? 0;
@@ -86,6 +99,7 @@ function partitionsByLeader(metadata: ClusterMetadata): ReadonlyMap<number, read
       if (ids === undefined) batch?.set(topic, [metadata.partitionId[p] ?? 0]);
       else ids.push(metadata.partitionId[p] ?? 0);
     }
+    if (slices.due) await slices.pause();
   }
   return new Map([...byLeader].map(([leader, { batches }]) => [leader, batches]));
 }

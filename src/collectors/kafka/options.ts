@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { SampleWriter, Wake } from '../../core/sample.ts';
+import type { Slices } from '../../kafka/columns.ts';
 import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
 import type { HandshakeLine } from './pool.ts';
 
@@ -63,8 +64,8 @@ export interface KafkaCollectorOptions {
   readonly groupFilter?: (groupId: string) => boolean;
   /** Groups whose lag may alert (`belfry_kafka_consumergroup_watched`); none where undefined. */
   readonly groupWatched?: (groupId: string) => boolean;
-  /** Told of every full answer, before the rows made from it are written. */
-  readonly onMetadata?: (metadata: ClusterMetadata) => void;
+  /** Told of every full answer, one after the other; the rows made from it are written when that is done. */
+  readonly onMetadata?: (metadata: ClusterMetadata, slices: Slices) => void | Promise<void>;
   /** Told, with each reading of the log dirs, how many topics the brokers hold that Metadata does not show. */
   readonly onHiddenTopics?: (count: number) => void;
   /** Brokers known to be down: not asked while others can be. */

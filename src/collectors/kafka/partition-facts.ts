@@ -1,3 +1,4 @@
+import type { Slices } from '../../kafka/columns.ts';
 import type { ClusterMetadata, Reassignment } from '../../kafka/observer.ts';
 
 /** Topic → partition → replicas that a reassignment is adding. */
@@ -54,10 +55,10 @@ export interface FactsInput {
 }
 
 /**
- * Judges every partition. Replicas that a reassignment is adding do not count: under-replicated is an *original*
+ * Judges every partition, in slices. Replicas that a reassignment is adding do not count: under-replicated is an *original*
  * replica out of sync. Under min ISR is an ISR below the topic's own minimum where there are replicas enough for it.
  */
-export function partitionFacts(input: FactsInput): PartitionFacts {
+export async function partitionFacts(input: FactsInput, slices: Slices): Promise<PartitionFacts> {
   const { metadata, minIsr } = input;
   const partitionCount = metadata.partitionId.length;
   const counter = new FactsCounter(input, partitionCount);
@@ -66,6 +67,7 @@ export function partitionFacts(input: FactsInput): PartitionFacts {
     const topicMinIsr = minIsr.get(topic);
     if (topicMinIsr === undefined) minIsrUnknownTopics += 1;
     counter.countTopic(t, topic, topicMinIsr);
+    if (slices.due) await slices.pause();
   }
   return {
     replicas: counter.replicas,

@@ -180,6 +180,7 @@ export class SeriesRows {
   readonly #segments = new Map<string, Segment>();
   readonly #names = new MetricNames();
   #stale = true;
+  #committing = false;
 
   constructor(options: SeriesRowsOptions) {
     this.#options = options;
@@ -230,20 +231,28 @@ export class SeriesRows {
     return changed;
   }
 
-  /** As `commit`, with a turn for the event loop between targets where they take long. */
+  /**
+   * As `commit`, with a turn for the event loop between targets where they take long. Until it is done no row may be begun, and
+   * the series do not end: what is being written is newer than what would end them.
+   */
   async commitInSlices(ts: number, slices: Slices, options: CommitOptions = {}): Promise<ReadonlySet<string>> {
     const changed = new Set<string>();
-    for (const chunk of this.#chunks) {
-      this.#commitChunk(chunk, ts, options, changed);
-      if (slices.due) await slices.pause();
+    this.#committing = true;
+    try {
+      for (const chunk of this.#chunks) {
+        if (slices.due) await slices.pause();
+        this.#commitChunk(chunk, ts, options, changed);
+      }
+      this.#stale = false;
+    } finally {
+      this.#committing = false;
     }
-    this.#stale = false;
     return changed;
   }
 
   /** All series end at `ts`; the next row begins them anew. */
   markStale(ts: number): void {
-    if (this.#stale) return;
+    if (this.#stale || this.#committing) return;
     this.#stale = true;
     for (const chunk of this.#chunks) {
       chunk.target.markStale(Math.max(ts, chunk.lastTs + 1));

@@ -30,16 +30,15 @@ export class TopicRows {
     for (const [t, topic] of metadata.topics.entries()) {
       const partitions = partitionCount(metadata, t);
       for (let from = 0; from < partitions; from += RANGE) {
-        if (this.rows.has(rangeKey(topic, from), rangeColumns(partitions, from))) continue;
-        this.#range(topic, from, partitions);
+        if (!this.rows.has(rangeKey(topic, from), rangeColumns(partitions, from))) this.#range(topic, from, partitions);
         if (slices.due) await slices.pause();
       }
     }
     await this.rows.settle(slices);
   }
 
-  /** Sets all samples of the row; `rows.begin` and `rows.commit` are the caller's. */
-  fill(metadata: ClusterMetadata, facts: PartitionFacts): void {
+  /** Sets all samples of the row, in slices; `rows.begin` and the commit are the caller's. */
+  async fill(metadata: ClusterMetadata, facts: PartitionFacts, slices: Slices): Promise<void> {
     for (const [t, topic] of metadata.topics.entries()) {
       const start = metadata.partitionStart[t] ?? 0;
       const partitions = partitionCount(metadata, t);
@@ -57,6 +56,7 @@ export class TopicRows {
         }
         this.#setPartition(segment, headColumns(from) + (id - from) * PARTITION_METRICS.length, start + i, metadata, facts);
       }
+      if (slices.due) await slices.pause();
     }
   }
 

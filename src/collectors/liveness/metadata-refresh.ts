@@ -1,3 +1,4 @@
+import { yieldToLoop } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { ClusterMetadata } from '../../kafka/observer.ts';
@@ -37,7 +38,10 @@ export class MetadataRefresh {
     if (now < dueAt || this.#asking || survivor === undefined) return;
     this.#asking = true;
     try {
-      this.#parts.observed(await survivor.connection.metadata(undefined, metadataTimeoutMs));
+      const metadata = await survivor.connection.metadata(undefined, metadataTimeoutMs);
+      // To decode it and to take it in are two pieces of work.
+      await yieldToLoop();
+      this.#parts.observed(metadata);
       this.#failing = false;
     } catch (error) {
       if (this.#failing) return;

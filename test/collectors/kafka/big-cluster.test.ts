@@ -56,7 +56,7 @@ describe('a cluster of 40,000 partitions, a third of them leaderless', () => {
       const metadata = await decodeMetadata(new WireReader(bytes, 'Metadata'), 12, clock, clock.now());
       const decodedAt = clock.elapsed();
       const slices = new Slices(clock);
-      const facts = partitionFacts({ metadata, adding: new Map(), minIsr: new Map(), inStopGrace: new Set() });
+      const facts = await partitionFacts({ metadata, adding: new Map(), minIsr: new Map(), inStopGrace: new Set() }, slices);
       expect(facts).toMatchObject({
         leaderlessManyCopies: 13_334,
         leaderlessOneCopy: 0,
@@ -71,7 +71,7 @@ describe('a cluster of 40,000 partitions, a third of them leaderless', () => {
       const known = { hiddenTopics: false, minIsrRefused: false, expectedBrokers: new Set([1]) };
       const reassigning = { reassigningPartitions: 0, uncleanElections: 0, ...known };
       healthRows.fill({ metadata, partitions: facts, ...reassigning });
-      topicRows.fill(metadata, facts);
+      await topicRows.fill(metadata, facts, slices);
       for (const part of [healthRows.rows, healthRows.troubleRows, topicRows.rows]) await part.commitInSlices(clock.now(), slices);
       expect(columns).toBeGreaterThan(TOPICS * (1 + PARTITIONS * 5));
       const doneAt = clock.elapsed();

@@ -7,6 +7,7 @@ import type { Wake } from '../../../src/core/sample.ts';
 import { KafkaCollector } from '../../../src/collectors/kafka/collector.ts';
 import type { KafkaCollectorOptions } from '../../../src/collectors/kafka/options.ts';
 import { FakeCluster } from './fake-cluster.ts';
+import { HastyClock } from './hasty-clock.ts';
 import { RecordingWriter } from './recording-writer.ts';
 
 interface Setup extends AsyncDisposable {
@@ -18,8 +19,10 @@ interface Setup extends AsyncDisposable {
 }
 
 /** Three brokers; `orders` RF 3, `single` RF 1 on each broker, internal topics. Started, its first answers in. */
-async function started(change: (cluster: FakeCluster) => Partial<KafkaCollectorOptions> | undefined = () => undefined): Promise<Setup> {
-  const clock = new ManualClock(1_700_000_000_000);
+async function started(
+  change: (cluster: FakeCluster) => Partial<KafkaCollectorOptions> | undefined = () => undefined,
+  clock = new ManualClock(1_700_000_000_000),
+): Promise<Setup> {
   const cluster = new FakeCluster(clock, [1, 2, 3]);
   cluster.topics = [
     {
@@ -103,6 +106,47 @@ describe('a healthy cluster', () => {
     expect(cluster.requestsOf('DescribeLogDirs')).toHaveLength(3);
     expect(cluster.requestsOf('connect')).toEqual([]);
     for (const id of cluster.brokerIds) expect(cluster.open.filter(({ brokerId }) => brokerId === id).length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('an answer that is taken in piece by piece', () => {
+  it('is not known before it has been taken in by whoever is told of it, and a stop waits for its rows', async () => {
+    const waitFor: Promise<void>[] = [];
+    await using setup = await started(() => ({ onMetadata: () => waitFor[0] }));
+    const { clock, cluster, collector, writer } = setup;
+    const before = collector.metadata;
+    const held = Promise.withResolvers<void>();
+    waitFor.push(held.promise);
+    cluster.topics.push({ name: 'new', partitions: [{ id: 0, leader: 1, replicas: [1, 2, 3] }] });
+    await clock.advance(5000);
+    expect(collector.metadata).toBe(before);
+    expect(writer.of('kafka_topic_partitions')).not.toHaveProperty('{topic="new"}');
+    let stopped = false;
+    const stopping = collector.stop().then(() => void (stopped = true));
+    await clock.advance(0);
+    expect(stopped).toBe(false);
+    held.resolve();
+    await stopping;
+    expect(collector.metadata?.topics).toContain('new');
+    expect(writer.of('kafka_topic_partitions')).toMatchObject({ '{topic="new"}': 1, '{topic="orders"}': 3 });
+    expect(writer.of('belfry_kafka_partitions')).toEqual({ '': 8 });
+  });
+
+  it('gives the same series as in one go, whatever the slices', async () => {
+    await using whole = await started();
+    await using sliced = await started(undefined, new HastyClock(1_700_000_000_000));
+    // Every pause is a turn of the event loop, and the clock gives few a step.
+    for (let i = 0; i < 60; i++) await sliced.clock.advance(100);
+    for (let i = 0; i < 60; i++) await whole.clock.advance(100);
+    const names = (setup: Setup): string[] => [...setup.writer.samples.keys()].filter((name) => name.includes('topic=')).toSorted();
+    expect(names(sliced)).toEqual(names(whole));
+    for (const metric of [
+      'kafka_topic_partition_leader',
+      'kafka_topic_partition_current_offset',
+      'belfry_kafka_topic_min_insync_replicas',
+    ]) {
+      expect(sliced.writer.of(metric)).toEqual(whole.writer.of(metric));
+    }
   });
 });
 

@@ -3,6 +3,7 @@ import { ManualClock } from '../../../src/core/clock.ts';
 import { addingReplicas, partitionFacts, uncleanElections } from '../../../src/collectors/kafka/partition-facts.ts';
 import { decodeMetadata } from '../../../src/kafka/metadata.ts';
 import type { ClusterMetadata } from '../../../src/kafka/observer.ts';
+import { hastySlices } from './hasty-clock.ts';
 import { metadataAnswer, readerOf, type PartitionSpec, type TopicSpec } from '../../kafka/answers.ts';
 
 function metadata(topics: readonly TopicSpec[], at = 1000, clusterId = 'c'): Promise<ClusterMetadata> {
@@ -38,31 +39,37 @@ describe('a partition is counted', () => {
   ];
 
   it.each(cases)('%s', async (_, partition, adding, minIsr, expected) => {
-    const facts = partitionFacts({
-      metadata: await one(partition),
-      adding: addingReplicas(adding.length === 0 ? [] : [{ topic: 't', partition: 0, adding, removing: [] }]),
-      minIsr: new Map(minIsr === undefined ? [] : [['t', minIsr]]),
-      inStopGrace: new Set(),
-    });
+    const facts = await partitionFacts(
+      {
+        metadata: await one(partition),
+        adding: addingReplicas(adding.length === 0 ? [] : [{ topic: 't', partition: 0, adding, removing: [] }]),
+        minIsr: new Map(minIsr === undefined ? [] : [['t', minIsr]]),
+        inStopGrace: new Set(),
+      },
+      hastySlices(),
+    );
     expect(facts).toMatchObject({ ...nothing, ...expected, minIsrUnknownTopics: minIsr === undefined ? 1 : 0 });
   });
 
   it('for the brokers that lead and hold it, and for the topic it belongs to', async () => {
-    const facts = partitionFacts({
-      metadata: await metadata([
-        { name: 'good', partitions: [{ id: 0, leader: 1, replicas: [1, 2] }] },
-        {
-          name: 'bad',
-          partitions: [
-            { id: 0, leader: 2, replicas: [2, 3], isr: [2], offline: [3] },
-            { id: 1, leader: -1, replicas: [3] },
-          ],
-        },
-      ]),
-      adding: new Map(),
-      minIsr: new Map(),
-      inStopGrace: new Set([3]),
-    });
+    const facts = await partitionFacts(
+      {
+        metadata: await metadata([
+          { name: 'good', partitions: [{ id: 0, leader: 1, replicas: [1, 2] }] },
+          {
+            name: 'bad',
+            partitions: [
+              { id: 0, leader: 2, replicas: [2, 3], isr: [2], offline: [3] },
+              { id: 1, leader: -1, replicas: [3] },
+            ],
+          },
+        ]),
+        adding: new Map(),
+        minIsr: new Map(),
+        inStopGrace: new Set([3]),
+      },
+      hastySlices(),
+    );
     expect(facts.troubles).toEqual([{ topic: 'bad', leaderlessOneCopy: 1, leaderlessManyCopies: 0, underReplicated: 1, underMinIsr: 0 }]);
     expect(facts.leaderlessInStopGrace).toBe(1);
     expect(facts.offlineReplicas).toBe(1);

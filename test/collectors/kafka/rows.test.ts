@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Labels } from '../../../src/core/labels.ts';
 import { silentLogger } from '../../../src/core/log.ts';
 import { SeriesRows } from '../../../src/collectors/kafka/rows.ts';
+import { hastySlices } from './hasty-clock.ts';
 import { RecordingWriter } from './recording-writer.ts';
 
 function setup(maxColumns?: number): {
@@ -89,5 +90,30 @@ describe('rows of a changing set of series', () => {
     expect(writer.samples.size).toBe(0);
     expect(row(6, { a: [2] })).toEqual(new Set(['m0']));
     expect(writer.samples.size).toBe(1);
+  });
+
+  it('written in slices are of one time, and what would end them meanwhile is older than they are', async () => {
+    const { rows, row, writer } = setup(2);
+    row(1, { a: [1, 2], b: [3, 4], c: [5, 6] });
+    rows.begin();
+    for (const [key, value] of [
+      ['a', 10],
+      ['b', 30],
+      ['c', 50],
+    ] as const)
+      rows.segment(key, 2, () => []).set(0, value);
+    const written = rows.commitInSlices(2, hastySlices());
+    // The first slice is over before the first target: nothing is there yet, and nothing has ended.
+    rows.markStale(3);
+    expect(writer.samples.size).toBe(6);
+    expect(await written).toEqual(new Set(['m0', 'm1']));
+    expect([...writer.rows.values()].map((targetRows) => targetRows.map(({ ts }) => ts))).toEqual([
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ]);
+    expect([...writer.samples.values()]).toEqual([10, 30, 50]);
+    rows.markStale(3);
+    expect(writer.samples.size).toBe(0);
   });
 });
