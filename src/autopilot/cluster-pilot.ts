@@ -237,6 +237,7 @@ export class ClusterPilot {
     else this.#rows.set(row.brokerId, row);
     for (const { from, to, text } of step.edges) log.info('autopilot_edge', { cluster, broker: row.brokerId, from, to, text });
     for (const { text, loud } of step.notes) this.#note(row.brokerId, text, loud, now);
+    if (row.state === 'healthy' && step.edges.length > 0) this.#noteOver(row.brokerId, now);
     // Also in the grace after a start: what broke meanwhile counts when acts are allowed again.
     // One of two that break at once goes straight to a person, and counts like any other.
     if (step.edges.some(({ from, to }) => from === 'suspect' && (to === 'unhealthy' || to === 'needs_human')))
@@ -271,6 +272,15 @@ export class ClusterPilot {
     const picture = observer.picture(cluster);
     const rack = picture?.brokers.get(broker)?.rack;
     control.unhealthy(cluster, broker, { ...picture?.labels, ...(rack === undefined ? {} : { rack }) }, now);
+  }
+
+  #noteOver(broker: number, at: number): void {
+    const { cluster, board, log } = this.#options;
+    try {
+      board.noteOver(cluster, broker, at);
+    } catch (error) {
+      log.error('autopilot_note_failed', { cluster, broker, error: errorText(error) });
+    }
   }
 
   #note(broker: number, text: string, loud: boolean, at: number): void {

@@ -35,6 +35,8 @@ export interface IncidentBoard {
     readonly loud: boolean;
     readonly at: number;
   }): void;
+  /** The broker is well again: whatever a loud note asked of a person is not needed any more. */
+  noteOver(cluster: string, broker: number | undefined, at: number): void;
 }
 
 /** The load of one broker, each a share of what it can do (0 to 1); undefined where nothing says. */

@@ -63,7 +63,7 @@ describe('pages that are no good', () => {
       { job: 'duplicates', targets: [duplicates.target] },
       { job: 'timestamps', targets: [timestamps.target] },
       ...BAD_PAGES.map(({ job }) => ({ job, targets: [bad.target(job)] })),
-    ].map((exporter) => ({ ...exporter, interval: '5s' }));
+    ].map((exporter) => ({ ...exporter, interval: '10s' }));
     await using stage = await Stage.start({
       clusters: [{ ...NO_KAFKA, exporters }],
       rules: shippedRules({ only: ['ExporterDown'], for: { ExporterDown: '1h' } }),

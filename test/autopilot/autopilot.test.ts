@@ -164,6 +164,7 @@ describe('two brokers in trouble', () => {
     rig.resolves(3);
     await rig.clock.advance(60 * MINUTE);
     expect([rig.stateOf(2), rig.stateOf(3), rig.intents()]).toEqual(['needs_human', 'healthy', []]);
+    expect(rig.notesOver).toEqual([3]);
     rig.pilot.reset('orders-dal', 2, 'kim');
     expect(rig.stateOf(2)).toBe('unhealthy');
     await rig.openIntent(5 * MINUTE);

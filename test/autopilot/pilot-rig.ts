@@ -131,6 +131,8 @@ export class Rig {
   readonly clock = new ManualClock();
   readonly cluster = new FakeCluster(this.clock);
   readonly notes: { text: string; loud: boolean; broker: number | undefined }[] = [];
+  /** Brokers of which it was said that nobody is needed any more. */
+  readonly notesOver: (number | undefined)[] = [];
   readonly errors: unknown[] = [];
   /** The windows over which loads were read, one for each time. */
   readonly loadWindowsMs: number[] = [];
@@ -268,6 +270,7 @@ export class Rig {
       board: {
         incidentOf: (_, broker) => `incident-${broker ?? 'cluster'}`,
         note: ({ text, loud, broker }) => void this.notes.push({ text, loud, broker }),
+        noteOver: (_, broker) => void this.notesOver.push(broker),
       },
       loads: { loads: (_cluster, _now, windowMs) => (this.loadWindowsMs.push(windowMs), []) },
       haltFile: '/nonexistent/belfry/HALT',

@@ -99,6 +99,25 @@ describe('a loud note', () => {
     expect(setup.routing.openIncidents()).toEqual([]);
   });
 
+  it('ends before its time when the broker is well, and touches nothing else', async () => {
+    await note('Broker 2 needs a person.', { broker: 2, loud: true });
+    const other = crashed('3');
+    await setup.receive(other);
+    setup.routing.noteOver('orders-dal', 3, setup.clock.now());
+    setup.routing.noteOver('elsewhere', 2, setup.clock.now());
+    await setup.clock.advance(1000);
+    expect(told('slack').some((line) => line.includes('resolved'))).toBe(false);
+    setup.routing.noteOver('orders-dal', 2, setup.clock.now());
+    setup.routing.noteOver('orders-dal', 2, setup.clock.now());
+    await setup.clock.advance(1000);
+    const [record, more] = setup.routing.openIncidents();
+    expect(more).toBeUndefined();
+    expect(record?.orderedAlerts().map(({ labels, status, resolveReason }) => [labels.get('alertname'), status, resolveReason])).toEqual([
+      ['BrokerCrashed', 'firing', undefined],
+      ['AutopilotNote', 'resolved', 'recovered'],
+    ]);
+  });
+
   it('lives on with the next loud one, and over a restart', async () => {
     await note('Approval needed.', { broker: 2, loud: true });
     await setup.clock.advance(20 * MINUTE);

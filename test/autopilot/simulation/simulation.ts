@@ -140,7 +140,7 @@ export class Simulation implements Scene {
     const pilot = new Autopilot({
       store: watched(this.store, (row) => this.referee.onEdge(row)),
       observer: this.view,
-      board: { incidentOf: () => '', note: () => undefined },
+      board: { incidentOf: () => '', note: () => undefined, noteOver: () => undefined },
       policies: { cluster: () => POLICY, fleet: () => FLEET },
       loads: { loads: () => [] },
       haltFile: join(import.meta.dirname, 'no-such-file'),
