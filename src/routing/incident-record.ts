@@ -6,6 +6,8 @@ import { ToldEffects, type Renewal } from './told-effects.ts';
 
 /** Events of an incident that are kept in memory and told; the whole story is in state.db. */
 export const EVENTS_TOLD = 200;
+/** A critical alert that ended longer ago than this, or a broker that was well for so long, is news when it comes back. */
+const COMES_BACK_MS = 5 * 60_000;
 
 /**
  * One incident in memory: its row, the last state of its alerts and its latest events. A run is the time from the first
@@ -22,9 +24,10 @@ export class IncidentRecord {
   readonly #firing: Record<Severity, number> = { info: 0, warning: 0, critical: 0 };
   #ordered: readonly Alert[] | undefined;
   /** What has fired in this run: what makes a further alert worse, or not. */
-  #runSeverity: Severity | undefined;
-  readonly #runBrokers = new Set<string>();
-  readonly #runCriticals = new Set<string>();
+  readonly #runBrokers = new Map<string, { firing: number; endedAt: number }>();
+  /** When those that do not fire any more ended last: the criticals one by one, and any of a severity. */
+  readonly #criticalEndedAt = new Map<string, number>();
+  readonly #severityEndedAt: Record<Severity, number> = { info: 0, warning: 0, critical: 0 };
   readonly #told = new ToldEffects();
 
   constructor(row: IncidentRow) {
@@ -43,6 +46,7 @@ export class IncidentRecord {
         if (isTimed(alert)) record.#timed.add(alertRow.alertKey);
       }
       if (alert.status === 'firing' || alert.endsAt >= row.firingSince) record.#enterRun(alert);
+      if (alert.status === 'resolved' && alert.endsAt >= row.firingSince) record.#leaveRun(alert, alert.endsAt);
     }
     for (const { seq, at, kind, text } of events) record.events.push({ seq, at, kind, text });
     record.#lastSeq = events.at(-1)?.seq ?? 0;
@@ -76,7 +80,7 @@ export class IncidentRecord {
     const { resolvedAt } = this.row;
     const isNewRun = !this.firing && (resolvedAt === 0 || at >= resolvedAt + holdMs);
     if (isNewRun) this.#beginRun(at);
-    const worseBy = isNewRun ? undefined : this.#worseBy(alert);
+    const worseBy = isNewRun ? undefined : this.#worseBy(alert, at);
     this.#enterRun(alert);
     this.alerts.set(alert.labels.key, alert);
     this.#told.begin(alert);
@@ -92,6 +96,7 @@ export class IncidentRecord {
     this.#told.end(alert.labels.key);
     this.#timed.delete(alert.labels.key);
     this.#firing[severityOf(alert.labels)]--;
+    this.#leaveRun(alert, at);
     if (!this.firing) this.row = { ...this.row, resolvedAt: at };
     this.#ordered = undefined;
   }
@@ -137,27 +142,46 @@ export class IncidentRecord {
   }
 
   #beginRun(at: number): void {
-    this.#runSeverity = undefined;
     this.#runBrokers.clear();
-    this.#runCriticals.clear();
+    this.#criticalEndedAt.clear();
+    for (const severity of SEVERITIES) this.#severityEndedAt[severity] = 0;
     this.row = { ...this.row, firingSince: at };
   }
 
   #enterRun(alert: Alert): void {
-    const severity = severityOf(alert.labels);
     const broker = alert.labels.get('broker');
-    this.#runSeverity = worse(this.#runSeverity, severity);
-    if (broker !== '') this.#runBrokers.add(broker);
-    if (severity === 'critical') this.#runCriticals.add(alert.labels.key);
+    if (broker !== '') {
+      const known = this.#runBrokers.get(broker) ?? { firing: 0, endedAt: 0 };
+      this.#runBrokers.set(broker, known);
+      known.firing++;
+    }
+    this.#criticalEndedAt.delete(alert.labels.key);
   }
 
-  #worseBy(alert: Alert): WorseBy | undefined {
+  #leaveRun({ labels }: Alert, at: number): void {
+    const severity = severityOf(labels);
+    const broker = this.#runBrokers.get(labels.get('broker'));
+    if (broker !== undefined) {
+      broker.firing--;
+      broker.endedAt = Math.max(broker.endedAt, at);
+    }
+    this.#severityEndedAt[severity] = Math.max(this.#severityEndedAt[severity], at);
+    if (severity === 'critical') this.#criticalEndedAt.set(labels.key, at);
+  }
+
+  /** What ended a moment ago still counts: only what comes back later than that is news. */
+  #worseBy(alert: Alert, at: number): WorseBy | undefined {
     const severity = severityOf(alert.labels);
     const broker = alert.labels.get('broker');
-    if (this.#runSeverity !== undefined && compareSeverity(severity, this.#runSeverity) > 0) return 'severity';
+    const since = at - COMES_BACK_MS;
+    const recent = SEVERITIES.filter((each) => this.#firing[each] > 0 || this.#severityEndedAt[each] > since);
+    const [worst = severity] = recent.toReversed();
+    if (compareSeverity(severity, worst) > 0) return 'severity';
     if (severity === 'info') return undefined;
-    if (broker !== '' && this.#runBrokers.size > 0 && !this.#runBrokers.has(broker)) return 'second_broker';
-    if (severity === 'critical' && !this.#runCriticals.has(alert.labels.key)) return 'more_critical';
+    const known = this.#runBrokers.get(broker);
+    const isNews = known === undefined || (known.firing === 0 && known.endedAt <= since);
+    if (broker !== '' && this.#runBrokers.size > 0 && isNews) return 'second_broker';
+    if (severity === 'critical' && (this.#criticalEndedAt.get(alert.labels.key) ?? 0) <= since) return 'more_critical';
     return undefined;
   }
 }

@@ -128,6 +128,42 @@ describe('what makes an incident worse', () => {
     expect(again.get(change?.record.row.groupKey ?? '')?.orderedAlerts()).toEqual(change?.record.orderedAlerts());
   });
 
+  it.each([
+    ['a rise in severity', 'severity', [crashed('2'), ofCluster('LeaderLoss', 'critical')]],
+    ['one more', 'more_critical', [crashed('2', 'critical'), ofCluster('LeaderLoss', 'critical')]],
+  ])('a critical alert that comes back after more than five minutes is %s, over a restart too', (_, expected, before) => {
+    for (const isRestarted of [false, true]) {
+      absorb(before);
+      absorb([resolved(ofCluster('LeaderLoss', 'critical'), NOW + 1000)], NOW + 1000);
+      if (isRestarted) {
+        book = new IncidentBook(store, 0);
+        book.load();
+      }
+      expect(absorb([ofCluster('LeaderLoss', 'critical')], NOW + 300_000)[0]?.worseBy).toBe(undefined);
+      absorb([resolved(ofCluster('LeaderLoss', 'critical'), NOW + 301_000)], NOW + 301_000);
+      expect(absorb([ofCluster('LeaderLoss', 'critical')], NOW + 601_000)[0]?.worseBy).toBe(expected);
+      absorb(
+        [...before, ofCluster('LeaderLoss', 'critical')].map((alert) => resolved(alert, NOW + 700_000)),
+        NOW + 700_000,
+      );
+    }
+  });
+
+  it('a broker that is away again after it was well for more than five minutes is as a second one', () => {
+    absorb([ofCluster('UnderReplicated'), crashed('2'), { ...crashed('2'), labels: crashed('2').labels.with('alertname', 'DiskLow') }]);
+    absorb([resolved(crashed('2'), NOW)]);
+    // Another alert about it still fires.
+    expect(absorb([crashed('2')], NOW + 600_000)[0]?.worseBy).toBe(undefined);
+    const all = [crashed('2'), { ...crashed('2'), labels: crashed('2').labels.with('alertname', 'DiskLow') }];
+    absorb(
+      all.map((alert) => resolved(alert, NOW + 700_000)),
+      NOW + 700_000,
+    );
+    expect(absorb([crashed('2')], NOW + 900_000)[0]?.worseBy).toBe(undefined);
+    absorb([resolved(crashed('2'), NOW + 901_000)], NOW + 901_000);
+    expect(absorb([crashed('2')], NOW + 1_300_000)[0]?.worseBy).toBe('second_broker');
+  });
+
   it('judges by what fired before a restart', () => {
     absorb([crashed('2', 'critical')]);
     book = new IncidentBook(store, 0);

@@ -200,6 +200,18 @@ describe('how often', () => {
     expect(told('owner/orders email').at(-1)).toBe('all_resolved resolved loud');
   });
 
+  it('pings for a critical alert that comes back hours later, though a warning has gone on all the while', async () => {
+    await receiveAndWait(underReplicated());
+    for (let i = 0; i < 2; i++) {
+      await receiveAndWait(crashed('2', 'critical'));
+      await setup.clock.advance(10 * MINUTE);
+      await receiveAndWait(resolved(crashed('2', 'critical'), setup.clock.now()));
+      await setup.clock.advance(2 * HOUR);
+    }
+    expect(told('owner/orders email')).toEqual(['first firing loud', 'worse firing loud', 'worse firing loud']);
+    expect(told('owner/orders slack').filter((text) => text.endsWith('loud'))).toEqual(told('owner/orders email'));
+  });
+
   it('sends nothing for an alert that is sent again unchanged', async () => {
     for (let i = 0; i < 5; i++) await receiveAndWait(crashed('2'));
     expect(told('owner/orders webhook')).toEqual(['first firing loud']);
