@@ -8,8 +8,8 @@ import type { SeriesId } from './series-table.ts';
 
 /** A log row is freed after that at the latest: lanes that fill slowly are logged again, whole. */
 const MAX_LOG_AGE_MS = 1_800_000;
-/** So many symbols, series or places a flush writes in one piece: about 10 ms. */
-const NAMES_A_FLUSH = 4000;
+/** So many symbols, series or places are written in one piece: about 5 ms. */
+const NAMES_A_PIECE = 2000;
 
 /**
  * Writes what is new since the last flush, in one transaction: names, sealed blocks, one log row. A log row is
@@ -24,6 +24,8 @@ export class Flusher {
   /** Per log row how many lanes still need it, and when it was written. */
   readonly #logRows = new Map<number, { lanes: number; ts: number }>();
   #symbolsWritten = 0;
+  /** The lane that the next piece of a flush begins with. */
+  #nextLane = 0;
   nextLog = 1;
 
   constructor(head: Head, blocks: BlockStore, file: SampleFile) {
@@ -49,6 +51,7 @@ export class Flusher {
     const { series, places, lanes } = this.#head;
     this.#logRows.clear();
     this.#symbolsWritten = 0;
+    this.#nextLane = 0;
     this.#head.newSeries = [];
     this.#head.newPlaces = [];
     for (let id = 0; id < series.end; id++) {
@@ -77,28 +80,33 @@ export class Flusher {
   writeNamesAhead(): boolean {
     const { series, newSeries, newPlaces } = this.#head;
     const { end } = series.symbols;
-    if (end - this.#symbolsWritten > NAMES_A_FLUSH) {
-      const until = this.#symbolsWritten + NAMES_A_FLUSH;
+    if (end - this.#symbolsWritten > NAMES_A_PIECE) {
+      const until = this.#symbolsWritten + NAMES_A_PIECE;
       this.#file.transaction(() => this.#writeSymbols(until));
       this.#symbolsWritten = until;
-    } else if (newSeries.length > NAMES_A_FLUSH) {
+    } else if (newSeries.length > NAMES_A_PIECE) {
       this.#file.transaction(() => {
         this.#writeSymbols(end);
-        this.#writeSeries(newSeries.slice(0, NAMES_A_FLUSH));
+        this.#writeSeries(newSeries.slice(0, NAMES_A_PIECE));
       });
       this.#symbolsWritten = end;
-      newSeries.splice(0, NAMES_A_FLUSH);
-    } else if (newPlaces.length > 2 * NAMES_A_FLUSH) {
-      this.#file.transaction(() => this.#writePlaces(newPlaces.slice(0, 2 * NAMES_A_FLUSH)));
-      newPlaces.splice(0, 2 * NAMES_A_FLUSH);
+      newSeries.splice(0, NAMES_A_PIECE);
+    } else if (newPlaces.length > 2 * NAMES_A_PIECE) {
+      this.#file.transaction(() => this.#writePlaces(newPlaces.slice(0, 2 * NAMES_A_PIECE)));
+      newPlaces.splice(0, 2 * NAMES_A_PIECE);
     } else return false;
     return true;
   }
 
-  /** Throws what SQLite throws; then nothing was written and nothing is forgotten. */
-  flush(now: number): void {
-    const overdue = this.#markOverdue(now);
-    const logged = this.#encodeLog();
+  /**
+   * Writes everything that is new, or a piece of it that ends with the lane whose rows bring it to `maxCells`. True when
+   * there are lanes left that the next call goes on with: each lane's log stands by itself, so that a file which has
+   * some of them has lost nothing of the others. Throws what SQLite throws; then nothing was written or forgotten.
+   */
+  flush(now: number, maxCells = Infinity): boolean {
+    const lanes = this.#lanesOf(maxCells);
+    const overdue = lanes.filter((lane) => this.#markOverdue(lane, now));
+    const logged = this.#encodeLog(lanes);
     const pending = this.#blocks.pending.slice();
     const freed = this.#freed([...pending.map(({ logRows }) => logRows), ...overdue.map(({ logRows }) => logRows)]);
     const gone = [...freed].filter(([id, count]) => (this.#logRows.get(id)?.lanes ?? 0) <= count).map(([id]) => id);
@@ -123,27 +131,38 @@ export class Flusher {
     this.#head.newPlaces = [];
     this.#head.newLanes = [];
     this.#head.newlyRetired = [];
+    const last = lanes.at(-1);
+    this.#nextLane = maxCells === Infinity || last === undefined || last.id + 1 >= this.#head.lanes.length ? 0 : last.id + 1;
+    return this.#nextLane > 0;
   }
 
-  /** Lanes whose oldest log row should go: all that no block has of them is logged once more. */
-  #markOverdue(now: number): readonly Lane[] {
-    const overdue: Lane[] = [];
-    for (const lane of this.#head.lanes) {
-      const oldest = lane?.logRows[0];
-      if (lane === undefined || oldest === undefined || (this.#logRows.get(oldest)?.ts ?? now) > now - MAX_LOG_AGE_MS) continue;
-      overdue.push(lane);
-      if (lane.ring !== null) lane.ring.unlogged = lane.ring.unsealed;
-      for (const points of lane.side?.series ?? []) points.unlogged = points.unsealed;
-      lane.keyframeDue = true;
+  /** The lanes of the next piece, those with nothing new among them. */
+  #lanesOf(maxCells: number): readonly Lane[] {
+    const lanes: Lane[] = [];
+    let cells = 0;
+    for (let id = maxCells === Infinity ? 0 : this.#nextLane; id < this.#head.lanes.length && cells < maxCells; id++) {
+      const lane = this.#head.lanes[id];
+      if (lane === undefined) continue;
+      lanes.push(lane);
+      cells += unloggedCells(lane);
     }
-    return overdue;
+    return lanes;
   }
 
-  #encodeLog(): readonly { lane: Lane; chainStart: number }[] {
+  /** True for a lane whose oldest log row should go: all that no block has of it is logged once more. */
+  #markOverdue(lane: Lane, now: number): boolean {
+    const oldest = lane.logRows[0];
+    if (oldest === undefined || (this.#logRows.get(oldest)?.ts ?? now) > now - MAX_LOG_AGE_MS) return false;
+    if (lane.ring !== null) lane.ring.unlogged = lane.ring.unsealed;
+    for (const points of lane.side?.series ?? []) points.unlogged = points.unsealed;
+    lane.keyframeDue = true;
+    return true;
+  }
+
+  #encodeLog(lanes: readonly Lane[]): readonly { lane: Lane; chainStart: number }[] {
     const logged: { lane: Lane; chainStart: number }[] = [];
     this.#encoder.begin();
-    for (const lane of this.#head.lanes) {
-      if (lane === undefined) continue;
+    for (const lane of lanes) {
       if (lane.ring !== null && lane.ring.unlogged < lane.ring.next) logged.push({ lane, chainStart: this.#encoder.rows(lane, lane.ring) });
       if (lane.side?.series.some((points) => points.unlogged < points.next) === true) {
         this.#encoder.points(lane);
@@ -217,4 +236,12 @@ export class Flusher {
     entry.lanes -= count;
     if (entry.lanes <= 0) this.#logRows.delete(row);
   }
+}
+
+/** What a record with all that the log has not of a lane would have; the lane itself counts as one. */
+function unloggedCells({ ring, side }: Lane): number {
+  let cells = 1;
+  if (ring !== null) cells += (ring.next - ring.unlogged) * ring.cols;
+  for (const points of side?.series ?? []) cells += points.next - points.unlogged;
+  return cells;
 }

@@ -17,8 +17,10 @@ import { StoreMetrics } from './store-metrics.ts';
 
 /** How much a kill -9 may lose at most. */
 const FLUSH_INTERVAL_MS = 5000;
-/** Between pieces of the names that a burst of new series brought. */
-const NAMES_PAUSE_MS = 20;
+/** Between the pieces of a flush; one of names is some 5 ms. */
+const PIECE_PAUSE_MS = 20;
+/** Cells that one piece of a flush takes to the log: some 10 ms. */
+const CELLS_A_PIECE = 40_000;
 /** Sealed blocks stay in memory that long. */
 const SEALED_KEEP_MS = 3_600_000;
 /** A target that has written nothing for that long gives its memory back. */
@@ -46,6 +48,8 @@ export interface SampleStoreOptions {
   readonly retentionBytes?: number;
   readonly limits?: Partial<StoreLimits>;
   readonly flushIntervalMs?: number;
+  /** Cells that one piece of a periodic flush takes to the log. */
+  readonly flushCells?: number;
 }
 
 /** Samples in memory and in `samples.db`. */
@@ -163,16 +167,9 @@ class OpenStore implements SampleStore {
 
   flush(): boolean {
     if (this.#closed) return false;
-    const { clock } = this.#options;
-    const startedAt = clock.elapsed();
-    const now = clock.now();
-    const done = this.#tried('flush', () => {
-      if (!this.#file.isOpen) this.#begin();
-      this.#flusher.flush(now);
-    });
-    this.#metrics.flushed((clock.elapsed() - startedAt) / 1000);
-    this.#blocks.trim(Math.max(now - SEALED_KEEP_MS, this.#retention.cutoff(now)));
-    return done;
+    const written = this.#write(Infinity);
+    this.#trim();
+    return written !== 'nothing';
   }
 
   start(): void {
@@ -180,12 +177,9 @@ class OpenStore implements SampleStore {
     const intervalMs = this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS;
     const arm = (delayMs: number): void => {
       this.#timer = this.#options.clock.timer(delayMs, () => {
-        let ahead = false;
-        this.#tried('names', () => {
-          ahead = this.#flusher.writeNamesAhead();
-        });
-        if (!ahead) this.#round();
-        if (!this.#closed) arm(ahead ? NAMES_PAUSE_MS : intervalMs);
+        const more = this.#writePiece();
+        if (!more) this.#finishRound();
+        if (!this.#closed) arm(more ? PIECE_PAUSE_MS : intervalMs);
       });
     };
     arm(intervalMs);
@@ -243,8 +237,35 @@ class OpenStore implements SampleStore {
     this.#file.close();
   }
 
-  #round(): void {
-    this.flush();
+  /** A round in pieces, so that the loop is not held for long. True when there is more to write. */
+  #writePiece(): boolean {
+    let ahead = false;
+    this.#tried('names', () => {
+      ahead = this.#flusher.writeNamesAhead();
+    });
+    return ahead || this.#write(this.#options.flushCells ?? CELLS_A_PIECE) === 'some';
+  }
+
+  #write(maxCells: number): 'all' | 'some' | 'nothing' {
+    const { clock } = this.#options;
+    const startedAt = clock.elapsed();
+    let more = false;
+    const done = this.#tried('flush', () => {
+      if (!this.#file.isOpen) this.#begin();
+      more = this.#flusher.flush(clock.now(), maxCells);
+    });
+    this.#metrics.flushed((clock.elapsed() - startedAt) / 1000);
+    if (!done) return 'nothing';
+    return more ? 'some' : 'all';
+  }
+
+  #trim(): void {
+    const now = this.#options.clock.now();
+    this.#blocks.trim(Math.max(now - SEALED_KEEP_MS, this.#retention.cutoff(now)));
+  }
+
+  #finishRound(): void {
+    this.#trim();
     const now = this.#options.clock.now();
     this.#tried('retention', () => void this.#retention.step(now));
     if (++this.#rounds % ROUNDS_PER_CLEANING === 0) {

@@ -139,7 +139,11 @@ class Pair {
 
   #open(): SampleStore {
     const limits = { rows: 24, sealedBytes: 600, cacheBytes: 4000 };
-    return openSampleStore({ path: this.#path, clock: this.clock, log: silentLogger, meter: silentMeter, retentionMs: 1e12, limits });
+    const plain = { path: this.#path, clock: this.clock, log: silentLogger, meter: silentMeter, retentionMs: 1e12 };
+    // Every lane is a piece of its own, and most are written between two steps.
+    const store = openSampleStore({ ...plain, limits, flushIntervalMs: 7777, flushCells: 1 });
+    store.start();
+    return store;
   }
 
   async #rows(target: number, wanted: readonly number[], absent: number, count: number): Promise<void> {
