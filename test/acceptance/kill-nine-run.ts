@@ -7,7 +7,7 @@ const HELP = `Kills Belfry with -9 at random instants of its work and compares w
 
 Usage: npm run kill-nine -- [--kills 1000] [--seed N] [--lanes 2]
 
-Exit code 1 on a violation; what it takes to find out why is then in test/soak/results/kill-nine-SEED.json. The same code as test/acceptance/kill-nine.test.ts runs in CI with 25 kills.
+Ctrl-C ends it with the summary. Exit code 1 on a violation; what it takes to find out why is then in test/soak/results/kill-nine-SEED.json. The same code as test/acceptance/kill-nine.test.ts runs in CI with 25 kills.
 `;
 
 const RESULTS = fileURLToPath(new URL('../soak/results/', import.meta.url));
@@ -24,7 +24,14 @@ if (values.help) process.stdout.write(HELP);
 else await main(Number(values.kills), Number(values.seed), Number(values.lanes));
 
 async function main(kills: number, seed: number, lanes: number): Promise<void> {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130)); // What was started dies with it.
+  const ending = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      // What was started dies with this process.
+      if (ending.signal.aborted) process.exit(130);
+      ending.abort();
+    });
+  }
   process.stdout.write(`kill-nine: ${kills} kills, seed ${seed}, ${lanes} at a time\n`);
   const begin = performance.now();
   const results = await Promise.all(
@@ -32,12 +39,12 @@ async function main(kills: number, seed: number, lanes: number): Promise<void> {
       killNine({
         kills: Math.ceil(kills / lanes),
         seed: seed + lane,
+        signal: ending.signal,
         progress: (text) => process.stdout.write(`  seed ${seed + lane}: ${text}\n`),
       }),
     ),
   );
   for (const [lane, { violations, evidence }] of results.entries()) {
-    for (const text of violations) process.stdout.write(`VIOLATION seed ${seed + lane}: ${text}\n`);
     if (violations.length === 0) continue;
     mkdirSync(RESULTS, { recursive: true });
     writeFileSync(`${RESULTS}kill-nine-${seed + lane}.json`, `${JSON.stringify({ violations, ...evidence }, null, 1)}\n`);

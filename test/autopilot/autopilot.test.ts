@@ -156,6 +156,20 @@ describe('two brokers in trouble', () => {
     expect(rig.notes.filter(({ loud }) => loud).map(({ broker }) => broker)).toEqual([2]);
   });
 
+  it.each([
+    { modes: { repair: 'off', replace: 'off' }, told: 0 },
+    { modes: { repair: 'off', replace: 'approve' }, told: 1 },
+    { modes: { repair: 'observe', replace: 'off' }, told: 1 },
+  ] as const)('in the modes $modes people are told $told times, and the journal has it all', async ({ modes, told }) => {
+    const rig = await new Rig({ modes }).started();
+    rig.crash(2);
+    rig.crash(3);
+    await rig.clock.advance(5 * MINUTE);
+    expect([rig.stateOf(2), rig.stateOf(3)]).toEqual(['needs_human', 'needs_human']);
+    expect(rig.notes.filter(({ loud }) => loud)).toHaveLength(told);
+    expect(rig.notes.length > 0).toBe(told > 0);
+  });
+
   it('one that becomes whole by itself is healthy again, the other one still needs a person, who may reset it', async () => {
     const rig = await new Rig().started();
     rig.crash(2);
