@@ -236,12 +236,8 @@ export class ClusterPilot {
     if (row.state === 'healthy') this.#rows.delete(row.brokerId);
     else this.#rows.set(row.brokerId, row);
     for (const { from, to, text } of step.edges) log.info('autopilot_edge', { cluster, broker: row.brokerId, from, to, text });
-<<<<<<< ours
-    for (const { text, loud } of step.notes) this.#note(row.brokerId, text, loud, now);
-    if (row.state === 'healthy' && step.edges.length > 0) this.#noteOver(row.brokerId, now);
-=======
     if (this.#mayTell(before, row)) for (const { text, loud } of step.notes) this.#note(row.brokerId, text, loud, now);
->>>>>>> theirs
+    if (row.state === 'healthy' && step.edges.length > 0) this.#noteOver(row.brokerId, now);
     // Also in the grace after a start: what broke meanwhile counts when acts are allowed again.
     // One of two that break at once goes straight to a person, and counts like any other.
     if (step.edges.some(({ from, to }) => from === 'suspect' && (to === 'unhealthy' || to === 'needs_human')))
@@ -278,7 +274,6 @@ export class ClusterPilot {
     control.unhealthy(cluster, broker, { ...picture?.labels, ...(rack === undefined ? {} : { rack }) }, now);
   }
 
-<<<<<<< ours
   #noteOver(broker: number, at: number): void {
     const { cluster, board, log } = this.#options;
     try {
@@ -286,13 +281,13 @@ export class ClusterPilot {
     } catch (error) {
       log.error('autopilot_note_failed', { cluster, broker, error: errorText(error) });
     }
-=======
+  }
+
   /** One that is off has nothing to ask of people: what it concludes stays in the journal. What was begun before is told to its end. */
   #mayTell(before: PilotBrokerRow, row: PilotBrokerRow): boolean {
     const { cluster, control } = this.#options;
     if (before.intentId !== '' || row.intentId !== '') return true;
     return control.modeOf(cluster, 'repair') !== 'off' || control.modeOf(cluster, 'replace') !== 'off';
->>>>>>> theirs
   }
 
   #note(broker: number, text: string, loud: boolean, at: number): void {
