@@ -31,7 +31,11 @@ describeWithKafka('Belfry killed with -9 in the middle of a repair', () => {
     async (edge) => {
       const port = await reservePort();
       try {
-        await using pilot = await Pilot.start(cluster, { config: { http: { listen: `127.0.0.1:${port.port}` } } });
+        await using pilot = await Pilot.start(cluster, {
+          // Belfry takes a while to be back on a slow machine, and its executor another to ask again.
+          autopilot: { lease_ttl: '20s' },
+          config: { http: { listen: `127.0.0.1:${port.port}` } },
+        });
         if (edge === 'recovering') cluster.slowStart(2, 4000);
         await cluster.kill(2);
         await pilot.kill9At(2, edge);
