@@ -4,7 +4,7 @@ import type { InhibitRule } from './inhibition.ts';
 /** Alerts that say that one broker is away, whatever the reason. */
 const BROKER_AWAY = 'BrokerCrashed|BrokerStopped|BrokerStopCutShort|BrokerUnreachable|BrokerNotAnswering|BrokerDown|BrokerFlapping';
 /** Alerts that say only that Belfry could not reach something, not that it is away. */
-const REACHABILITY = 'BrokerUnreachableFromBelfry|ClusterUnreachable|CollectorStale|ExporterDown';
+const REACHABILITY = 'BrokerUnreachableFromBelfry|CollectorStale|ExporterDown';
 
 /**
  * What Belfry ships, beside the user's own `inhibit_rules`; `default_inhibit_rules: false` switches them off. The rules
@@ -14,7 +14,7 @@ const DEFAULTS: readonly { readonly source: readonly string[]; readonly target: 
   // Nothing can be said about a cluster of which no broker answers.
   { source: ['alertname=ClusterUnreachable'], target: ['alertname!=ClusterUnreachable', 'cluster!='], equal: ['cluster'] },
   // Nor about what Belfry cannot reach while it is cut off itself. A cluster that answers still says what is true of its
-  // brokers, and of one that does not answer no alert begins.
+  // brokers; of one that is silent no alert begins; one whose brokers all refuse is down, whatever else Belfry cannot reach.
   { source: ['alertname=BelfryIsolated'], target: [`alertname=~${REACHABILITY}`], equal: [] },
   // The ticket about missing copies, and what reads the broker, follow from its being away. The page does not.
   { source: [`alertname=~${BROKER_AWAY}`], target: ['alertname=UnderReplicated', 'severity!=critical'], equal: ['cluster'] },

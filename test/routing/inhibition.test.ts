@@ -85,13 +85,14 @@ describe('the rules that are shipped', () => {
     ],
     [
       'BelfryIsolated mutes what is only that something was not reached, of all clusters',
-      ['BelfryIsolated', 'ClusterUnreachable cluster=c', 'BrokerUnreachableFromBelfry cluster=d broker=1', 'CollectorStale cluster=e'],
-      ['ClusterUnreachable', 'BrokerUnreachableFromBelfry', 'CollectorStale'],
+      ['BelfryIsolated', 'BrokerUnreachableFromBelfry cluster=d broker=1', 'CollectorStale cluster=e', 'ExporterDown cluster=e'],
+      ['BrokerUnreachableFromBelfry', 'CollectorStale', 'ExporterDown'],
     ],
     [
-      'BelfryIsolated mutes nothing that a cluster says which still answers',
+      'BelfryIsolated mutes nothing that is known of a cluster: it answers, or all its brokers refuse',
       [
         'BelfryIsolated',
+        'ClusterUnreachable cluster=c',
         'BrokerCrashed cluster=d broker=1',
         'BrokerStopped cluster=d broker=2',
         'BrokerFlapping cluster=d broker=3',

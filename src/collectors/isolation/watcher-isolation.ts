@@ -34,6 +34,7 @@ type State = 'clear' | 'suspected' | 'isolated';
 
 interface Member {
   readonly member: IsolationMember;
+  readonly joinedAt: number;
   silence: Silence;
 }
 
@@ -92,9 +93,10 @@ export class WatcherIsolation implements IsolationPort {
   }
 
   join(cluster: string, member: IsolationMember): () => void {
-    const joined: Member = { member, silence: { brokers: 0, since: new Map(), answers: false, heldUntil: undefined } };
+    const joinedAt = this.#clock.now();
+    const joined: Member = { member, joinedAt, silence: { brokers: 0, since: new Map(), answers: false, heldUntil: undefined } };
     this.#members.set(cluster, joined);
-    this.#changedAt = this.#clock.now();
+    this.#changedAt = joinedAt;
     return () => {
       this.#changedAt = this.#clock.now();
       // A successor of the same name may have joined already.
@@ -119,14 +121,17 @@ export class WatcherIsolation implements IsolationPort {
 
   /** What cannot be seen of the cluster now; undefined where it can, and for a name nobody watches. */
   blindness(cluster: string): Blindness | undefined {
-    const member = this.#members.get(cluster);
-    if (member === undefined || member.silence.answers || this.#state === 'clear') return undefined;
-    if (this.#state === 'isolated') return 'isolated';
-    return this.#holds(cluster) ? 'held' : undefined;
+    const { silence } = this.#members.get(cluster) ?? {};
+    if (silence === undefined || silence.answers || !this.#holds(cluster)) return undefined;
+    return this.#state === 'isolated' ? 'isolated' : 'held';
   }
 
+  /** A cluster whose brokers refuse is not silent: the way to it works, whatever happens to others. */
   #holds(cluster: string): boolean {
-    return this.#state === 'isolated' || (this.#state === 'suspected' && this.#suspicion?.clusters.has(cluster) === true);
+    if (this.#state === 'suspected') return this.#suspicion?.clusters.has(cluster) === true;
+    const member = this.#members.get(cluster);
+    if (this.#state !== 'isolated' || member === undefined) return false;
+    return member.silence.since.size > 0 || this.#clock.now() - member.joinedAt < this.#timings.holdMs;
   }
 
   #arm(): void {

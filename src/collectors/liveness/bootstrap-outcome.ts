@@ -1,4 +1,5 @@
 import { breakKindBehind } from '../../kafka/break.ts';
+import { NOT_A_WORD } from './cluster-judgement.ts';
 
 /** How the search by the bootstrap addresses went, as far as it has gone wrong. */
 export class BootstrapOutcome {
@@ -23,6 +24,6 @@ export class BootstrapOutcome {
   gaveNothing(error: unknown, now: number): void {
     const kind = breakKindBehind(error);
     this.#outcome = kind === 'auth' || kind === 'tls' ? 'refused' : 'failed';
-    this.silentSince = kind === 'timeout' ? (this.silentSince ?? now) : undefined;
+    this.silentSince = kind !== undefined && NOT_A_WORD.has(kind) ? (this.silentSince ?? now) : undefined;
   }
 }

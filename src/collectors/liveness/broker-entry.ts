@@ -45,7 +45,7 @@ export function beginAnew(entries: Iterable<BrokerEntry>, since: number, now: nu
   const begun: BrokerEntry[] = [];
   for (const entry of entries) {
     const { outage } = entry.state;
-    if (outage === undefined || !isSilence(outage) || (beganAt(outage) ?? 0) < since) continue;
+    if (outage === undefined || entry.watch === undefined || !isSilence(outage) || (beganAt(outage) ?? 0) < since) continue;
     stopLooking(entry);
     entry.state.beginAnew(now);
     entry.watch?.beginAnew();

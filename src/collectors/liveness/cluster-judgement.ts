@@ -27,7 +27,8 @@ export interface Silence {
   readonly heldUntil: number | undefined;
 }
 
-const NOT_A_WORD: ReadonlySet<BreakKind> = new Set(['timeout', 'no_route', 'dns', 'local']);
+/** Failures in which nothing has come from the other side. */
+export const NOT_A_WORD: ReadonlySet<BreakKind> = new Set(['timeout', 'no_route', 'dns', 'local']);
 
 /**
  * Every broker falling silent at about the same time is more likely our own way to them than all of them. Until that is
@@ -43,9 +44,10 @@ export function silenceOf(states: readonly BrokerState[], timings: LivenessTimin
   const from = Math.max(...began.values()) - timings.isolationWindowMs;
   const since = new Map<number, number>();
   let others = states.some(({ outage }) => outage === undefined);
-  for (const [{ id, outage }, at] of began) {
+  for (const [{ id, outage, address }, at] of began) {
     if (at < from || outage === undefined) continue;
-    if (isSilence(outage)) since.set(id, at);
+    // Whoever has no address has not been asked.
+    if (isSilence(outage) && address !== undefined) since.set(id, at);
     else others = true;
   }
   const heldUntil = others || since.size === 0 ? undefined : Math.max(...since.values()) + timings.isolationHoldMs;
@@ -65,10 +67,12 @@ export function beganAt(outage: Outage): number | undefined {
 }
 
 /** Whether nothing at all has come from the broker: no refusal, no reset, no end of a connection that a word of it would have made. */
-export function isSilence({ attempts, silentSince }: Outage): boolean {
+export function isSilence({ attempts, silentSince, origin }: Outage): boolean {
   const latest = attempts.at(-1);
   if (latest === undefined) return silentSince !== undefined;
-  return latest.kind === 'timeout' || (silentSince !== undefined && attempts.every(({ kind }) => NOT_A_WORD.has(kind)));
+  if (latest.kind === 'timeout') return true;
+  // One found down has not been heard either: a host that starts before its network knows no route and no name.
+  return (silentSince !== undefined || origin === 'found_down') && attempts.every(({ kind }) => NOT_A_WORD.has(kind));
 }
 
 /** The verdict as it is shown: the broker's own, or while that is held the one from before, else `suspect`. */

@@ -146,7 +146,7 @@ describe('who has fallen silent', () => {
     expect(fleet.isolation.isolated).toBe(isolated);
     expect(fleet.own('belfry_watcher_isolated')).toBe(Number(isolated));
     expect(names.filter((name) => fleet.said(name).includes('unreachable'))).toEqual(unreachable);
-    expect(names.filter((name) => fleet.said(name).includes('held')).length).toBe(isolated ? names.length : 0);
+    expect(names.filter((name) => fleet.said(name).includes('held'))).toEqual(isolated ? held : []);
     expect(fleet.alarming()).toEqual(alarming);
     // What fires of clusters that answer goes on; of others nothing begins or ends.
     for (const name of names) expect(fleet.isolation.blindness(name)).toBe(isolated && unreachable.includes(name) ? 'isolated' : undefined);
@@ -200,6 +200,20 @@ describe('who has fallen silent', () => {
     fleet.lose({ c2: 'all' });
     await fleet.clock.advance(FOUND_OUT);
     expect(fleet.isolation.isolated).toBe(true);
+  });
+});
+
+describe('another cluster, while Belfry is isolated from one', () => {
+  it('whose brokers all refuse is seen: the way to it works', async () => {
+    await using fleet = await WatchedFleet.start({ references: ['dead'] });
+    fleet.lose({ c1: 'all' });
+    await fleet.clock.advance(60_000);
+    expect(['c1', 'c2'].map((name) => fleet.isolation.blindness(name))).toEqual(['isolated', undefined]);
+    for (const id of [1, 2, 3]) fleet.fake('c2').kill(id);
+    await fleet.clock.advance(FOUND_OUT);
+    expect(['c1', 'c2'].map((name) => fleet.isolation.blindness(name))).toEqual(['isolated', undefined]);
+    expect(fleet.said('c2')).toBe('unreachable');
+    expect(fleet.alarming().filter((line) => line.startsWith('c2'))).toHaveLength(3);
   });
 });
 
@@ -299,6 +313,20 @@ describe('a start', () => {
     await fleet.clock.advance(FOUND_OUT);
     expect(fleet.isolation.isolated).toBe(true);
     expect(fleet.alarming()).toEqual([]);
+  });
+});
+
+describe('a start before the network is there', () => {
+  it.each(['no_route', 'dns'] as const)('%s is nobody’s fault but ours, if no reference answers either', async (kind) => {
+    await using fleet = await WatchedFleet.start({ references: ['dead'] });
+    for (const { liveness } of fleet.clusters) liveness.stop();
+    for (const fake of fleet.brokers) for (const broker of fake.brokers.values()) broker.connect = kind;
+    for (const { liveness } of fleet.clusters) liveness.start();
+    for (let second = 0; second < 60; second++) {
+      await fleet.clock.advance(1000);
+      expect(fleet.alarming()).toEqual([]);
+    }
+    expect(fleet.isolation.isolated).toBe(true);
   });
 });
 
