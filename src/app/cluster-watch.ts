@@ -5,6 +5,7 @@ import type { WatcherIsolation } from '../collectors/isolation/watcher-isolation
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
 import { PermissionWatch } from '../collectors/kafka/permission-watch.ts';
 import { DEFAULT_CADENCES } from '../collectors/kafka/options.ts';
+import { brokerFactsInSlices } from '../collectors/liveness/broker-facts.ts';
 import { HandshakePacer } from '../collectors/liveness/handshake-pacer.ts';
 import { Liveness } from '../collectors/liveness/liveness.ts';
 import { VERDICTS } from '../collectors/liveness/verdict.ts';
@@ -31,7 +32,7 @@ import { ScopedWriter } from './scoped-writer.ts';
 import { cadencesOf, timingsOf } from './timings.ts';
 
 /** A cluster gets at most 20 handshakes a second; a fifth is left for those that cannot wait. */
-const PACED_HANDSHAKES_PER_SECOND = 16;
+export const PACED_HANDSHAKES_PER_SECOND = 16;
 
 export interface ClusterWatchParts {
   readonly clock: Clock;
@@ -101,7 +102,7 @@ export class ClusterWatch {
       groupFilter: groupFilterOf(config),
       groupWatched: groupWatchedBy(config),
       onMetadata: async (metadata, slices) => {
-        this.liveness.observeMetadata(metadata);
+        this.liveness.observeMetadata(metadata, await brokerFactsInSlices(metadata, slices));
         if (slices.due) await slices.pause();
         await this.#lastIsr.observe(metadata, slices);
       },

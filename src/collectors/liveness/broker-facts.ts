@@ -1,3 +1,4 @@
+import type { Slices } from '../../kafka/columns.ts';
 import type { ClusterMetadata } from '../../kafka/observer.ts';
 
 /** What one Metadata answer says about one broker. Counts are of partitions. */
@@ -16,32 +17,52 @@ export interface BrokerFacts {
   movableReplicas: number;
 }
 
+/** Partitions between two looks at the clock. */
+const CHECK_EVERY = 256;
+
 /** The facts about every broker that is listed or holds a replica; one pass over the columns. */
 export function brokerFacts(metadata: ClusterMetadata): ReadonlyMap<number, BrokerFacts> {
-  const facts = new Map<number, BrokerFacts>();
-  for (const { id } of metadata.brokers) factsOf(facts, id).registered = true;
-  const { replicaStart, replicaIds, isrStart, isrIds, leaderId } = metadata;
+  const facts = registeredFacts(metadata);
+  for (let p = 0; p < metadata.partitionId.length; p++) countPartition(metadata, p, facts);
+  return facts;
+}
+
+/** The same, in slices. */
+export async function brokerFactsInSlices(metadata: ClusterMetadata, slices: Slices): Promise<ReadonlyMap<number, BrokerFacts>> {
+  const facts = registeredFacts(metadata);
   for (let p = 0; p < metadata.partitionId.length; p++) {
-    const isrFrom = isrStart[p] ?? 0;
-    const isrTo = isrStart[p + 1] ?? isrFrom;
-    const isrSize = isrTo - isrFrom;
-    for (let r = replicaStart[p] ?? 0; r < (replicaStart[p + 1] ?? 0); r++) {
-      const id = replicaIds[r] ?? -1;
-      let inSync = false;
-      for (let i = isrFrom; i < isrTo; i++) if (isrIds[i] === id) inSync = true;
-      const at = factsOf(facts, id);
-      at.replicas++;
-      const movable = inSync ? isrSize > 1 : isrSize > 0;
-      if (!inSync) at.outOfSync++;
-      if (movable) at.movableReplicas++;
-      if (movable && inSync) at.movableIsr++;
-      if (leaderId[p] === id) {
-        at.leads++;
-        if (movable) at.movableLeads++;
-      }
-    }
+    countPartition(metadata, p, facts);
+    if (p % CHECK_EVERY === 0 && slices.due) await slices.pause();
   }
   return facts;
+}
+
+function registeredFacts({ brokers }: ClusterMetadata): Map<number, BrokerFacts> {
+  const facts = new Map<number, BrokerFacts>();
+  for (const { id } of brokers) factsOf(facts, id).registered = true;
+  return facts;
+}
+
+/** A function of its own, so that it is compiled well after some thousand partitions, though it runs seldom. */
+function countPartition(metadata: ClusterMetadata, p: number, facts: Map<number, BrokerFacts>): void {
+  const { replicaStart, replicaIds, isrStart, isrIds, leaderId } = metadata;
+  const isrFrom = isrStart[p] ?? 0;
+  const isrTo = isrStart[p + 1] ?? isrFrom;
+  const isrSize = isrTo - isrFrom;
+  for (let r = replicaStart[p] ?? 0; r < (replicaStart[p + 1] ?? 0); r++) {
+    const id = replicaIds[r] ?? -1;
+    const inSync = includes(isrIds, isrFrom, isrTo, id);
+    const at = factsOf(facts, id);
+    at.replicas++;
+    const movable = inSync ? isrSize > 1 : isrSize > 0;
+    if (!inSync) at.outOfSync++;
+    if (movable) at.movableReplicas++;
+    if (movable && inSync) at.movableIsr++;
+    if (leaderId[p] === id) {
+      at.leads++;
+      if (movable) at.movableLeads++;
+    }
+  }
 }
 
 /** Above this many partitions on a broker, looks are content with a sample of its topics. */

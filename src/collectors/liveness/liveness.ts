@@ -4,7 +4,7 @@ import type { BrokerAddress, ClusterMetadata } from '../../kafka/observer.ts';
 import { beginAnew, idsWhere, release, statesOf, stopLooking, survivorsAmong, type BrokerEntry } from './broker-entry.ts';
 import { BootstrapOutcome } from './bootstrap-outcome.ts';
 import { BrokerWatch, type WatchParts } from './broker-watch.ts';
-import { brokerFacts } from './broker-facts.ts';
+import { brokerFacts, type BrokerFacts } from './broker-facts.ts';
 import { BrokerState } from './broker-state.ts';
 import { isAnswering, isUnreachable, silenceOf, silenceOfBootstrap, type Silence } from './cluster-judgement.ts';
 import { Discovery } from './discovery.ts';
@@ -133,20 +133,19 @@ export class Liveness {
     return this.#output.onVerdict(listener);
   }
 
-  /** Metadata about all topics, from whoever collects it: who is registered, who holds replicas, who is back in sync. */
-  observeMetadata(metadata: ClusterMetadata): void {
+  /** Metadata about all topics, from whoever collects it: who is registered, who holds replicas, who is back in sync. `counted` are its facts, where they are known. */
+  observeMetadata(metadata: ClusterMetadata, counted?: ReadonlyMap<number, BrokerFacts>): void {
     if (!this.#running || metadata.clusterId === '' || metadata.askedAt < (this.#metadata?.askedAt ?? 0)) return;
     this.#identify(metadata.clusterId);
     this.#metadata = metadata;
-    const now = this.#clock.now();
-    const facts = brokerFacts(metadata);
+    const facts = counted ?? brokerFacts(metadata);
     for (const { id, host, port } of metadata.brokers) this.#expect(id, this.#options.addresses?.get(id) ?? { host, port });
     for (const id of facts.keys()) if (!this.#entries.has(id)) this.#expect(id, this.#options.addresses?.get(id));
     for (const entry of this.#entries.values()) {
       const cameBack = entry.state.observed(facts.get(entry.state.id), metadata.answeredAt, this.#timings);
       if (cameBack) entry.watch?.nudge();
     }
-    this.#passTime(now);
+    this.#passTime(this.#clock.now());
     this.#publish();
   }
 

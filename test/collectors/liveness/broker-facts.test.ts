@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { brokerFacts, LeadershipHistory, topicsOn } from '../../../src/collectors/liveness/broker-facts.ts';
+import { brokerFacts, brokerFactsInSlices, LeadershipHistory, topicsOn } from '../../../src/collectors/liveness/broker-facts.ts';
+import { hastySlices } from '../kafka/hasty-clock.ts';
 import { metadataOf, type Partition } from './metadata-of.ts';
 
 const MINUTE = 60_000;
@@ -49,6 +50,11 @@ describe('what metadata says about a broker', () => {
     const facts = brokerFacts(metadata({ orders: [{ leader: 1, replicas: [1, 9], isr: [1] }] }));
     expect(facts.get(9)).toMatchObject({ registered: false, replicas: 1 });
     expect(facts.get(3)).toMatchObject({ registered: true, replicas: 0 });
+  });
+
+  it('is told the same in slices', async () => {
+    const look = metadata({ orders: rows.map(({ partition }) => partition) });
+    expect(await brokerFactsInSlices(look, hastySlices())).toEqual(brokerFacts(look));
   });
 });
 
