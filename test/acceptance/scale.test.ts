@@ -10,13 +10,13 @@ const API_VERSIONS = '18';
 const DESCRIBE_LOG_DIRS = '35';
 const LIST_GROUPS = '16';
 /** Above 20,000 partitions looks are every 10 s, else every 5 s. */
-const BIG = { ...SMALL_SHAPE, brokers: 30, topics: 1100, partitionsPerTopic: 20, groups: 30, offsetsPartitions: 50 };
+const BIG = { ...SMALL_SHAPE, brokers: 15, topics: 101, partitionsPerTopic: 200, groups: 10, offsetsPartitions: 50 };
 const SMALL = { ...SMALL_SHAPE, seed: 2, brokers: 5 };
 /** Of Metadata in the two clusters. */
 const INTERVALS_MS = [10_000, 5000];
-const WATCHED_MS = 11_000;
+const WATCHED_MS = 4000;
 
-describe('what Belfry asks of a cluster of 22,000 partitions, and of a small one beside it', () => {
+describe('what Belfry asks of a cluster of 20,000 partitions, and of a small one beside it', () => {
   let fleet: SimulatedFleet;
   let stage: Stage;
   let counts: readonly TrafficCounts[];
@@ -40,7 +40,7 @@ describe('what Belfry asks of a cluster of 22,000 partitions, and of a small one
   it('opens at most 3 connections to a broker, and about 20 a second', () => {
     for (const { mostPerBroker, connections, acceptedWithinMs } of counts) {
       expect(mostPerBroker).toBeLessThanOrEqual(3);
-      // Over the whole: a busy machine accepts those of a second in one moment.
+      // Over the whole, since a busy machine accepts those of a second in one moment; test/app/start-handshakes.test.ts has the rest.
       expect(connections).toBeLessThanOrEqual(20 * (1 + acceptedWithinMs / 1000));
     }
   });

@@ -133,7 +133,7 @@ export class Liveness {
     return this.#output.onVerdict(listener);
   }
 
-  /** Metadata about all topics, from whoever collects it: who is registered, who holds replicas, who is back in sync. `counted` are its facts, where they are known. */
+  /** Metadata about all topics, from whoever collects it; `counted` are its facts, where somebody has counted them already. */
   observeMetadata(metadata: ClusterMetadata, counted?: ReadonlyMap<number, BrokerFacts>): void {
     if (!this.#running || metadata.clusterId === '' || metadata.askedAt < (this.#metadata?.askedAt ?? 0)) return;
     this.#identify(metadata.clusterId);
