@@ -37,6 +37,7 @@ interface AddOptions extends ClientOptions {
 
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const SHORTEST_ID = 4;
+const CLOCKS_DIFFER_MS = 10 * 60_000;
 
 /** `belfry silence`: no messages about some alerts, until a time. */
 export function silenceCommand(program: Command, context: CliContext): void {
@@ -91,7 +92,9 @@ async function add(words: readonly string[], options: AddOptions, context: CliCo
   const request = requestOf(words, options, context.clock.wall());
   const client = new BelfryClient(options, context);
   const matched = matchedBy(request.matchers, await readFiringAlerts(client));
-  const id = options.dryRun === true ? undefined : await postSilence(client, request);
+  // Belfry's clock may be a little behind this one: what is to begin now must not begin later. Nothing begins before it is made.
+  const startsAt = options.from === undefined ? request.startsAt - CLOCKS_DIFFER_MS : request.startsAt;
+  const id = options.dryRun === true ? undefined : await postSilence(client, { ...request, startsAt });
   if (options.json === true) {
     context.out.write(`${JSON.stringify({ id, ...bodyOf(request), matched: matched.map(({ labels }) => labels) }, null, 2)}\n`);
   } else context.out.write(addedText(request, id, options, context));

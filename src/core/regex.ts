@@ -113,7 +113,7 @@ function literalPrefix(source: string): string {
   if (source.includes('|')) return '';
   const [run = ''] = /^[^\\.+*?()[\]{}^$]*/.exec(source) ?? [];
   // What is repeated may be missing, but for `+`.
-  return /^[*?{]/.test(source.slice(run.length)) ? [...run].slice(0, -1).join('') : run;
+  return /^[*?{]/.test(source.slice(run.length)) ? run.replace(/.$/su, '') : run;
 }
 
 /** The texts that `a|b|c` (or `(a|b)`) matches when it is nothing but literals; undefined otherwise. */

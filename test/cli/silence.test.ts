@@ -24,12 +24,14 @@ const DISK = alertNamed(
 
 let shell: Shell;
 let silences: SilenceBook;
+let clock: ManualClock;
 let rooms: ReturnType<typeof serverWith>['rooms'];
 let stop: () => Promise<void> = async () => undefined;
 
 beforeEach(async () => {
   shell = new Shell();
-  silences = silencesInMemory(new ManualClock(NOW));
+  clock = new ManualClock(NOW);
+  silences = silencesInMemory(clock);
   const made = serverWith({ ports: { silences } });
   rooms = made.rooms;
   show([statusOf(CRASH, 'owner/dal'), statusOf(DISK, 'owner/dal')]);
@@ -74,6 +76,13 @@ describe('belfry silence add', () => {
     );
     const [made] = silences.list();
     expect(made).toMatchObject({ startsAt: NOW, endsAt: NOW + 2 * HOUR_MS, createdBy: 'ann', comment: 'disk swap' });
+  });
+
+  it('begins at once, though the clock of Belfry is behind that of whoever makes it; not where it says from when', async () => {
+    clock.stepWall(-30_000);
+    await silence(...ADD);
+    await silence(...ADD, '--from', new Date(NOW + 1000).toISOString());
+    expect(silences.list().map(({ startsAt }) => startsAt - NOW)).toEqual([-30_000, 1000]);
   });
 
   it('takes a bare word for the name of the alert, and any operator', async () => {
