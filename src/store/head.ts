@@ -101,11 +101,14 @@ export class Head implements SampleWriter {
 
   /** Forgets series for good. Returns the symbols that nothing uses any more. */
   expire(ids: readonly SeriesId[]): readonly number[] {
-    for (const id of ids) this.places.remove(id);
-    this.selections.expired(new Set(ids));
-    const unused = this.series.remove(ids);
-    this.index.rebuild();
-    return unused;
+    const gone = new Uint8Array(this.series.end);
+    for (const id of ids) {
+      gone[id] = 1;
+      this.places.remove(id);
+    }
+    this.selections.expired(ids, gone);
+    this.index.remove(ids, gone);
+    return this.series.remove(ids);
   }
 
   lane(id: number): Lane | undefined {

@@ -26,6 +26,23 @@ export class Int32List {
     this.values[index] = value;
   }
 
+  /**
+   * Takes out the entries that `gone` has a 1 for; the others keep their order. Who has a view of the values keeps what
+   * it saw. Returns how many went.
+   */
+  drop(gone: Uint8Array): number {
+    const { values, length } = this;
+    let kept = 0;
+    while (kept < length && gone[values[kept]!] !== 1) kept++;
+    if (kept === length) return 0;
+    const left = new Int32Array(Math.max(4, length));
+    left.set(values.subarray(0, kept));
+    for (let i = kept; i < length; i++) if (gone[values[i]!] !== 1) left[kept++] = values[i]!;
+    this.values = left;
+    this.length = kept;
+    return length - kept;
+  }
+
   toArray(): Int32Array {
     return this.values.slice(0, this.length);
   }

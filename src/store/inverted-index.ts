@@ -13,7 +13,7 @@ type Posting = Int32List | SeriesId;
 export class InvertedIndex {
   readonly #table: SeriesTable;
   readonly #byName = new Map<number, Map<number, Posting>>();
-  #all = new Int32List(1024);
+  readonly #all = new Int32List(1024);
 
   constructor(table: SeriesTable) {
     this.#table = table;
@@ -33,11 +33,28 @@ export class InvertedIndex {
     }
   }
 
-  /** Builds everything again from the table, after series were removed from it. */
-  rebuild(): void {
-    this.#byName.clear();
-    this.#all = new Int32List(Math.max(1024, this.#table.size));
-    for (let id = 0; id < this.#table.end; id++) if (this.#table.exists(id)) this.add(id);
+  /** Takes out series that the table still has, those with a 1 in `gone`; costs what the lists cost that they stand in. */
+  remove(ids: readonly SeriesId[], gone: Uint8Array): void {
+    const lists = new Map<Int32List, { readonly name: number; readonly value: number }>();
+    for (const id of ids) {
+      const pairs = this.#table.pairs(id);
+      for (let i = 0; i < pairs.length; i += 2) {
+        const posting = this.#byName.get(pairs[i]!)?.get(pairs[i + 1]!);
+        if (posting === id) this.#forget(pairs[i]!, pairs[i + 1]!);
+        else if (posting !== undefined && typeof posting !== 'number') lists.set(posting, { name: pairs[i]!, value: pairs[i + 1]! });
+      }
+    }
+    for (const [list, { name, value }] of lists) {
+      list.drop(gone);
+      if (list.length === 0) this.#forget(name, value);
+    }
+    this.#all.drop(gone);
+  }
+
+  #forget(name: number, value: number): void {
+    const values = this.#byName.get(name);
+    values?.delete(value);
+    if (values?.size === 0) this.#byName.delete(name);
   }
 
   /** Ascending ids of the series that every matcher accepts. An own array or a view of a list: read only, for now only. */

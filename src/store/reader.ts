@@ -23,7 +23,7 @@ export class Reader {
     const set = this.#head.selections.get(matchers);
     this.#refreshLive(set);
     if (minTs > set.restMaxTs) {
-      const version = 2 * set.version;
+      const version = 2 * set.liveChanges;
       if (set.liveSelection?.version !== version) set.liveSelection = new Selected(this.#head, this.#source, set.live, version);
       return set.liveSelection;
     }
@@ -89,10 +89,11 @@ export class Reader {
       else if (retiredTs > set.restMaxTs) set.restMaxTs = retiredTs;
     }
     const found = live.subarray(0, n);
-    if (set.liveVersion !== set.version || !sameIds(found, set.live)) {
+    if (!sameIds(found, set.live)) {
       // A set that lost a series to the past reads differently from before.
       if (set.liveVersion === set.version) set.version++;
       set.live = found.slice();
+      set.liveChanges++;
     }
     set.liveVersion = set.version;
     set.livePlaces = places.version;

@@ -6,9 +6,8 @@ import type { SeriesId } from './series-table.ts';
 /** Work of one step: few enough to stay in the low milliseconds. */
 const BLOCKS_A_STEP = 64;
 const PAGES_A_STEP = 128;
-const SERIES_A_STEP = 20_000;
-/** Forgetting series builds the index again: done for at least that share of them, or once in a while. */
-const WORTHWHILE_SHARE = 0.02;
+const SERIES_A_STEP = 1000;
+/** Forgetting one series walks along the lists that it stands in, as forgetting a thousand does: a few are not forgotten at once. */
 const EXPIRY_INTERVAL_MS = 3_600_000;
 
 /** Deletes what is older than the retention, or more than its bytes, the oldest first, in small steps. */
@@ -58,16 +57,16 @@ export class Retention {
     return old.length === BLOCKS_A_STEP || this.#file.bytes > this.#maxBytes;
   }
 
-  /** Forgets series that have no sample left, and lanes that have nothing left. */
-  expireSeries(now: number): void {
+  /** Forgets some series that have no sample left, and lanes that have nothing left. True when there may be more series. */
+  expireSeries(now: number): boolean {
     const cutoff = this.cutoff(now);
     const expired: SeriesId[] = [];
     for (const [id, lastTs] of this.#head.places.retired) {
       if (lastTs < cutoff && expired.push(id) >= SERIES_A_STEP) break;
     }
     const lanes = this.#head.lanes.filter((lane) => lane?.isEmpty === true).map((lane) => lane!.id);
-    if (expired.length < WORTHWHILE_SHARE * this.#head.series.size && now - this.#lastExpiry < EXPIRY_INTERVAL_MS) expired.length = 0;
-    if (expired.length === 0 && lanes.length === 0) return;
+    if (expired.length < SERIES_A_STEP && now - this.#lastExpiry < EXPIRY_INTERVAL_MS) expired.length = 0;
+    if (expired.length === 0 && lanes.length === 0) return false;
     if (expired.length > 0) this.#lastExpiry = now;
     this.#file.transaction(() => {
       for (const id of expired) {
@@ -79,11 +78,12 @@ export class Retention {
     });
     this.seriesExpired += expired.length;
     for (const lane of lanes) this.#head.dropLane(lane);
-    if (expired.length === 0) return;
+    if (expired.length === 0) return false;
     const unused = this.#head.expire(expired);
     this.#file.transaction(() => {
       for (const symbol of unused) this.#file.run('DELETE FROM symbols WHERE id = ?', symbol);
     });
+    return expired.length === SERIES_A_STEP;
   }
 
   #refreshLane(id: number): void {

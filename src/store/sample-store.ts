@@ -137,6 +137,8 @@ class OpenStore implements SampleStore {
   readonly #metrics: StoreMetrics;
   #timer: Timer | undefined;
   #rounds = 0;
+  /** The last round has not come to the end of the series that have expired. */
+  #expiring = false;
   #degraded = false;
   #closed = false;
   readonly #memoryOnly: boolean;
@@ -268,9 +270,13 @@ class OpenStore implements SampleStore {
     this.#trim();
     const now = this.#options.clock.now();
     this.#tried('retention', () => void this.#retention.step(now));
-    if (++this.#rounds % ROUNDS_PER_CLEANING === 0) {
-      this.#parkIdle(now);
-      this.#tried('expiry', () => this.#retention.expireSeries(now));
+    const cleans = ++this.#rounds % ROUNDS_PER_CLEANING === 0;
+    if (cleans) this.#parkIdle(now);
+    if (cleans || this.#expiring) {
+      this.#expiring = false;
+      this.#tried('expiry', () => {
+        this.#expiring = this.#retention.expireSeries(now);
+      });
     }
     this.#metrics.update(this.#head, this.#blocks, this.stats(), this.#degraded);
   }

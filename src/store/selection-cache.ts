@@ -13,10 +13,12 @@ export class ResolvedSet {
   readonly matchers: readonly Matcher[];
   /** Symbol of the metric name the matchers ask for, -1 where they name none, or one that no series had yet. */
   readonly metric: string | undefined;
-  ids: Int32List;
+  readonly ids: Int32List;
   version = 0;
   /** Those with a place in memory now; see `SelectionCache.live`. */
   live = new Int32Array(0);
+  /** Moves when `live` has other series than before. */
+  liveChanges = 0;
   liveVersion = -1;
   livePlaces = -1;
   /** The newest sample of the others, -Infinity where there are none. */
@@ -73,15 +75,18 @@ export class SelectionCache {
     this.#offer(this.#byMetric.get(undefined), id);
   }
 
-  /** Series have expired: they leave every set. */
-  expired(ids: ReadonlySet<SeriesId>): void {
-    for (const set of this.#byText.values()) {
-      const kept = set.ids.toArray().filter((id) => !ids.has(id));
-      if (kept.length === set.ids.length) continue;
-      this.#cachedIds -= set.ids.length - kept.length;
-      set.ids = new Int32List(Math.max(4, kept.length));
-      for (const id of kept) set.ids.push(id);
-      set.version++;
+  /** Series that the table still has expire, those with a 1 in `gone`: they leave every set. */
+  expired(ids: readonly SeriesId[], gone: Uint8Array): void {
+    const metric = this.#table.symbols.find(METRIC_NAME);
+    const metrics = new Set<string | undefined>([undefined]);
+    for (const id of ids) metrics.add(this.#table.symbols.text(this.#table.valueOf(id, metric)));
+    for (const name of metrics) {
+      for (const set of this.#byMetric.get(name) ?? []) {
+        const dropped = set.ids.drop(gone);
+        if (dropped === 0) continue;
+        this.#cachedIds -= dropped;
+        set.version++;
+      }
     }
   }
 

@@ -9,6 +9,9 @@ export type SeriesId = number;
 const MAX_CACHED_LABELS = 16_384;
 /** Taken over with each new series; the next doubling is a quarter as many series away as there are slots before it. */
 const SLOTS_A_SERIES = 16;
+const FREE = -1;
+/** A slot whose series has been removed: what was put behind it is found past it. */
+const LEFT = -2;
 const NO_SLOTS = new Int32Array(0);
 
 /**
@@ -21,10 +24,11 @@ export class SeriesTable {
   readonly #offsets = new Int32List(1024);
   readonly #counts = new Int32List(1024);
   readonly #pool = new Int32List(16_384);
-  #slots = new Int32Array(2048).fill(-1);
+  #slots = new Int32Array(2048).fill(FREE);
   /** What `#slots` was before it doubled, and up to where its entries have been taken over: some with each new series. */
   #before: Int32Array = NO_SLOTS;
   #takenOver = 0;
+  #leftSlots = 0;
   #live = 0;
   #deadPairs = 0;
   #labels = new Map<SeriesId, Labels>();
@@ -107,6 +111,7 @@ export class SeriesTable {
     const unused: number[] = [];
     for (const id of ids) {
       if (!this.exists(id)) continue;
+      this.#leaveSlot(id);
       for (const symbol of this.pairs(id)) if (this.symbols.release(symbol)) unused.push(symbol);
       this.#deadPairs += 2 * this.#counts.values[id]!;
       this.#offsets.values[id] = -1;
@@ -114,7 +119,7 @@ export class SeriesTable {
       this.#live--;
     }
     this.#compact();
-    this.#rehash();
+    if (4 * this.#leftSlots > this.#slots.length) this.#rehash();
     return unused;
   }
 
@@ -155,7 +160,7 @@ export class SeriesTable {
     const mask = slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const id = slots[slot]!;
-      if (id < 0 || this.#same(id, this.#wanted.values, this.#wanted.length)) return id;
+      if (id === FREE || (id !== LEFT && this.#same(id, this.#wanted.values, this.#wanted.length))) return id;
     }
   }
 
@@ -171,10 +176,29 @@ export class SeriesTable {
   #insert(id: SeriesId): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    const offset = this.#offsets.values[id]!;
-    let slot = hashOf(this.#pool.values, offset, offset + 2 * this.#counts.values[id]!) & mask;
+    let slot = this.#hash(id) & mask;
     while (slots[slot]! >= 0) slot = (slot + 1) & mask;
+    if (slots[slot] === LEFT) this.#leftSlots--;
     slots[slot] = id;
+  }
+
+  /** In both tables: before an entry has been taken over it is in the older one, afterwards in both. */
+  #leaveSlot(id: SeriesId): void {
+    const hash = this.#hash(id);
+    for (const slots of [this.#slots, this.#before]) {
+      if (slots.length === 0) continue;
+      const mask = slots.length - 1;
+      let slot = hash & mask;
+      while (slots[slot] !== id && slots[slot] !== FREE) slot = (slot + 1) & mask;
+      if (slots[slot] !== id) continue;
+      slots[slot] = LEFT;
+      if (slots === this.#slots) this.#leftSlots++;
+    }
+  }
+
+  #hash(id: SeriesId): number {
+    const offset = this.#offsets.values[id]!;
+    return hashOf(this.#pool.values, offset, offset + 2 * this.#counts.values[id]!);
   }
 
   /** Twice the slots: hundreds of thousands of series would hold the loop, so that they come over little by little. */
@@ -182,7 +206,8 @@ export class SeriesTable {
     this.#takeOver(this.#before.length);
     this.#before = this.#slots;
     this.#takenOver = 0;
-    this.#slots = new Int32Array(2 * this.#before.length).fill(-1);
+    this.#leftSlots = 0;
+    this.#slots = new Int32Array(2 * this.#before.length).fill(FREE);
   }
 
   #takeOver(count: number): void {
@@ -196,7 +221,8 @@ export class SeriesTable {
   #rehash(): void {
     this.#before = NO_SLOTS;
     this.#takenOver = 0;
-    this.#slots.fill(-1);
+    this.#leftSlots = 0;
+    this.#slots.fill(FREE);
     for (let id = 0; id < this.#offsets.length; id++) if (this.#offsets.values[id]! >= 0) this.#insert(id);
   }
 

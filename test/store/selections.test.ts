@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Labels } from '../../src/core/labels.ts';
 import { matchesAll } from '../../src/core/matcher.ts';
 import { intersect, union } from '../../src/store/postings.ts';
-import { layout, matchers, memoryHead, metric, T0 } from './fixture.ts';
+import { instantOf, layout, matchers, memoryHead, metric, T0 } from './fixture.ts';
 
 const FLEET = [
   metric('up', 'job=a', 'instance=1'),
@@ -79,6 +79,62 @@ function memoryHeadWith(series: readonly Labels[]): ReturnType<typeof memoryHead
   head.target('t').append(T0, layout(...series), new Float64Array(series.length));
   return reader;
 }
+
+describe('series that expire', () => {
+  const expire = (head: ReturnType<typeof memoryHead>['head'], ids: readonly number[]): void => {
+    for (const id of ids) head.places.retire(id, head.places.lane(id), T0);
+    head.expire(ids);
+  };
+
+  it('leave every answer, as if they had never been', () => {
+    fc.assert(
+      fc.property(fc.subarray([0, 1, 2, 3, 4]), (ids) => {
+        const { head, reader } = memoryHead();
+        head.target('t').append(T0, layout(...FLEET), new Float64Array(5));
+        const asked = [matchers('__name__=up'), matchers('job=~a|b'), matchers('job!=a'), matchers('instance=~.+'), matchers()];
+        for (const matched of asked) reader.select(matched, 0, T0);
+        expire(head, ids);
+        const left = FLEET.filter((_, id) => !ids.includes(id));
+        for (const matched of asked) {
+          const wanted = left.filter((labels) => matchesAll(matched, labels)).map(String);
+          for (const selection of [reader.select(matched, -Infinity, T0), reader.select([...matched], -Infinity, T0)])
+            expect(Array.from({ length: selection.n }, (_, i) => selection.labels(i).toString())).toEqual(wanted);
+          expect(reader.series({ matcherSets: [matched] }).map(String)).toEqual(wanted);
+        }
+        const names = new Set(left.flatMap((labels) => [...labels].map(([name]) => name)));
+        expect(reader.labelNames()).toEqual([...names].toSorted());
+        expect(reader.labelValues('instance')).toEqual(
+          [...new Set(left.map((labels) => labels.get('instance')))].filter(Boolean).toSorted(),
+        );
+      }),
+      { seed: 5 },
+    );
+  });
+
+  it('come back under another id', () => {
+    const { head, reader } = memoryHead();
+    head.target('t').append(T0, layout(...FLEET), new Float64Array(5));
+    head.target('t').append(T0 + 1, layout(...FLEET.slice(1)), new Float64Array(4));
+    expire(head, [0]);
+    head.target('other').append(T0 + 2, layout(FLEET[0]!), Float64Array.of(8));
+    expect(instantOf(reader.select(matchers('__name__=up', 'job=a'), 0, T0 + 2), T0 + 2)).toMatchObject({ [FLEET[0]!.toString()]: 8 });
+  });
+
+  it('disturb neither a selection of what is alive nor one that somebody still reads', () => {
+    const { head, reader } = memoryHead();
+    const target = head.target('t');
+    target.append(T0, layout(...FLEET), new Float64Array(5));
+    const up = matchers('__name__=up');
+    head.places.retire(2, head.places.lane(2), T0 - 1);
+    const live = reader.select(up, T0, T0);
+    const whole = reader.select(up, T0 - 10, T0);
+    expect([live.n, whole.n]).toEqual([2, 3]);
+    head.expire([2]);
+    expect(reader.select(up, T0, T0)).toBe(live);
+    expect(Array.from((whole as unknown as { ids: Int32Array }).ids)).toEqual([0, 1, 2]);
+    expect(reader.select(up, T0 - 10, T0).n).toBe(2);
+  });
+});
 
 describe('names and values', () => {
   it('are those of the series asked for, sorted', () => {

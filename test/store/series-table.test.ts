@@ -28,4 +28,21 @@ describe('a series', () => {
     expect(table.find(labelsOf(500))).toBe(1030);
     expect(table.size).toBe(1028);
   });
+
+  it('is found behind others that were removed, and takes their slots in time', () => {
+    const table = new SeriesTable();
+    let next = 0;
+    const alive = new Map<number, number>();
+    const wrong: number[] = [];
+    for (let round = 0; round < 40; round++) {
+      for (let i = 0; i < 200; i++, next++) alive.set(next, table.add(labelsOf(next)));
+      const gone = [...alive.keys()].filter((i) => (i * 7 + round) % 5 < 2);
+      table.remove(gone.map((i) => alive.get(i) ?? -1));
+      for (const i of gone) alive.delete(i);
+      for (const i of gone) if (table.find(labelsOf(i)) !== -1) wrong.push(i);
+      for (const [i, id] of alive) if (table.find(labelsOf(i)) !== id) wrong.push(i);
+    }
+    expect(wrong).toEqual([]);
+    expect(table.size).toBe(alive.size);
+  });
 });
