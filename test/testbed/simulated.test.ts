@@ -73,6 +73,21 @@ function formOf(value: unknown, key = ''): unknown {
   return value;
 }
 
+/** A member of the group, which has committed an offset for all that the group consumes. */
+async function joinAndCommit(kafka: Kafka, { id, topics }: (typeof GROUPS)[number]): Promise<Consumer> {
+  const member = kafka.consumer({ groupId: id, allowAutoTopicCreation: false, maxWaitTimeInMs: 100 });
+  await member.connect();
+  await member.subscribe({ topic: topics[0]?.name ?? '' });
+  const joined = new Promise((resolve) => member.on(member.events.GROUP_JOIN, resolve));
+  await member.run({ eachMessage: async () => undefined });
+  await joined;
+  const offsets = topics.flatMap(({ name, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition, offset: '0' })),
+  );
+  await member.commitOffsets(offsets);
+  return member;
+}
+
 describeWithKafka('a simulated cluster beside a real one of the same shape', () => {
   let real: Cluster;
   let fleet: SimulatedFleet;
@@ -87,9 +102,9 @@ describeWithKafka('a simulated cluster beside a real one of the same shape', () 
   const portOf = (side: 'real' | 'simulated', broker: number): number => (side === 'real' ? real.port(broker) : fleet.port(0, broker));
 
   beforeAll(async () => {
-    const brokerProps = { 'broker.heartbeat.interval.ms': 500, 'offsets.topic.num.partitions': OFFSETS_PARTITIONS };
+    const brokerProps = { 'broker.heartbeat.interval.ms': 250, 'offsets.topic.num.partitions': OFFSETS_PARTITIONS };
     [real, fleet] = await Promise.all([
-      startCluster({ brokers: 3, controllers: 'separate', sessionTimeoutMs: 3000, brokerProps }),
+      startCluster({ brokers: 3, controllers: 'separate', sessionTimeoutMs: 1500, brokerProps }),
       SimulatedFleet.start([SHAPE]),
     ]);
     const partitions = new SimulatedPartitions(SHAPE, TOPICS);
@@ -110,24 +125,10 @@ describeWithKafka('a simulated cluster beside a real one of the same shape', () 
       }
     }
     const kafka = new Kafka({ brokers: real.bootstrap, logLevel: logLevel.NOTHING });
-    const admin = kafka.admin();
-    await admin.connect();
-    for (const { id, topics } of GROUPS) {
-      for (const { name, partitions: count } of topics) {
-        await admin.setOffsets({
-          groupId: id,
-          topic: name,
-          partitions: Array.from({ length: count }, (_, partition) => ({ partition, offset: '0' })),
-        });
-      }
-    }
-    await admin.disconnect();
-    consumer = kafka.consumer({ groupId: GROUPS[0]?.id ?? '', allowAutoTopicCreation: false });
-    await consumer.connect();
-    await consumer.subscribe({ topic: GROUPS[0]?.topics[0]?.name ?? '' });
-    const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
-    await consumer.run({ eachMessage: async () => undefined });
-    await joined;
+    // The first group has a member that stays; the second commits and goes.
+    const [member, ...others] = await Promise.all(GROUPS.map((group) => joinAndCommit(kafka, group)));
+    if (member !== undefined) consumer = member;
+    await Promise.all(others.map((other) => other.disconnect()));
   }, 120_000);
 
   afterAll(async () => {
