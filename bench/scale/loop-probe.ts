@@ -10,6 +10,8 @@ export interface ProbeLine {
   readonly looks: number;
   /** Those that were later than a millisecond, in ms. */
   readonly lateMs: readonly number[];
+  /** What the main thread computed in each of those turns, in ms: less than the lateness where others had the processor. */
+  readonly computedMs: readonly number[];
   readonly rssBytes: number;
   readonly heapBytes: number;
   readonly arrayBufferBytes: number;
@@ -26,17 +28,25 @@ let due = performance.now() + EVERY_MS;
 let toldAt = performance.now();
 let looks = 0;
 let lateMs: number[] = [];
+let computedMs: number[] = [];
+let computedBefore = process.threadCpuUsage();
 
 function look(): void {
   const now = performance.now();
   looks += 1;
-  if (now - due > TOLD_FROM_MS) lateMs.push(Math.round((now - due) * 10) / 10);
+  const computed = process.threadCpuUsage();
+  if (now - due > TOLD_FROM_MS) {
+    lateMs.push(Math.round((now - due) * 10) / 10);
+    computedMs.push(Math.round((computed.user - computedBefore.user + computed.system - computedBefore.system) / 100) / 10);
+  }
+  computedBefore = computed;
   if (now - toldAt >= TELL_EVERY_MS && file !== undefined) {
     const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
     const line: ProbeLine = {
       at: Date.now(),
       looks,
       lateMs,
+      computedMs,
       rssBytes: rss,
       heapBytes: heapUsed,
       arrayBufferBytes: arrayBuffers,
@@ -47,6 +57,7 @@ function look(): void {
     toldAt = performance.now();
     looks = 0;
     lateMs = [];
+    computedMs = [];
   }
   due = performance.now() + EVERY_MS;
   setTimeout(look, EVERY_MS).unref();

@@ -10,7 +10,7 @@ export interface ScaleRound {
   readonly startMs: number;
   /** What each collection took then, in seconds. */
   readonly first: Readonly<Record<string, number>>;
-  readonly starting: Pick<Stretch, 'heldMaxMs' | 'heldOver50' | 'rssMaxBytes'>;
+  readonly starting: Pick<Stretch, 'heldMaxMs' | 'heldOver50' | 'computedMaxMs' | 'rssMaxBytes'>;
   readonly healthy: Stretch;
   readonly bad: Stretch;
   /** From the loss of leaders until the webhook had it, a cluster each. */
@@ -21,7 +21,7 @@ export function scaleReport(rounds: readonly ScaleRound[]): BenchReport {
   return {
     tables: rounds.flatMap((round) => [mainTable(round), loadTable(round)]),
     notes: [
-      'event loop: how late a timer of 10 ms was; collections: seconds that the last one took, the longest of all clusters',
+      'event loop: how late a timer of 10 ms was, and what was computed meanwhile; collections: seconds that the last one took, the longest of all clusters',
       'shipped rules, LeaderLoss at for: 0s; simulated clusters in a process of their own on the same machine',
       ...rounds.flatMap(({ name, told }) => (told.includes(undefined) ? [`${name}: a loss of leaders was not told within a minute`] : [])),
     ],
@@ -37,6 +37,7 @@ function figuresOf({ name, first, starting, healthy, bad, told }: ScaleRound): r
     { name: 'lag', value: (healthy.collectionSeconds['lag'] ?? Number.NaN) * 1000, unit: 'ms' },
     { name: 'RSS', value: Math.max(starting.rssMaxBytes, healthy.rssMaxBytes, bad.rssMaxBytes) / 1e6, unit: 'MB' },
     { name: 'loop held', value: Math.max(healthy.heldMaxMs, bad.heldMaxMs), unit: 'ms' },
+    { name: 'computed in a turn', value: Math.max(healthy.computedMaxMs, bad.computedMaxMs), unit: 'ms' },
     { name: 'CPU', value: healthy.cores * 1000, unit: 'thousandths of a core' },
     { name: 'leaderless to webhook', value: distributionOf(told).max, unit: 'ms' },
   ];
@@ -46,7 +47,7 @@ function mainTable({ name, shapes, startMs, starting, healthy, bad, told }: Scal
   const row = (what: string, of: (stretch: Stretch) => string): readonly string[] => [what, of(healthy), of(bad)];
   const seconds = (collector: string) => (stretch: Stretch) => milliseconds((stretch.collectionSeconds[collector] ?? Number.NaN) * 1000);
   return {
-    title: `${name}: ${sizeText(shapes)}; all read ${milliseconds(startMs)} after the start (loop held ${milliseconds(starting.heldMaxMs)} at most, ${megabytes(starting.rssMaxBytes)})`,
+    title: `${name}: ${sizeText(shapes)}; all read ${milliseconds(startMs)} after the start (loop held ${milliseconds(starting.heldMaxMs)} at most, computed ${milliseconds(starting.computedMaxMs)} in a turn, ${megabytes(starting.rssMaxBytes)})`,
     columns: ['', 'healthy', 'a third leaderless'],
     rows: [
       ...['metadata', 'reassignments', 'quorum', 'lag', 'log_dirs', 'configs'].map((collector) =>
@@ -58,6 +59,8 @@ function mainTable({ name, shapes, startMs, starting, healthy, bad, told }: Scal
       row('loop held p99', ({ heldP99Ms }) => milliseconds(heldP99Ms)),
       row('loop held, most', ({ heldMaxMs }) => milliseconds(heldMaxMs)),
       row('times beyond 50 ms', ({ heldOver50 }) => String(heldOver50)),
+      row('computed in one turn, most', ({ computedMaxMs }) => milliseconds(computedMaxMs)),
+      row('turns that computed beyond 50 ms', ({ computedOver50 }) => String(computedOver50)),
       row('cores', ({ cores }) => cores.toFixed(3)),
       row('series', ({ series }) => String(series)),
       row('samples/s', ({ samplesPerSecond }) => String(Math.round(samplesPerSecond))),

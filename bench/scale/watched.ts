@@ -19,6 +19,9 @@ export interface Stretch {
   readonly heldMaxMs: number;
   readonly heldP99Ms: number;
   readonly heldOver50: number;
+  /** The most that was computed in one turn of the event loop: what is left of `heldMaxMs` where nobody else needs a processor. */
+  readonly computedMaxMs: number;
+  readonly computedOver50: number;
   readonly rssMaxBytes: number;
   readonly rssLastBytes: number;
   readonly heapBytes: number;
@@ -141,12 +144,15 @@ export function heldOf(lines: readonly ProbeLine[]): {
   heldMaxMs: number;
   heldP99Ms: number;
   heldOver50: number;
+  computedMaxMs: number;
+  computedOver50: number;
   rssMaxBytes: number;
   rssLastBytes: number;
   heapBytes: number;
   arrayBufferBytes: number;
 } {
   const late = lines.flatMap(({ lateMs }) => lateMs);
+  const computed = lines.flatMap(({ computedMs }) => computedMs);
   const looks = lines.reduce((sum, line) => sum + line.looks, 0);
   const all = [...Array.from({ length: Math.max(0, looks - late.length) }, () => 0), ...late].toSorted((a, b) => a - b);
   const last = lines.at(-1);
@@ -154,6 +160,8 @@ export function heldOf(lines: readonly ProbeLine[]): {
     heldMaxMs: all.at(-1) ?? Number.NaN,
     heldP99Ms: quantileOf(all, 0.99),
     heldOver50: late.filter((ms) => ms > 50).length,
+    computedMaxMs: Math.max(0, ...computed),
+    computedOver50: computed.filter((ms) => ms > 50).length,
     rssMaxBytes: Math.max(0, ...lines.map(({ rssBytes }) => rssBytes)),
     rssLastBytes: last?.rssBytes ?? Number.NaN,
     heapBytes: last?.heapBytes ?? Number.NaN,
