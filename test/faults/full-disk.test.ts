@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describeWhere } from '../../testbed/skip.ts';
 import { missingSmallDisk } from '../../testbed/small-disk.ts';
 import { Stage } from '../../testbed/stage.ts';
@@ -54,6 +54,10 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining('the state cannot be written to state.db')]);
     expect((await stage.belfry.request('GET', '/-/healthy', { token: false })).status).toBe(200);
     expect(await health(stage)).toMatchObject({ code: 1, err: expect.stringContaining('the state cannot be written to state.db') });
+    const data = join(stage.dir, 'data');
+    const backup = inside(stage, [process.execPath, resolve('bin/belfry.mjs'), 'backup', '--data', data, '--to', join(data, 'copy')]);
+    expect([backup.status, backup.stderr]).toEqual([1, expect.stringMatching(/^belfry: .*state\.db could not be copied to .*\bfull/)]);
+    expect(readdirSync(stage.dataPath).filter((name) => name.startsWith('copy'))).toEqual([]);
   }, 60_000);
 
   it('starts again all the same, after a kill -9 and after an orderly stop, and tells at least once', async () => {
@@ -86,21 +90,8 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
 
   it('does not start where the disk is read-only, and says so in one line', async () => {
     await stage.belfry.stop();
-    const remount = (how: string): void => {
-      const inside = [
-        '--preserve-credentials',
-        '-U',
-        '-m',
-        '-t',
-        String(stage.disk?.pid),
-        'mount',
-        '-o',
-        `remount,${how}`,
-        join(stage.dir, 'data'),
-      ];
-      expect(spawnSync('nsenter', inside, { encoding: 'utf8' }).stderr).toBe('');
-    };
-    remount('ro');
+    const { stderr } = inside(stage, ['mount', '-o', 'remount,ro', join(stage.dir, 'data')]);
+    expect(stderr).toBe('');
     await expect(stage.startAgain()).rejects.toThrow(/ended with 1: .*state\.db cannot be opened for writing/s);
   }, 60_000);
 });
@@ -108,4 +99,9 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
 /** As a readiness probe asks. */
 function health(stage: Stage): Promise<CliResult> {
   return belfry(['health', '--ready', '--url', stage.belfry.url, '--data', stage.dataPath]);
+}
+
+/** Runs a program where the small disk is mounted. */
+function inside({ disk }: Stage, command: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync('nsenter', ['--preserve-credentials', '-U', '-m', '-t', String(disk?.pid), ...command], { encoding: 'utf8' });
 }
