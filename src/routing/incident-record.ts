@@ -66,6 +66,19 @@ export class IncidentRecord {
     return [...this.#timed].map((key) => this.alerts.get(key)).filter((alert) => alert !== undefined);
   }
 
+  /** Whether something fires beside the new ones, but all of it is muted: for people the new ones are not more of the same. */
+  isMutedBut(newAlerts: readonly Alert[], isMuted: (key: string) => boolean): boolean {
+    if (newAlerts.length === 0) return false;
+    const fresh = new Set(newAlerts.map(({ labels }) => labels.key));
+    let others = 0;
+    for (const [key, { status }] of this.alerts) {
+      if (status !== 'firing' || fresh.has(key)) continue;
+      if (!isMuted(key)) return false;
+      others++;
+    }
+    return others > 0;
+  }
+
   /** The worst of what fires now. */
   get firingSeverity(): Severity | undefined {
     return SEVERITIES.findLast((severity) => this.#firing[severity] > 0);

@@ -289,7 +289,8 @@ export class Routing {
     ts: number,
     how: Pick<WhatChanged, 'note' | 'quiet'>,
   ): readonly Decision[] {
-    const counts = { newAlerts: newAlerts.length, resolved: resolved.length, worse: worseBy !== undefined, texts: renewed.length > 0 };
+    const worse = worseBy !== undefined || record.isMutedBut(newAlerts, (key) => this.#quiet.isMuted(key));
+    const counts = { newAlerts: newAlerts.length, resolved: resolved.length, worse, texts: renewed.length > 0 };
     const change = { firing: record.firing, ...counts, ...how };
     const decided = this.#dedup.decide(record, change, this.#options.owners.destinationsOf(record.row.owner), ts);
     this.#countSilent(record, decided);

@@ -142,6 +142,17 @@ describe('a silence', () => {
     expect(told()).toEqual(['first firing loud', 'worse firing loud']);
   });
 
+  it('of all that people were told does not make a mere edit of what begins beside it', async () => {
+    await setup.receive(alert('LeaderLoss'));
+    silence(600, 'alertname="LeaderLoss"');
+    await setup.clock.advance(HOUR);
+    await setup.receive(alert('DiskLow', { severity: 'warning' }));
+    await setup.receive(alert('UnderReplicated', { severity: 'warning' }));
+    await setup.clock.advance(6 * MINUTE);
+    expect(told()).toEqual(['first firing loud', 'worse firing loud', 'new_alerts firing']);
+    expect(told('email')).toEqual(['first firing loud', 'worse firing loud']);
+  });
+
   it('is about what it matches, and nothing else', async () => {
     silence(10, 'alertname="LeaderLoss"');
     await setup.receive(alert('LeaderLoss'), alert('BrokerCrashed', { broker: '2' }));

@@ -273,7 +273,8 @@ class Referee {
     for (const [key, { alert, ended, audibleSince }] of this.model.lives) {
       const what = { alert: alert.labels.toString(), now, ended, audibleSince };
       if (audibleSince > 0 && now - audibleSince >= SOON) expect({ ...what, told: believed.has(key) }).toEqual({ ...what, told: true });
-      if (ended > 0 && now - ended >= wait) expect({ ...what, told: believed.has(key) }).toEqual({ ...what, told: false });
+      if (ended > 0 && now >= Math.max(ended + wait, this.model.graceEndsAt - GRACE + SOON))
+        expect({ ...what, told: believed.has(key) }).toEqual({ ...what, told: false });
     }
     for (const [key, { firing, loudAt }] of this.#beliefs) {
       const long = [...firing.keys()].some((alert) => {
