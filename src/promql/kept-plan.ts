@@ -35,6 +35,13 @@ export class KeptPlan {
     if (this.#keeps) this.#open = open;
     return result;
   }
+
+  /** Opens the plan for the evaluations to come, where it is not open for the series there are. True when that was to be done. */
+  openAt(querier: Querier, ts: number, options: EvalOptions): boolean {
+    if (!this.#keeps || this.#open?.exec.moveTo(ts, querier, options) === true) return false;
+    this.run(querier, ts, options, (exec, op) => op.eval(exec.startTs));
+    return true;
+  }
 }
 
 /**

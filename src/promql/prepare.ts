@@ -32,6 +32,11 @@ export interface Prepared {
   /** Evaluates at one time, in milliseconds. Throws `PROMQL_EXECUTION`, `PROMQL_LIMIT`, `PROMQL_TIMEOUT`. */
   instant(querier: Querier, ts: number, options?: EvalOptions): Value;
   /**
+   * Does beforehand what makes the first `instant` over new series dear, so that the next one is cheap. False where there
+   * was nothing to do. Throws what `instant` would throw.
+   */
+  openAt(querier: Querier, ts: number, options?: EvalOptions): boolean;
+  /**
    * Evaluates at startTs, startTs + stepMs, … endTs: the same values as `instant` at each step, every selector
    * resolved once. Only for scalars and instant vectors. Throws as `instant`.
    */
@@ -67,6 +72,7 @@ export function prepare(text: string, options: ParseOptions = {}): Prepared {
     selectors: selectorsOf(expr),
     print: () => print(expr),
     instant: (querier, ts, evalOptions = {}) => evaluate.instant(querier, ts, evalOptions),
+    openAt: (querier, ts, evalOptions = {}) => evaluate.openAt(querier, ts, evalOptions),
     range: (querier, range, evalOptions = {}) => rangeRun(querier, range, evalOptions).whole(),
     rangeInSlices: async (querier, range, evalOptions, turn) => rangeRun(querier, range, evalOptions).inSlices(turn),
   };
@@ -74,6 +80,7 @@ export function prepare(text: string, options: ParseOptions = {}): Prepared {
 
 interface Root {
   instant(querier: Querier, ts: number, options: EvalOptions): Value;
+  openAt(querier: Querier, ts: number, options: EvalOptions): boolean;
   /** For a range. Throws `BAD_REQUEST` for what has none. */
   open(): VectorPlan;
 }
@@ -93,6 +100,7 @@ function planRoot(text: string, expr: Expr, type: ValueType): Root {
           const value = plan(exec).eval(exec.startTs);
           return { type: 'scalar', ts: exec.startTs, value, ...exec.annotations() };
         },
+        openAt: () => false,
         open: () => (exec) => vectorOf(plan(exec)),
       };
     }
@@ -101,17 +109,18 @@ function planRoot(text: string, expr: Expr, type: ValueType): Root {
       const kept = new KeptPlan(text, expr, plan);
       return {
         instant: (querier, ts, options) => kept.run(querier, ts, options, instantVector),
+        openAt: (querier, ts, options) => kept.openAt(querier, ts, options),
         open: () => plan,
       };
     }
     case 'matrix': {
       const plan = planMatrix(expr);
-      return { instant: (querier, ts, options) => instantMatrix(at(querier, ts, options), plan), open: refuse };
+      return { instant: (querier, ts, options) => instantMatrix(at(querier, ts, options), plan), openAt: () => false, open: refuse };
     }
     case 'string': {
       const literal = unwrapParens(expr);
       const value = literal.kind === 'string' ? literal.value : '';
-      return { instant: (_, ts) => ({ type: 'string', ts, value, warnings: [], infos: [] }), open: refuse };
+      return { instant: (_, ts) => ({ type: 'string', ts, value, warnings: [], infos: [] }), openAt: () => false, open: refuse };
     }
   }
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Layout } from '../core/sample.ts';
 import type { AlertStateRow } from '../core/state.ts';
+import type { EvalOptions } from '../promql/exec.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { RuleTemplateHost, TemplateSample } from '../templates/prometheus-functions.ts';
 import type { ScalarValue, VectorValue } from '../promql/value.ts';
@@ -55,9 +56,18 @@ export function asVector(result: ScalarValue | VectorValue): Vector {
 }
 
 /** Evaluates an expression at the evaluation's time, within its time limit. Throws a `BelfryError`. */
-export function evaluateExpression(expression: Expression, { querier, queryTs, clock, options }: Evaluation): Vector {
+export function evaluateExpression(expression: Expression, evaluation: Evaluation): Vector {
+  return asVector(expression.instant(evaluation.querier, evaluation.queryTs, limitsOf(evaluation)));
+}
+
+/** Opens the expression's plan where that is to be done; false where it is open. Throws as an evaluation does. */
+export function openExpression(expression: Expression, evaluation: Evaluation): boolean {
+  return expression.openAt(evaluation.querier, evaluation.queryTs, limitsOf(evaluation));
+}
+
+function limitsOf({ clock, options }: Evaluation): EvalOptions {
   const now = (): number => clock.elapsed();
-  return asVector(expression.instant(querier, queryTs, { now, deadlineMs: now() + options.queryTimeoutMs }));
+  return { now, deadlineMs: now() + options.queryTimeoutMs };
 }
 
 /** The expression's samples as a template's `query` gives them. */

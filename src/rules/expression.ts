@@ -16,6 +16,8 @@ export interface Expression {
   writesLabel(name: string): boolean;
   /** The instant value at `ts` (ms). Throws `PROMQL_EXECUTION`, `PROMQL_LIMIT` or `PROMQL_TIMEOUT`. */
   instant(querier: Querier, ts: number, options?: EvalOptions): ScalarValue | VectorValue;
+  /** Does beforehand what is dear the first time over new series. False where there was nothing to do. Throws as `instant`. */
+  openAt(querier: Querier, ts: number, options?: EvalOptions): boolean;
 }
 
 /** Parses and checks an expression. Throws a `BelfryError` with a position in the text. */
@@ -29,6 +31,7 @@ export function prepareExpression(text: string): Expression {
     text,
     selectors: prepared.selectors,
     writesLabel: (name) => writesLabel(prepared.expr, name),
+    openAt: (querier, ts, options) => prepared.openAt(querier, ts, options),
     instant: (querier, ts, options) => {
       const value = prepared.instant(querier, ts, options);
       if (value.type === 'vector' || value.type === 'scalar') return value;

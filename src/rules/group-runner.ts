@@ -144,7 +144,20 @@ export class GroupRunner {
 
   #armSlot(): void {
     const { clock } = this.#context.ports;
-    this.#slotTimer = clock.timer(Math.max(0, this.#nextSlot - clock.now()), () => this.#slot());
+    this.#slotTimer = clock.timer(Math.max(0, this.#nextSlot - clock.now()), () => this.#openPlans(0));
+  }
+
+  /**
+   * Where series have come or gone, to open a rule's plan costs many times what an evaluation does, and 65 of them would
+   * hold the loop for hundreds of milliseconds: that is done before the slot's evaluation, each in a turn of its own.
+   */
+  #openPlans(from: number): void {
+    if (!this.#running) return;
+    const { clock, querier } = this.#context.ports;
+    const evaluation = this.#evaluation(Math.max(this.#nextSlot, this.#lastTs + 1), querier);
+    const cold = this.rules.findIndex((rule, i) => i >= from && rule.openPlans(evaluation));
+    if (cold < 0) this.#slot();
+    else this.#slotTimer = clock.timer(0, () => this.#openPlans(cold + 1));
   }
 
   /** Slots that have passed unused are counted and left out; the one evaluated is the latest that has come. */

@@ -1,6 +1,7 @@
 import { BelfryError, errorText } from '../core/errors.ts';
 import { METRIC_NAME } from '../core/labels.ts';
 import { AlertingRule } from './alerting-rule.ts';
+import { openExpression } from './evaluation.ts';
 import { RecordingRule } from './recording-rule.ts';
 import type { Labels } from '../core/labels.ts';
 import type { SampleWriter } from '../core/sample.ts';
@@ -60,6 +61,18 @@ export class RuleRunner {
   /** The metric names that it makes. */
   get makes(): readonly string[] {
     return this.definition.kind === 'recording' ? [this.definition.name] : ['ALERTS', 'ALERTS_FOR_STATE'];
+  }
+
+  /** Opens its plans where series have come or gone since the last time; true when that was to be done. */
+  openPlans(evaluation: Evaluation): boolean {
+    const { definition } = this;
+    const expressions = [definition.expression, definition.kind === 'alerting' ? definition.recover : undefined];
+    try {
+      return expressions.filter((expression) => expression !== undefined && openExpression(expression, evaluation)).length > 0;
+    } catch {
+      // The evaluation that follows meets the same error, and that is the one to tell.
+      return false;
+    }
   }
 
   /** Evaluates at a slot and writes its series; a failed query changes nothing and writes nothing. */

@@ -54,6 +54,57 @@ describe('slots', () => {
     expect([after?.missedIterations, (after?.lastEvaluation ?? 0) - (before?.lastEvaluation ?? 0)]).toEqual([3, 40_000]);
   });
 
+  const THREE = groups(rules('{alert: A, expr: a > 0}', '{alert: B, expr: b > 0}', '{alert: C, expr: c > 0}'));
+
+  /** What is selected in each turn of the event loop from here on; `first` is called in a microtask of the first. */
+  function turnsOf(bench: Bench, first: () => void = () => {}): string[][] {
+    const turns: string[][] = [];
+    let current: string[] | undefined;
+    const select = bench.store.select.bind(bench.store);
+    bench.store.select = (matchers) => {
+      if (current === undefined) {
+        turns.push((current = []));
+        if (turns.length === 1) queueMicrotask(first);
+        setImmediate(() => (current = undefined));
+      }
+      const name = matchers[0]?.value ?? '';
+      if (!current.includes(name)) current.push(name);
+      return select(matchers);
+    };
+    return turns;
+  }
+
+  it('with new series open the plan of each rule in a turn of its own, and then evaluate all rules in one', async () => {
+    const bench = await started(THREE);
+    for (const name of ['a', 'b', 'c']) bench.write({ __name__: name, cluster: 'c' }, 1);
+    const turns = turnsOf(bench);
+    await toSlot(bench);
+    expect(turns).toEqual([['a'], ['b'], ['c'], ['a', 'b', 'c']]);
+    expect(new Set(bench.sent.map(({ ts }) => ts)).size).toBe(1);
+    expect(bench.takeSent()).toEqual(['firing A', 'firing B', 'firing C']);
+  });
+
+  it('that are opening plans hold up no wake; their own evaluation is then later than it', async () => {
+    const bench = await started(THREE);
+    for (const name of ['a', 'b', 'c']) bench.write({ __name__: name, cluster: 'c' }, 1);
+    turnsOf(bench, () => bench.engine.wake({ ts: bench.clock.now(), metricNames: new Set(['c']), cluster: 'c' }));
+    await toSlot(bench);
+    expect(bench.sent.map(({ alert, ts }) => [alert.labels.get('alertname'), bench.clock.now() - ts])).toEqual([
+      ['C', 0],
+      ['A', -1],
+      ['B', -1],
+    ]);
+  });
+
+  it('that are opening plans when the engine stops evaluate nothing', async () => {
+    const bench = await started(THREE);
+    bench.write({ __name__: 'a', cluster: 'c' }, 1);
+    const turns = turnsOf(bench, () => bench.engine.stop());
+    await bench.clock.advance(30_000);
+    expect(turns).toEqual([['a']]);
+    expect([bench.takeSent(), bench.engine.snapshot()[0]?.lastEvaluation]).toEqual([[], 0]);
+  });
+
   it('end when the engine stops, and start and stop may be called twice', async () => {
     const bench = await started(groups(rules(DOWN)));
     bench.engine.start();
