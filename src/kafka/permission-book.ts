@@ -24,6 +24,8 @@ const FORGOTTEN_AFTER_MS = 15 * 60_000;
 interface Entry extends Permission {
   /** What was refused → when last, by `Clock.now`. */
   readonly refused: Map<string, number>;
+  /** What the gauge says. */
+  shown: number | undefined;
 }
 
 /**
@@ -58,23 +60,25 @@ export class PermissionBook implements PermissionSink {
 
   refused(permission: Permission, what: string): void {
     if (this.#closed) return;
-    const { refused } = this.#entry(permission);
+    const entry = this.#entry(permission);
+    const { refused } = entry;
     const isNews = refused.size === 0;
     // Those refused last stand last, so that the old ones are found without looking at all.
     refused.delete(what);
     if (refused.size < MAX_REFUSED) refused.set(what, this.#clock.now());
     this.#forgetOld(refused);
-    this.#show(permission, 1);
+    this.#show(entry, 1);
     if (isNews) this.#log.warn('kafka_permission_missing', { ...permission, what });
   }
 
   allowed(permission: Permission, what: string): void {
     if (this.#closed) return;
-    const { refused } = this.#entry(permission);
+    const entry = this.#entry(permission);
+    const { refused } = entry;
     const before = refused.size;
     refused.delete(what);
     this.#forgetOld(refused);
-    this.#show(permission, refused.size > 0 ? 1 : 0);
+    this.#show(entry, refused.size > 0 ? 1 : 0);
     if (before > 0 && refused.size === 0) this.#log.info('kafka_permission_granted', { ...permission });
   }
 
@@ -88,7 +92,7 @@ export class PermissionBook implements PermissionSink {
   #entry({ operation, resource }: Permission): Entry {
     const key = `${operation} ${resource}`;
     let entry = this.#entries.get(key);
-    if (entry === undefined) this.#entries.set(key, (entry = { operation, resource, refused: new Map() }));
+    if (entry === undefined) this.#entries.set(key, (entry = { operation, resource, refused: new Map(), shown: undefined }));
     return entry;
   }
 
@@ -100,7 +104,11 @@ export class PermissionBook implements PermissionSink {
     }
   }
 
-  #show({ operation, resource }: Permission, value: number): void {
+  /** Told of every topic of every answer: the gauge is set when it changes. */
+  #show(entry: Entry, value: number): void {
+    if (entry.shown === value) return;
+    entry.shown = value;
+    const { operation, resource } = entry;
     this.#gauge.set(value, { cluster: this.#cluster, operation, resource });
   }
 }

@@ -1,9 +1,18 @@
 import { delay, type Clock } from '../../core/clock.ts';
 import { BelfryError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import { Slices } from '../../kafka/columns.ts';
 import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
+import { brokerFactsInSlices, type BrokerFacts } from './broker-facts.ts';
 import type { HandshakePacer } from './handshake-pacer.ts';
 import type { LivenessTimings } from './timings.ts';
+
+type Facts = ReadonlyMap<number, BrokerFacts>;
+
+interface Found {
+  readonly metadata: ClusterMetadata;
+  readonly facts: Facts;
+}
 
 export interface DiscoveryParts {
   readonly bootstrap: readonly BrokerAddress[];
@@ -13,7 +22,7 @@ export interface DiscoveryParts {
   readonly timings: LivenessTimings;
   readonly pacer: HandshakePacer;
   readonly random: () => number;
-  found(metadata: ClusterMetadata): void;
+  found(metadata: ClusterMetadata, facts: Facts): void;
   /** No bootstrap address gave an answer, `times` in a row by now; `error` is the last one's. */
   failed(error: unknown, times: number): void;
 }
@@ -66,7 +75,7 @@ export class Discovery {
         this.#inRound = false;
         if ('metadata' in outcome || this.#isLastRound) {
           this.pause();
-          if ('metadata' in outcome) this.#parts.found(outcome.metadata);
+          if ('metadata' in outcome) this.#parts.found(outcome.metadata, outcome.facts);
           return;
         }
         this.#parts.failed(outcome.error, failures + 1);
@@ -79,7 +88,7 @@ export class Discovery {
     }
   }
 
-  async #round(signal: AbortSignal): Promise<{ metadata: ClusterMetadata } | { error: unknown }> {
+  async #round(signal: AbortSignal): Promise<Found | { error: unknown }> {
     const { bootstrap, clock, pacer } = this.#parts;
     let error: unknown = new Error('no bootstrap address is configured');
     const failures: { readonly address: BrokerAddress; readonly error: unknown }[] = [];
@@ -87,9 +96,9 @@ export class Discovery {
       const waitMs = pacer.place();
       if (waitMs > 0) await delay(clock, waitMs, signal);
       try {
-        const metadata = await this.#ask(address, signal);
+        const found = await this.#ask(address, signal);
         for (const failed of failures) this.#passOver(failed.address, failed.error);
-        return { metadata };
+        return found;
       } catch (failure) {
         error = failure;
         failures.push({ address, error });
@@ -107,14 +116,20 @@ export class Discovery {
     this.#parts.log.warn('liveness_bootstrap_address_failed', { address, error });
   }
 
-  async #ask(address: BrokerAddress, signal: AbortSignal): Promise<ClusterMetadata> {
-    const { connector, timings } = this.#parts;
+  async #ask(address: BrokerAddress, signal: AbortSignal): Promise<Found> {
+    const { clock, connector, timings } = this.#parts;
     const connection = await connector.connect(address, timings.connectTimeoutMs);
     const close = (): void => connection.close();
     signal.addEventListener('abort', close, { once: true });
     try {
       if (signal.aborted) throw new BelfryError('STOPPING', 'the search was called off');
-      return await connection.metadata(undefined, timings.metadataTimeoutMs);
+      const metadata = await connection.metadata(undefined, timings.metadataTimeoutMs);
+      const slices = new Slices(clock);
+      // To decode it, to count and to take it in are three pieces of work.
+      await slices.pause();
+      const facts = await brokerFactsInSlices(metadata, slices);
+      await slices.pause();
+      return { metadata, facts };
     } finally {
       signal.removeEventListener('abort', close);
       close();

@@ -64,16 +64,17 @@ export class Liveness {
       ...this.#watchParts,
       bootstrap: options.bootstrap,
       log: options.log,
-      found: (metadata) => this.observeMetadata(metadata),
+      found: (metadata, facts) => this.observeMetadata(metadata, facts),
       failed: (error, times) => this.#bootstrapGaveNothing(error, times),
     });
     this.#refresh = new MetadataRefresh({
+      clock: this.#clock,
       log: options.log,
       timings,
       someone: () => survivorsAmong(this.#entries.values(), NO_BROKER)[0],
-      observed: (metadata) => {
+      observed: (metadata, facts) => {
         // One stray broker must not decide which cluster this is: the bootstrap addresses do.
-        if (metadata.clusterId === this.#known.clusterId) this.observeMetadata(metadata);
+        if (metadata.clusterId === this.#known.clusterId) this.observeMetadata(metadata, facts);
         else if (this.#running) this.#discovery.resume();
       },
     });

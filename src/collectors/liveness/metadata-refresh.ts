@@ -1,17 +1,20 @@
-import { yieldToLoop } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import { Slices } from '../../kafka/columns.ts';
 import type { ClusterMetadata } from '../../kafka/observer.ts';
+import { brokerFactsInSlices, type BrokerFacts } from './broker-facts.ts';
 import type { BrokerState } from './broker-state.ts';
 import type { Survivor } from './survivor-look.ts';
 import type { LivenessTimings } from './timings.ts';
 
 export interface RefreshParts {
+  readonly clock: Clock;
   readonly log: Logger;
   readonly timings: LivenessTimings;
   /** Any broker that answers. */
   someone(): Survivor | undefined;
-  observed(metadata: ClusterMetadata): void;
+  observed(metadata: ClusterMetadata, facts: ReadonlyMap<number, BrokerFacts>): void;
 }
 
 /** At most a tenth of a broker's time is spent answering us. */
@@ -39,9 +42,12 @@ export class MetadataRefresh {
     this.#asking = true;
     try {
       const metadata = await survivor.connection.metadata(undefined, metadataTimeoutMs);
-      // To decode it and to take it in are two pieces of work.
-      await yieldToLoop();
-      this.#parts.observed(metadata);
+      const slices = new Slices(this.#parts.clock);
+      // To decode it, to count and to take it in are three pieces of work.
+      await slices.pause();
+      const facts = await brokerFactsInSlices(metadata, slices);
+      await slices.pause();
+      this.#parts.observed(metadata, facts);
       this.#failing = false;
     } catch (error) {
       if (this.#failing) return;
