@@ -131,6 +131,12 @@ export class SilenceBook {
     return after;
   }
 
+  /** What begins goes first: where one takes the place of another nothing gets through between the two. */
+  #tellAll(changed: readonly Silence[], now: number): void {
+    for (const isActive of [true, false])
+      for (const silence of changed) if ((silenceStateAt(silence, now) === 'active') === isActive) this.#tell(silence, now);
+  }
+
   #tell(silence: Silence, now: number): void {
     this.#told.set(silence.id, silenceStateAt(silence, now));
     this.#changed(silence);
@@ -184,7 +190,7 @@ export class SilenceBook {
       log.info('silence_changed', { id, matchers: matchers.map(String).slice(0, 10), startsAt, endsAt, createdBy });
     this.#forgetOld();
     this.#arm();
-    for (const silence of changes) this.#tell(silence, this.#options.clock.wall());
+    this.#tellAll(changes, this.#options.clock.wall());
   }
 
   #forgetOld(): void {
@@ -222,7 +228,8 @@ export class SilenceBook {
   /** Tells of all that began or ended since it was told last, also because the clock was set. */
   #onTimer(): void {
     const now = this.#options.clock.wall();
-    for (const silence of this.list()) if (this.#told.get(silence.id) !== silenceStateAt(silence, now)) this.#tell(silence, now);
+    const changed = this.list().filter((silence) => this.#told.get(silence.id) !== silenceStateAt(silence, now));
+    this.#tellAll(changed, now);
     this.#forgetOld();
     this.#arm();
   }

@@ -153,6 +153,18 @@ describe('a silence', () => {
     expect(told('email')).toEqual(['first firing loud', 'worse firing loud']);
   });
 
+  it('that takes the place of another lets nothing through between the two: when it was changed, and when one begins as the other ends', async () => {
+    const first = silence(10);
+    await setup.receive(alert('LeaderLoss'));
+    const matchers = [parseMatcher('alertname=~"Leader.*"')];
+    const { endsAt } = setup.routing.silences.set({ ...first, matchers });
+    setup.routing.silences.set({ ...first, id: '', startsAt: endsAt, endsAt: endsAt + MINUTE });
+    await setup.clock.advance(endsAt - now() + MINUTE - SECOND);
+    expect(told()).toEqual([]);
+    await setup.clock.advance(SECOND);
+    expect(told()).toEqual(['first firing loud']);
+  });
+
   it('is about what it matches, and nothing else', async () => {
     silence(10, 'alertname="LeaderLoss"');
     await setup.receive(alert('LeaderLoss'), alert('BrokerCrashed', { broker: '2' }));

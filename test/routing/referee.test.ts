@@ -251,7 +251,8 @@ class Referee {
     const untellable = lives(news.filter((alert) => before?.firing.has(alert) !== true)).filter(({ everAudible }) => !everAudible);
     expect({ ...where, untellable }).toEqual({ ...where, untellable: [] });
     if (loud && status === 'firing' && reason === 'repeat') {
-      expect({ ...where, tooSoon: this.#now - (before?.loudAt ?? 0) < REPEAT }).toEqual({ ...where, tooSoon: false });
+      // What comes between two looks is heard up to a minute late.
+      expect({ ...where, tooSoon: this.#now - (before?.loudAt ?? 0) < REPEAT - MINUTE }).toEqual({ ...where, tooSoon: false });
       const isGrace = this.#now < this.model.graceEndsAt;
       const criticals = lives(firing.keys()).filter(({ alert }) => severityOf(alert.labels) === 'critical');
       const isHeard = isGrace || criticals.some(({ audibleSince }) => audibleSince > 0);
@@ -316,6 +317,6 @@ describe(`against a referee that looks at everything each time (seed ${SEED}, ${
       expect(referee.setup.clock.pendingTimers).toBe(0);
     };
     const steps = fc.array(step, { minLength: 20, maxLength: 50, size: 'max' });
-    await fc.assert(fc.asyncProperty(fc.boolean(), steps, run), { numRuns: RUNS, seed: SEED });
+    await fc.assert(fc.asyncProperty(fc.boolean(), steps, run), { numRuns: RUNS, seed: SEED, endOnFailure: true });
   }, 3_600_000);
 });
