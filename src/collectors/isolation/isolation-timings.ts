@@ -12,6 +12,8 @@ export interface IsolationTimings {
   readonly probeEveryMs: number;
   /** Between rounds in quiet times, so that a reference which answers no more is known before it is needed. */
   readonly quietProbeEveryMs: number;
+  /** One that had not answered for so long before a silence began proves nothing by not answering then. */
+  readonly deadReferenceMs: number;
   /** Time that passes by itself is noticed this often. */
   readonly tickMs: number;
   /** A row is written at least this often. */
@@ -25,6 +27,7 @@ export const ISOLATION_TIMINGS: IsolationTimings = {
   probeTimeoutMs: 3000,
   probeEveryMs: 2000,
   quietProbeEveryMs: 60_000,
+  deadReferenceMs: 10 * 60_000,
   tickMs: 1000,
   writeIntervalMs: 5000,
 };

@@ -63,6 +63,10 @@ export class WatcherIsolation implements IsolationPort {
   /** When a cluster last came or left. */
   #changedAt = Number.NEGATIVE_INFINITY;
   #round: ProbeRound | undefined;
+  /** When each reference answered last. */
+  readonly #answeredAt = new Map<string, number>();
+  /** Whether any of them answered within living memory when the present silence began: else it is judged as without references. */
+  #haveProof = true;
   #tick: Timer | undefined;
   #layout: Layout = { series: [] };
   #layoutKey: string | undefined;
@@ -153,6 +157,7 @@ export class WatcherIsolation implements IsolationPort {
     // We stood still meanwhile: what was not answered says nothing.
     if (this.#tick === undefined || this.#clock.now() - round.askedAt > probeTimeoutMs + stallMs) return;
     this.#round = round;
+    for (const [reference, answered] of round.answered) if (answered) this.#answeredAt.set(reference, round.askedAt);
     this.#look();
   }
 
@@ -174,6 +179,7 @@ export class WatcherIsolation implements IsolationPort {
       return;
     }
     if (this.#state === 'clear') {
+      this.#haveProof = this.#haveProofAt(found.since);
       this.#becomes('suspected', caller);
       this.#probes.perhaps(0, this.#timings.probeTimeoutMs);
     } else if ([...found.clusters].some((name) => before?.clusters.has(name) !== true)) this.#tellMembers(caller);
@@ -193,11 +199,19 @@ export class WatcherIsolation implements IsolationPort {
 
   /** Undefined while the references have not all been asked since `askedSince`. */
   #isOurs(silences: ReadonlyMap<string, Silence>, suspicion: Suspicion, askedSince: number): boolean | undefined {
-    if (this.#options.references().length === 0) {
-      return allAreSilent(silences, suspicion) && this.#options.exporterAnsweredSince?.(suspicion.last) !== true;
+    if (this.#options.references().length > 0) {
+      if (this.#round === undefined || this.#round.askedAt < askedSince) return undefined;
+      if ([...this.#round.answered.values()].includes(true)) return false;
+      if (this.#haveProof) return true;
     }
-    if (this.#round === undefined || this.#round.askedAt < askedSince) return undefined;
-    return ![...this.#round.answered.values()].includes(true);
+    return allAreSilent(silences, suspicion) && this.#options.exporterAnsweredSince?.(suspicion.last) !== true;
+  }
+
+  /** A wrong address, or one that went away unnoticed, must not turn the outage of a cluster into ours. */
+  #haveProofAt(ts: number): boolean {
+    const { deadReferenceMs } = this.#timings;
+    const answered = [...this.#answeredAt.values()];
+    return ts - Math.max(this.#startedAt, ...answered) <= deadReferenceMs;
   }
 
   #becomes(state: State, caller: string | undefined): void {

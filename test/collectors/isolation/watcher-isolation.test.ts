@@ -162,6 +162,20 @@ describe('who has fallen silent', () => {
     expect(fleet.alarming()).toHaveLength(9);
   });
 
+  it('is not taken for ours on the word of references that have not answered for long', async () => {
+    await using fleet = await WatchedFleet.start({ references: ['dead', 'up'] });
+    fleet.references[1] = 'dead';
+    await fleet.clock.advance(5 * 60_000);
+    fleet.lose({ c1: 'all' });
+    await fleet.clock.advance(FOUND_OUT);
+    expect(fleet.isolation.isolated).toBe(true);
+    fleet.find({ c1: 'all' });
+    await fleet.clock.advance(10 * 60_000);
+    fleet.lose({ c1: 'all' });
+    await fleet.clock.advance(FOUND_OUT);
+    expect([fleet.isolation.isolated, fleet.said('c1')]).toEqual([false, 'unreachable']);
+  });
+
   it('wakes the rules when it is us, and when it is over', async () => {
     await using fleet = await WatchedFleet.start({ references: ['dead'] });
     fleet.forgetEvents();
