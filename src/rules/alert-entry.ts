@@ -61,7 +61,7 @@ export class AlertEntry {
     entry.keepFiringSince = row.keepFiringSince;
     entry.resolveReason = RESOLVE_REASONS.find((reason) => reason === row.resolveReason) ?? 'recovered';
     entry.present = false;
-    entry.restored = row.state !== 'inactive';
+    entry.restored = true;
     return entry;
   }
 

@@ -74,7 +74,10 @@ export class AlertingRule {
     const recovery = this.definition.recover === undefined ? undefined : this.#recovery(evaluation);
     const inputs = this.#inputs(evaluation);
     this.#addLostClusters(candidates, evaluation, inputs);
-    for (const [key, candidate] of candidates) this.#see(key, candidate, ts, candidates);
+    for (const [key, candidate] of candidates) {
+      if (this.#isOldNews(this.#entries.get(key), evaluation, inputs)) candidates.delete(key);
+      else this.#see(key, candidate, ts, candidates);
+    }
     this.#inherited.clear();
     for (const [key, entry] of this.#entries) {
       const candidate = candidates.get(key);
@@ -250,6 +253,16 @@ export class AlertingRule {
     const back = inputs.of(entry.sampleLabels.keep(['cluster']), since);
     // What had no data when it began to fire is not waited for.
     return back.some((is, i) => !is && entry.inputs?.[i] !== false);
+  }
+
+  /**
+   * Whether an alert that was over before the restart only seems to begin anew: the last samples before it were lost, and
+   * the ones before those still say what they said. It waits until what its selectors have is from after the start.
+   */
+  #isOldNews(entry: AlertEntry | undefined, { ts, startedAt, options }: Evaluation, inputs: Inputs): boolean {
+    if (entry?.state !== 'inactive' || !entry.restored || ts - startedAt >= options.restoreGraceMs) return false;
+    const fresh = inputs.of(entry.sampleLabels, startedAt);
+    return inputs.of(entry.sampleLabels).some((is, i) => is && fresh[i] !== true);
   }
 
   /**

@@ -64,7 +64,12 @@ export class Bench {
   readonly logged: string[] = [];
   readonly engine: RuleEngine;
 
-  constructor(rules: string, options: Partial<RuleEngineOptions> = {}, before?: Bench, blindness?: RuleEnginePorts['blindness']) {
+  constructor(
+    rules: string,
+    options: Partial<RuleEngineOptions> = {},
+    before?: Pick<Bench, 'clock' | 'store' | 'state'>,
+    blindness?: RuleEnginePorts['blindness'],
+  ) {
     this.clock = before?.clock ?? new ManualClock(1_700_000_000_000);
     this.store = before?.store ?? new MemorySeries();
     this.state = before?.state ?? new MemoryAlertState(this.order);

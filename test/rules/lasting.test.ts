@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { Labels } from '../../src/core/labels.ts';
+import { MemorySeries } from '../../src/rules/memory-series.ts';
 import { Bench, ruleSetOf } from './harness.ts';
 
 const UP = { __name__: 'up', broker: '1', cluster: 'c' };
@@ -73,6 +75,22 @@ describe('a restart', () => {
     bench.write({ ...UP, broker: '2' }, 1);
     await bench.clock.advance(20_000);
     expect(bench.takeSent()).toEqual(['resolved Down/1 (no_data)']);
+  });
+
+  it('begins nothing anew on samples from before the last that were lost, and everything on new ones', async () => {
+    const before = await running(file(DOWN), [0, 1]);
+    expect(before.takeSent()).toEqual(['firing Down/1', 'resolved Down/1 (recovered)']);
+    before.engine.stop();
+    const store = new MemorySeries();
+    store.add(Labels.of(UP), before.clock.now() - 10_000, 0);
+    await before.clock.advance(15_000);
+    const bench = new Bench(file(DOWN), {}, { clock: before.clock, state: before.state, store });
+    bench.engine.start();
+    await bench.clock.advance(30_000);
+    expect(bench.takeSent()).not.toContain('firing Down/1');
+    bench.write(UP, 0);
+    await bench.clock.advance(10_000);
+    expect(bench.takeSent()).toEqual(['firing Down/1']);
   });
 
   it('waits no longer than the grace', async () => {
