@@ -24,9 +24,12 @@ const FAMILIES: readonly (readonly [string, string])[] = [
 
 const LOOKBACK_MS = 5 * 60_000;
 
-/** The newest samples of what kafka_exporter would show, from the store: never waits on Kafka. */
-export function kafkaFamilies(querier: Querier, now: number): readonly WrittenFamily[] {
-  return FAMILIES.map(([name, help]) => ({ name, help, type: 'gauge', samples: newest(querier, name, now) }));
+/**
+ * The newest samples of what kafka_exporter would show, from the store: never waits on Kafka. Each family is read when it is
+ * asked for, and may be written later.
+ */
+export function* kafkaFamilies(querier: Querier, now: number): Generator<WrittenFamily, void> {
+  for (const [name, help] of FAMILIES) yield { name, help, type: 'gauge', samples: newest(querier, name, now) };
 }
 
 /** What these families are, for those who ask for metadata. */

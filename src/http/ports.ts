@@ -28,8 +28,8 @@ export interface HealthPort {
 export interface MetricsPort {
   /** Belfry's own metrics as an exposition page. */
   own(): Promise<{ readonly text: string; readonly contentType: string }>;
-  /** The newest sample of every collected series of kafka_exporter's families. */
-  kafka(): readonly WrittenFamily[];
+  /** The newest sample of every collected series of kafka_exporter's families, each read when it is asked for. */
+  kafka(): Iterable<WrittenFamily>;
 }
 
 /** A result as the Prometheus API names it. */

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { BelfryError } from '../../src/core/errors.ts';
 import { parsePage } from '../../src/formats/page-parser.ts';
+import type { MetricsPort } from '../../src/http/ports.ts';
 import { startHttpServer } from '../../src/http/server.ts';
 import { serverWith, WITH_TOKEN } from './harness.ts';
 
@@ -46,6 +47,30 @@ describe('the exposition pages', () => {
     const answer = await serverWith().server.inject('/metrics/kafka');
     expect(parsePageText(answer.body)).toEqual([['kafka_brokers', 'say "hi"\\\nthere', 3]]);
     expect(answer.body).not.toContain('kafka_topic_partitions');
+  });
+
+  it('is written piece by piece, others being served between: the next family is not read before the one before is out', async () => {
+    const order: string[] = [];
+    const metrics: MetricsPort = {
+      own: async () => ({ text: '', contentType: 'text/plain' }),
+      *kafka() {
+        for (const name of ['a', 'b']) {
+          order.push(`read ${name}`);
+          setImmediate(() => order.push('served'));
+          const samples = Array.from({ length: 2500 }, (_, value) => ({ labels: [['cluster', String(value)]] as const, value }));
+          yield { name, help: name, type: 'gauge', samples };
+        }
+      },
+    };
+    const { server } = serverWith({ ports: { metrics } });
+    const samples = parsePageText((await server.inject('/metrics/kafka')).body);
+    expect(samples).toHaveLength(5000);
+    expect([samples[0], samples[2499], samples[4999]]).toEqual([
+      ['a', '0', 0],
+      ['a', '2499', 2499],
+      ['b', '2499', 2499],
+    ]);
+    expect(order.slice(0, 3)).toEqual(['read a', 'served', 'read b']);
   });
 });
 

@@ -1,4 +1,6 @@
-import { EXPOSITION_CONTENT_TYPE, writeExposition } from '../../formats/write-exposition.ts';
+import { Readable } from 'node:stream';
+import { yieldToLoop } from '../../core/clock.ts';
+import { EXPOSITION_CONTENT_TYPE, expositionPieces } from '../../formats/write-exposition.ts';
 import type { RouteContext } from '../server.ts';
 
 /** Health, reload, and the two exposition pages. */
@@ -34,6 +36,14 @@ export function lifecycleRoutes({ server, access, ports }: RouteContext): void {
 
   server.get('/metrics/kafka', async (request, reply) => {
     access.require('read', request.headers);
-    return reply.type(EXPOSITION_CONTENT_TYPE).send(writeExposition(ports.metrics.kafka()));
+    return reply.type(EXPOSITION_CONTENT_TYPE).send(Readable.from(paced(expositionPieces(ports.metrics.kafka()))));
   });
+}
+
+/** A turn of the event loop before each piece: a big cluster has some hundred thousand lines. */
+async function* paced(pieces: Iterable<string>): AsyncGenerator<string, void> {
+  for (const piece of pieces) {
+    yield piece;
+    await yieldToLoop();
+  }
 }
