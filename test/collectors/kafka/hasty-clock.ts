@@ -15,8 +15,3 @@ export class HastyClock extends ManualClock {
 export function hastySlices(): Slices {
   return new Slices(new HastyClock());
 }
-
-/** Never gives way. */
-export function wholeSlices(): Slices {
-  return new Slices(new ManualClock());
-}
