@@ -25,8 +25,10 @@ export class IncidentRecord {
   #ordered: readonly Alert[] | undefined;
   /** What has fired in this run: what makes a further alert worse, or not. */
   readonly #runBrokers = new Map<string, { firing: number; endedAt: number }>();
-  /** When those that do not fire any more ended last: the criticals one by one, and any of a severity. */
-  readonly #criticalEndedAt = new Map<string, number>();
+  /** When those that do not fire any more ended last: each, and any of a severity. */
+  readonly #endedAt = new Map<string, number>();
+  /** Those that fire, and had ended only a moment before. */
+  readonly #returned = new Set<string>();
   readonly #severityEndedAt: Record<Severity, number> = { info: 0, warning: 0, critical: 0 };
   readonly #told = new ToldEffects();
 
@@ -68,7 +70,7 @@ export class IncidentRecord {
 
   /** Whether something fires beside the new ones, but all of it is muted: for people the new ones are not more of the same. */
   isMutedBut(newAlerts: readonly Alert[], isMuted: (key: string) => boolean): boolean {
-    if (newAlerts.length === 0) return false;
+    if (newAlerts.every(({ labels }) => this.#returned.has(labels.key))) return false;
     const fresh = new Set(newAlerts.map(({ labels }) => labels.key));
     let others = 0;
     for (const [key, { status }] of this.alerts) {
@@ -94,6 +96,7 @@ export class IncidentRecord {
     const isNewRun = !this.firing && (resolvedAt === 0 || at >= resolvedAt + holdMs);
     if (isNewRun) this.#beginRun(at);
     const worseBy = isNewRun ? undefined : this.#worseBy(alert, at);
+    if ((this.#endedAt.get(alert.labels.key) ?? 0) > at - COMES_BACK_MS) this.#returned.add(alert.labels.key);
     this.#enterRun(alert);
     this.alerts.set(alert.labels.key, alert);
     this.#told.begin(alert);
@@ -107,6 +110,7 @@ export class IncidentRecord {
   resolve(alert: Alert, at: number): void {
     this.alerts.set(alert.labels.key, alert);
     this.#told.end(alert.labels.key);
+    this.#returned.delete(alert.labels.key);
     this.#timed.delete(alert.labels.key);
     this.#firing[severityOf(alert.labels)]--;
     this.#leaveRun(alert, at);
@@ -156,7 +160,8 @@ export class IncidentRecord {
 
   #beginRun(at: number): void {
     this.#runBrokers.clear();
-    this.#criticalEndedAt.clear();
+    this.#returned.clear();
+    this.#endedAt.clear();
     for (const severity of SEVERITIES) this.#severityEndedAt[severity] = 0;
     this.row = { ...this.row, firingSince: at };
   }
@@ -168,7 +173,7 @@ export class IncidentRecord {
       this.#runBrokers.set(broker, known);
       known.firing++;
     }
-    this.#criticalEndedAt.delete(alert.labels.key);
+    this.#endedAt.delete(alert.labels.key);
   }
 
   #leaveRun({ labels }: Alert, at: number): void {
@@ -179,7 +184,7 @@ export class IncidentRecord {
       broker.endedAt = Math.max(broker.endedAt, at);
     }
     this.#severityEndedAt[severity] = Math.max(this.#severityEndedAt[severity], at);
-    if (severity === 'critical') this.#criticalEndedAt.set(labels.key, at);
+    this.#endedAt.set(labels.key, at);
   }
 
   /** What ended a moment ago still counts: only what comes back later than that is news. */
@@ -194,7 +199,7 @@ export class IncidentRecord {
     const known = this.#runBrokers.get(broker);
     const isNews = known === undefined || (known.firing === 0 && known.endedAt <= since);
     if (broker !== '' && this.#runBrokers.size > 0 && isNews) return 'second_broker';
-    if (severity === 'critical' && (this.#criticalEndedAt.get(alert.labels.key) ?? 0) <= since) return 'more_critical';
+    if (severity === 'critical' && (this.#endedAt.get(alert.labels.key) ?? 0) <= since) return 'more_critical';
     return undefined;
   }
 }

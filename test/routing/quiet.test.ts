@@ -148,6 +148,9 @@ describe('a silence', () => {
     await setup.clock.advance(HOUR);
     await setup.receive(alert('DiskLow', { severity: 'warning' }));
     await setup.receive(alert('UnderReplicated', { severity: 'warning' }));
+    await ends(alert('DiskLow', { severity: 'warning' }));
+    await ends(alert('UnderReplicated', { severity: 'warning' }));
+    await setup.receive(alert('UnderReplicated', { severity: 'warning' }));
     await setup.clock.advance(6 * MINUTE);
     expect(told()).toEqual(['first firing loud', 'worse firing loud', 'new_alerts firing']);
     expect(told('email')).toEqual(['first firing loud', 'worse firing loud']);
