@@ -8,7 +8,9 @@ jest.setTimeout(180_000);
 it.each([{ seed: 1 }])(
   'killed with -9 at 25 instants of its work: nothing lost, nothing doubled but what was in flight (seed $seed)',
   async ({ seed }) => {
-    const results = await Promise.all([killNine({ kills: 12, seed }), killNine({ kills: 13, seed: seed + 1000 })]);
+    // Most of a kill is waiting: three at a time take hardly longer than one.
+    const kills = [8, 8, 9];
+    const results = await Promise.all(kills.map((count, lane) => killNine({ kills: count, seed: seed + lane * 1000 })));
     report(
       results
         .map(({ kills, changes, inFlight }) => `${JSON.stringify(kills)}, ${changes} changes, ${inFlight.length} doubled in flight`)
