@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { describeWhere } from '../../testbed/skip.ts';
 import { tmpdir } from 'node:os';
 import { ManualClock } from '../../src/core/clock.ts';
 import { SelfMeasures } from '../../src/watchdog/self-measures.ts';
@@ -62,10 +63,10 @@ describe('the disk of the data folder', () => {
   });
 });
 
-describe('open files', () => {
+describeWhere(process.platform === 'linux' ? undefined : 'only Linux tells of them in /proc', 'open files', () => {
   const shown = (meter: RecordingMeter, name: string): number => meter.values.get(`${name}{}`) ?? 0;
 
-  (process.platform === 'linux' ? it : it.skip)('are counted, with their limit', async () => {
+  it('are counted, with their limit', async () => {
     const { meter, measures } = setUp();
     measures.measure();
     await until(() => meter.values.has('belfry_open_files{}'));
