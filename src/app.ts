@@ -10,6 +10,7 @@ import { ownerTableOf } from './app/owners.ts';
 import { Readiness } from './app/readiness.ts';
 import { createSourcesKnown } from './app/start-grace.ts';
 import { readOrMakeToken } from './app/token.ts';
+import { refuseWhatNeedsARestart, replaceWatches, tryReload, type ConfigReader } from './app/reload.ts';
 import { HostCollector } from './collectors/host/host-collector.ts';
 import { WatcherIsolation, type Blindness } from './collectors/isolation/watcher-isolation.ts';
 import { VERDICTS } from './collectors/liveness/verdict.ts';
@@ -20,7 +21,7 @@ import { LargePages } from './collectors/scrape/large-pages.ts';
 import type { BelfryConfig } from './config/config.ts';
 import type { Alert } from './core/alert.ts';
 import type { StartableClock } from './core/clock.ts';
-import { BelfryError, errorText } from './core/errors.ts';
+import { errorText } from './core/errors.ts';
 import { Lifecycle } from './core/lifecycle.ts';
 import { LIMITS } from './core/limits.ts';
 import type { Logger } from './core/log.ts';
@@ -48,7 +49,7 @@ const STOP_TIMEOUT_MS = 5000;
 export interface AppOptions {
   readonly config: BelfryConfig;
   /** Reads the configuration again, for a reload: the problems where it is refused. */
-  readonly readConfig: () => { readonly config: BelfryConfig | undefined; readonly problems: readonly string[] };
+  readonly readConfig: ConfigReader;
   readonly version: string;
   /** The folder of the installation. */
   readonly installation: string;
@@ -366,53 +367,4 @@ function createNotifiers(config: BelfryConfig, { clock, log }: AppOptions): Noti
 function clusterOfTarget(id: string): string {
   const [room = '', cluster = ''] = id.split('/');
   return ['kafka', 'liveness', 'scrape'].includes(room) ? cluster : '';
-}
-
-function refuseWhatNeedsARestart(before: BelfryConfig, next: BelfryConfig): void {
-  const fixed = ({ storage, http, host }: BelfryConfig): string =>
-    JSON.stringify([storage, { ...http, tls: http.tls !== undefined, tokens: undefined }, host]);
-  if (fixed(before) !== fixed(next)) throw new BelfryError('CONFIG_INVALID', 'storage, http and host change with a restart only');
-}
-
-/** Clusters that have not changed are not disturbed; the alerts of those that have gone end. */
-async function replaceWatches(
-  watches: Map<string, ClusterWatch>,
-  next: BelfryConfig,
-  watch: (cluster: BelfryConfig['clusters'][number]) => void,
-  on: { readonly removed: (cluster: string) => void; readonly stopFailed: (cluster: string, error: unknown) => void },
-): Promise<void> {
-  const wanted = new Map(next.clusters.map((cluster) => [cluster.name, cluster]));
-  for (const [name, running] of watches) {
-    const cluster = wanted.get(name);
-    if (cluster !== undefined && running.isFor(cluster)) continue;
-    watches.delete(name);
-    // What does not stop cleanly must not leave the configuration half swapped.
-    await running.stop().catch((error: unknown) => on.stopFailed(name, error));
-    if (cluster !== undefined) watch(cluster);
-    running.endSeries(watches.get(name));
-    if (cluster === undefined) on.removed(name);
-  }
-  for (const [name, cluster] of wanted) if (!watches.has(name)) watch(cluster);
-}
-
-async function tryReload(
-  options: AppOptions,
-  current: () => BelfryConfig,
-  swap: (next: BelfryConfig) => Promise<void>,
-): Promise<readonly string[]> {
-  try {
-    const { config, problems } = options.readConfig();
-    if (config === undefined) {
-      options.log.error('config_reload_failed', { problems });
-      return problems;
-    }
-    if (config.hash === current().hash) return [];
-    await swap(config);
-    options.log.info('config_reloaded', { hash: config.hash });
-    return [];
-  } catch (error) {
-    const lines = error instanceof BelfryError ? error.message.split('\n') : [errorText(error)];
-    options.log.error('config_reload_failed', { problems: lines });
-    return lines;
-  }
 }
