@@ -1,44 +1,30 @@
-import type { MutedAlertRow, SilenceRow, StateStore } from '../../core/state.ts';
-import type { StateDb } from './state-db.ts';
+import type { MutedAlertRow, SilenceRow } from '../../core/state.ts';
+import { RoomStore } from './room-store.ts';
 
 /** Silences, and the alerts that ended without anybody being told. */
-export class SilenceStore implements StateStore {
-  readonly #db: StateDb;
-
-  constructor(db: StateDb) {
-    this.#db = db;
-  }
-
-  get durable(): boolean {
-    return this.#db.durable;
-  }
-
-  durably(write: () => void): boolean {
-    return this.#db.durably(write);
-  }
-
+export class SilenceStore extends RoomStore {
   loadSilences(): readonly SilenceRow[] {
-    return this.#db.rows('silence');
+    return this.db.rows('silence');
   }
 
   saveSilence(row: SilenceRow): void {
-    this.#db.apply({ v: 1, kind: 'silence.put', row });
+    this.db.apply({ v: 1, kind: 'silence.put', row });
   }
 
   deleteSilence(id: string): void {
-    this.#db.apply({ v: 1, kind: 'silence.delete', key: { id } });
+    this.db.apply({ v: 1, kind: 'silence.delete', key: { id } });
   }
 
   /** Oldest first. */
   loadMutedAlerts(): readonly MutedAlertRow[] {
-    return this.#db.rows('muted_alert', '1 ORDER BY id');
+    return this.db.rows('muted_alert', '1 ORDER BY id');
   }
 
   saveMutedAlert(row: MutedAlertRow): void {
-    this.#db.apply({ v: 1, kind: 'muted_alert.put', row });
+    this.db.apply({ v: 1, kind: 'muted_alert.put', row });
   }
 
   deleteMutedAlert(id: string): void {
-    this.#db.apply({ v: 1, kind: 'muted_alert.delete', key: { id } });
+    this.db.apply({ v: 1, kind: 'muted_alert.delete', key: { id } });
   }
 }
