@@ -1,6 +1,10 @@
 import { compileRegex } from './regex.ts';
 import type { Labels } from './labels.ts';
 
+const CLASSIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+/** A quoted value whose escapes the classic grammar of matchers knows; others it takes as they stand. */
+const CLASSIC_VALUE = /^"(?:[^\\]|\\["\\n])*"$/;
+
 export type MatchOp = '=' | '!=' | '=~' | '!~';
 
 /** One label matcher of a selector, route, inhibition or silence. A label that is absent has the empty value. */
@@ -30,8 +34,11 @@ export class Matcher {
     return this.#test('');
   }
 
+  /** As `parseMatcher` reads it back, in one line: the name stands in quotes where only then all escapes of the value are read. */
   toString(): string {
-    return `${this.name}${this.op}${JSON.stringify(this.value)}`;
+    const value = JSON.stringify(this.value);
+    const isClassic = CLASSIC_NAME.test(this.name) && CLASSIC_VALUE.test(value);
+    return `${isClassic ? this.name : JSON.stringify(this.name)}${this.op}${value}`;
   }
 }
 

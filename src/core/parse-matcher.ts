@@ -3,16 +3,45 @@ import { Matcher, type MatchOp } from './matcher.ts';
 
 const MAX_LENGTH = 65_536;
 const FORM = /^\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*$/s;
+/** A word in double quotes, or one without the characters that Alertmanager's newer grammar reserves. */
+const WORD = '("(?:[^"\\\\\\n]|\\\\.)*"|[^\\s{}!=~,\\\\"\'`]+)';
+const UTF8_FORM = new RegExp(`^\\s*${WORD}\\s*(=~|=|!=|!~)\\s*${WORD}\\s*$`, 'u');
+const SIMPLE_ESCAPES: Readonly<Record<string, string>> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
 
 /**
  * A matcher as Alertmanager's files, filters and amtool write it: `severity="critical"`, `cluster=~orders-.*`. The value
- * may stand in double quotes; `\"`, `\\` and `\n` are read in either form. Throws `BAD_REQUEST` with Alertmanager's words.
+ * may stand in double quotes; `\"`, `\\` and `\n` are read in either form. What this classic grammar does not take is read
+ * as since Alertmanager 0.27, where a label may have any name: `"my label"="x"`, `k8s.pod=x`; quoted words are then Go's.
+ * Throws `BAD_REQUEST` with Alertmanager's words.
  */
 export function parseMatcher(text: string): Matcher {
-  const parts = text.length > MAX_LENGTH ? null : FORM.exec(text);
-  if (parts === null) throw new BelfryError('BAD_REQUEST', `bad matcher format: ${text.slice(0, 200)}`);
-  const [, name = '', op = '=', raw = ''] = parts;
-  return new Matcher(name, op as MatchOp, unquoted(raw));
+  const isTooLong = text.length > MAX_LENGTH;
+  const parts = isTooLong ? null : FORM.exec(text);
+  if (parts !== null) {
+    const [, name = '', op = '=', raw = ''] = parts;
+    return new Matcher(name, op as MatchOp, unquoted(raw));
+  }
+  const [, name = '', op = '=', value = ''] = (isTooLong ? null : UTF8_FORM.exec(text))?.map((word) => goText(word)) ?? [];
+  if (name === '' || !text.isWellFormed()) throw new BelfryError('BAD_REQUEST', `bad matcher format: ${text.slice(0, 200)}`);
+  return new Matcher(name, op as MatchOp, value);
+}
+
+/** What a word in double quotes stands for (Go's `strconv.Unquote`, without escapes of single bytes beyond ASCII). */
+function goText(word: string): string {
+  if (!word.startsWith('"')) return word;
+  return word
+    .slice(1, -1)
+    .replaceAll(/\\(?:x([0-7][0-9a-fA-F])|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/gsu, (all, ...digits: string[]) => {
+      const [byte, short, long, simple] = digits;
+      const read = simple === undefined ? codePoint(byte ?? short ?? long ?? '') : /["\\]/.test(simple) ? simple : SIMPLE_ESCAPES[simple];
+      if (read === undefined) throw new BelfryError('BAD_REQUEST', `bad matcher format: unknown escape ${all}`);
+      return read;
+    });
+}
+
+function codePoint(digits: string): string | undefined {
+  const code = Number.parseInt(digits, 16);
+  return code > 0x10_ffff || (code >= 0xd800 && code < 0xe000) ? undefined : String.fromCodePoint(code);
 }
 
 /** A quote inside must be escaped, in the bare form too; what is no escape stays as it is written. */

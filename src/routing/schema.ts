@@ -13,7 +13,8 @@ const RULES_MAX = 1000;
 const MATCHERS_MAX = 50;
 const EQUAL_MAX = 50;
 
-const labelName = z.string().regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, 'must be a label name');
+/** Any text, as in Alertmanager since its 0.27. */
+const labelName = z.string().refine((name) => name !== '' && name.isWellFormed(), 'must be a label name');
 
 /** Problems of what the parser takes become the file's problems. */
 function parsed<Out>(parse: () => Out, context: z.RefinementCtx): Out {

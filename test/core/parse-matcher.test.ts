@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { BelfryError } from '../../src/core/errors.ts';
+import { Matcher } from '../../src/core/matcher.ts';
 import { parseMatcher } from '../../src/core/parse-matcher.ts';
 
 describe('a matcher is read', () => {
@@ -17,6 +18,12 @@ describe('a matcher is read', () => {
     ['a=b\\', 'a', '=', 'b\\'],
     ['a:b=c', 'a:b', '=', 'c'],
     ['a==b', 'a', '=', '=b'],
+    ['a-b=c', 'a-b', '=', 'c'],
+    ['9a=b', '9a', '=', 'b'],
+    ['k8s.pod/name!~"x|y"', 'k8s.pod/name', '!~', 'x|y'],
+    ['überfällig=~ja', 'überfällig', '=~', 'ja'],
+    ['"a"="say \\t\\u00e9\\U0001F600\\x41\\""', 'a', '=', 'say \té😀A"'],
+    [' "my label" = "b c" ', 'my label', '=', 'b c'],
   ])('%s', (text, name, op, value) => {
     const { name: isName, op: isOp, value: isValue } = parseMatcher(text);
     expect([isName, isOp, isValue]).toEqual([name, op, value]);
@@ -27,8 +34,14 @@ describe('what is none is refused in one sentence', () => {
   it.each<[string, string]>([
     ['a', 'bad matcher format: a'],
     ['', 'bad matcher format: '],
-    ['9a=b', 'bad matcher format: 9a=b'],
-    ['a-b=c', 'bad matcher format: a-b=c'],
+    ['a b=c', 'bad matcher format: a b=c'],
+    ['""="b"', 'bad matcher format: ""="b"'],
+    ['"a b"=c d', 'bad matcher format: "a b"=c d'],
+    ['"a"', 'bad matcher format: "a"'],
+    ['{a="b"}', 'bad matcher format: {a="b"}'],
+    ['"\\q"=c', 'bad matcher format: unknown escape \\q'],
+    ['"\\ud800"=c', 'bad matcher format: unknown escape \\ud800'],
+    ['a.b=~(', 'invalid regular expression "("'],
     ['a=b"c', 'matcher value contains unescaped double quote: b"c'],
     ['a="b', 'matcher value contains unescaped double quote: "b'],
     ['a="b"c"', 'matcher value contains unescaped double quote: "b"c"'],
@@ -45,6 +58,15 @@ describe('what is none is refused in one sentence', () => {
         } catch (error) {
           expect(error instanceof BelfryError && error.code).toBe('BAD_REQUEST');
         }
+      }),
+    );
+  });
+
+  it('a matcher that is shown is read as the same, whatever its name', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), fc.string({ unit: 'binary-ascii' }), (name, value) => {
+        const { name: isName, op, value: isValue } = parseMatcher(new Matcher(name, '!=', value).toString());
+        expect([isName, op, isValue]).toEqual([name, '!=', value]);
       }),
     );
   });

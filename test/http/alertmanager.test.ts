@@ -90,6 +90,44 @@ const SILENCE = {
   comment: 'disk swap',
 };
 
+describe('labels of any name, as since Alertmanager 0.27', () => {
+  const post = async (name: string) => {
+    const { server, rooms } = serverWith();
+    rooms.alerts = [statusOf(alertNamed('PodDown', { 'k8s.pod/name': 'kafka-1' }), 'owner/dal'), statusOf(CRASH, 'owner/dal')];
+    const payload = JSON.stringify({ ...SILENCE, matchers: [{ name, value: 'kafka-.', isRegex: true }] });
+    const headers = { 'content-type': 'application/json', ...WITH_TOKEN };
+    return { server, answer: await server.inject({ method: 'POST', url: '/api/v2/silences', headers, payload }) };
+  };
+
+  it.each(['"k8s.pod/name"=~"kafka-."', 'k8s.pod/name=~kafka-.'])('are silenced, and filtered by %s', async (filter) => {
+    const { server, answer } = await post('k8s.pod/name');
+    const { silenceID } = answer.json() as { silenceID: string };
+    const query = `filter=${encodeURIComponent(filter)}`;
+    expect((await server.inject(`/api/v2/silences?${query}`)).json()).toMatchObject([
+      { id: silenceID, matchers: [{ name: 'k8s.pod/name' }] },
+    ]);
+    expect((await server.inject(`/api/v2/alerts?${query}`)).json()).toMatchObject([{ labels: { alertname: 'PodDown' } }]);
+  });
+
+  it.each(['', '\ud800'])('but not %j', async (name) => {
+    const { answer } = await post(name);
+    expect([answer.statusCode, answer.json()]).toEqual([
+      400,
+      `silence invalid: invalid label matcher 0: invalid label name ${JSON.stringify(name)}`,
+    ]);
+  });
+});
+
+it('who sends alerts is told that they come from rules here', async () => {
+  const { server } = serverWith();
+  const headers = { 'content-type': 'application/json', ...WITH_TOKEN };
+  const answer = await server.inject({ method: 'POST', url: '/api/v2/alerts', headers, payload: '[{"labels":{"alertname":"A"}}]' });
+  expect([answer.statusCode, answer.headers['allow']]).toEqual([405, 'GET']);
+  expect((answer.json() as { message: string }).message).toMatch(
+    /^method POST is not allowed, but \[GET\] are; alerts come from the rules/,
+  );
+});
+
 describe('who may change silences', () => {
   it('is who has a token with the scope operate; the body is not even read from others', async () => {
     const { server } = serverWith();

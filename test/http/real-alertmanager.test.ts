@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { SystemClock } from '../../src/core/clock.ts';
+import { Matcher } from '../../src/core/matcher.ts';
 import type { AlertStatusView } from '../../src/http/quiet-ports.ts';
 import type { HttpServer } from '../../src/http/server.ts';
 import { describeWhere } from '../../testbed/skip.ts';
@@ -165,7 +166,6 @@ describeWhere(missingAlertmanager, 'beside a real Alertmanager', () => {
     ['a matcher without isRegex', '/silences', post({ ...good, matchers: [{ ...matcher, isRegex: undefined }] })],
     ['a matcher of numbers', '/silences', post({ ...good, matchers: [{ ...matcher, value: 5 }] })],
     ['an empty name', '/silences', post({ ...good, matchers: [{ ...matcher, name: '' }] })],
-    ['a name that is none', '/silences', post({ ...good, matchers: [matcher, { ...matcher, name: 'a-b' }] })],
     ['a bad expression', '/silences', post({ ...good, matchers: [{ ...matcher, value: '(', isRegex: true }] })],
     ['only empty matches', '/silences', post({ ...good, matchers: [{ ...matcher, value: '' }] })],
     ['an end before its start', '/silences', post({ ...good, endsAt: good.startsAt })],
@@ -283,6 +283,17 @@ describeWhere(missingAlertmanager, 'amtool', () => {
       writeFileSync(join(home, 'silences.json'), exported);
       await amtool('silence', 'import', join(home, 'silences.json'), '--force');
       expect(await amtool('silence', 'query', '-q')).toMatch(/^[0-9a-f-]{36}\n$/);
+      await amtool('silence', 'expire', (await amtool('silence', 'query', '-q')).trim());
+      // Its own grammar knows no such names before 0.27; what others made is shown.
+      const { id: other } = silences.set({
+        matchers: [new Matcher('k8s.pod', '=~', 'kafka-.*')],
+        startsAt: Date.parse(inHours(-30)),
+        endsAt: Date.parse(inHours(1)),
+        createdBy: 'eve',
+        comment: 'any name',
+      });
+      expect(await amtool('silence', 'query', '-o', 'extended')).toContain('k8s.pod=~"kafka-.*"');
+      await amtool('silence', 'expire', other);
       expect(await amtool('config', 'routes')).toContain('default-route  receiver: nobody');
     } finally {
       await server.close();

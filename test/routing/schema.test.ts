@@ -18,6 +18,7 @@ describe('inhibit_rules', () => {
       { source_matchers: ['{a="b,c", d!="e}"}'], target_matchers: ['a=b,c=d'] },
       ['source a="b,c"', 'source d!="e}"', 'target a="b"', 'target c="d"'],
     ],
+    ['names in quotes', { source_matchers: ['{"a b"="c", d.e=~f}'], equal: ['a b'] }, ['source "a b"="c"', 'source "d.e"=~"f"']],
     [
       'the older form',
       { source_match: { a: 'b' }, source_match_re: { c: 'd.*' }, target_match: { e: 'f' } },
@@ -37,7 +38,7 @@ describe('inhibit_rules', () => {
     ['what is no matcher', { source_matchers: ['severity'] }, 'bad matcher format'],
     ['a pattern that is none', { target_match_re: { a: '(' } }, 'invalid regular expression'],
     ['an unknown key', { sources: [] }, 'known keys: name source_matchers'],
-    ['an equal label that is none', { equal: ['a-b'] }, 'must be a label name'],
+    ['an equal label that is none', { equal: [''] }, 'must be a label name'],
   ];
   it.each(refused)('refuses %s', (_, rule, message) => {
     expect(() => inhibitRulesSchema.parse([rule])).toThrow(message);

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { BelfryError, errorText } from '../../core/errors.ts';
-import { isLegacyLabelName } from '../../core/labels.ts';
 import { Matcher } from '../../core/matcher.ts';
 import { parseRfc3339 } from '../../core/rfc3339.ts';
 import { silenceStateAt, type Silence, type SilenceDraft } from '../../core/silence.ts';
@@ -167,12 +166,12 @@ function checkMatchers(matchers: NonNullable<SilenceBody['matchers']>): void {
 
 function matchersOf(bodies: NonNullable<SilenceBody['matchers']>): readonly Matcher[] {
   const matchers = bodies.map(({ name, value, isRegex, isEqual }, index) => {
-    if (!isLegacyLabelName(name ?? ''))
+    if (name === undefined || name === null || name === '' || !name.isWellFormed())
       throw new PlainRefusal('BAD_REQUEST', `silence invalid: invalid label matcher ${index}: invalid label name ${JSON.stringify(name)}`);
     const isNot = isEqual === false;
     const op = isRegex === true ? (isNot ? '!~' : '=~') : isNot ? '!=' : '=';
     try {
-      return new Matcher(name ?? '', op, value ?? '');
+      return new Matcher(name, op, value ?? '');
     } catch (error) {
       throw new PlainRefusal('BAD_REQUEST', `silence invalid: invalid label matcher ${index}: ${errorText(error)}`, { cause: error });
     }

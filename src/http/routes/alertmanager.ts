@@ -9,6 +9,10 @@ import { InvalidValue, NOBODY, PlainRefusal, type AlertmanagerContext } from './
 import { alertmanagerSilenceRoutes } from './alertmanager-silences.ts';
 
 const PREFIX = '/api/v2';
+/** Whoever points a Prometheus at Belfry is told what to do instead. */
+const NO_INTAKE =
+  'alerts come from the rules that Belfry evaluates itself and are not taken from others: ' +
+  'load the rule file of whoever sends them under `rules:`, and have its samples scraped, or sent to /api/v1/write';
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 
 /**
@@ -95,7 +99,8 @@ function notFound(server: FastifyInstance, request: FastifyRequest, reply: Fasti
   const allowed = METHODS.filter((method) => server.findRoute({ method, url: routeOf(path) }) !== null);
   if (allowed.length === 0) return reply.status(404).send({ code: 404, message: `path ${path} was not found` });
   reply.header('allow', allowed.join(','));
-  return reply.status(405).send({ code: 405, message: `method ${request.method} is not allowed, but [${allowed.join(',')}] are` });
+  const hint = request.method === 'POST' && path === `${PREFIX}/alerts` ? `; ${NO_INTAKE}` : '';
+  return reply.status(405).send({ code: 405, message: `method ${request.method} is not allowed, but [${allowed.join(',')}] are${hint}` });
 }
 
 function routeOf(path: string): string {
