@@ -66,6 +66,8 @@ export class Muting {
   readonly #maintenance = new Map<string, { readonly open: readonly string[]; readonly until: number }>();
   /** Sources that have ended, with when they stop to inhibit; the earliest first. */
   readonly #held = new Map<string, { readonly labels: Labels; readonly endsAt: number }>();
+  /** What fired before a restart without anybody being told, until there is news of it. */
+  readonly #untoldBefore = new Set<string>();
   readonly #counts: Record<MuteCause, number> = { silence: 0, inhibition: 0, maintenance: 0, start: 0 };
   #inhibition: InhibitionIndex;
   #graceEndsAt = -Infinity;
@@ -77,9 +79,13 @@ export class Muting {
     this.#inhibition = new InhibitionIndex(options.inhibitRules());
   }
 
-  /** Takes up what people were told before a restart and still fires: it inhibits, and is no news. The grace begins. */
-  start(told: Iterable<Alert>): void {
-    const { clock, startGraceMs } = this.#options;
+  /**
+   * Takes up what people were told before a restart and still fires: it inhibits, and is no news. Of the others among
+   * `firingKeys` only the end is of interest, should it have come meanwhile. The grace begins.
+   */
+  start(told: Iterable<Alert>, firingKeys: Iterable<string>): void {
+    const { clock, startGraceMs, isTold } = this.#options;
+    for (const key of firingKeys) if (!isTold(key)) this.#untoldBefore.add(key);
     this.#graceEndsAt = startGraceMs > 0 ? clock.now() + startGraceMs : -Infinity;
     const touched = new Set<string>();
     for (const alert of told) this.#enter(alert, clock.now(), touched);
@@ -108,7 +114,9 @@ export class Muting {
     for (const alert of batch) {
       const { key } = alert.labels;
       const entry = this.#entries.get(key);
+      const wasUntold = this.#untoldBefore.delete(key);
       if (alert.status === 'resolved') {
+        if (entry === undefined && wasUntold) untold.push({ alert, because: this.#becauseAfterRestart(alert) });
         if (entry !== undefined && entry.causes !== 0) {
           if (isTold(key)) quiet.add(alert);
           else untold.push({ alert, because: this.#because(key, entry) });
@@ -350,6 +358,14 @@ export class Muting {
     if (now >= this.#graceEndsAt) this.#graceEndsAt = -Infinity;
     if (this.#counts.start > 0) this.#endWaits(touched);
     this.#release(touched);
+  }
+
+  #becauseAfterRestart({ labels }: Alert): string {
+    const { maintenance, clock } = this.#options;
+    const cluster = labels.get('cluster');
+    const windows = cluster === '' ? [] : maintenance(cluster, clock.now()).open;
+    const parts = [...this.#silences.matching(labels).map((id) => `silence ${id}`), ...windows.map((name) => `maintenance ${name}`)];
+    return [...parts, 'it ended while Belfry was not running'].join(', ');
   }
 
   #because(key: string, entry: Entry): string {

@@ -29,11 +29,13 @@ export interface NotificationLog {
   deleteDedup(row: DedupRow): void;
 }
 
-/** Where silences are kept, and the alerts of which nobody was told; read once at start. */
+/** Where silences are kept, and the alerts of which nobody was told; read once at start, with what fired before it. */
 export interface SilenceStore extends StateStore {
   loadSilences(): readonly SilenceRow[];
   saveSilence(row: SilenceRow): void;
   deleteSilence(id: string): void;
+  /** Identities of the alerts that rules last said fire. */
+  loadFiringKeys(): readonly string[];
   /** Oldest first. */
   loadMutedAlerts(): readonly MutedAlertRow[];
   saveMutedAlert(row: MutedAlertRow): void;

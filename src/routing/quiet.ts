@@ -96,7 +96,7 @@ export class Quiet {
   start(told: Iterable<Alert>): void {
     this.#mutedLog.load();
     this.silences.load();
-    this.#muting.start(told);
+    this.#muting.start(told, this.#store.loadFiringKeys());
     this.#measure();
   }
 

@@ -74,6 +74,7 @@ describe('a silence', () => {
       loadSilences: () => [],
       saveSilence: () => undefined,
       deleteSilence: () => undefined,
+      loadFiringKeys: () => [],
       loadMutedAlerts: () => [],
       saveMutedAlert: () => undefined,
       deleteMutedAlert: () => undefined,

@@ -20,6 +20,7 @@ const STORE: SilenceStore = {
   loadSilences: () => [],
   saveSilence: () => undefined,
   deleteSilence: () => undefined,
+  loadFiringKeys: () => [],
   loadMutedAlerts: () => [],
   saveMutedAlert: () => undefined,
   deleteMutedAlert: () => undefined,

@@ -61,7 +61,7 @@ beforeEach(() => {
     },
     onReleased: (alerts) => released.push(...alerts),
   });
-  muting.start([]);
+  muting.start([], []);
   muting.hear(
     Array.from({ length: ALERTS }, (_, i) => target(i)),
     clock.now(),

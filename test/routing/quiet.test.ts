@@ -5,6 +5,7 @@ import { parseMatcher } from '../../src/core/parse-matcher.ts';
 import type { Silence } from '../../src/core/silence.ts';
 import { defaultInhibitRules } from '../../src/routing/default-inhibitions.ts';
 import type { InhibitRule } from '../../src/routing/inhibition.ts';
+import { AlertStore } from '../../src/store/state/alert-store.ts';
 import { alertOf, resolved, Setup } from './setup.ts';
 
 const SECOND = 1000;
@@ -100,6 +101,24 @@ describe('a silence', () => {
     expect(setup.routing.mutedHistory()).toMatchObject(trace);
     await restart();
     expect(setup.routing.mutedHistory()).toMatchObject(trace);
+  });
+
+  it('makes that what ends while Belfry is down leaves its trace too, once', async () => {
+    const { id } = silence(60);
+    const crash = alert('BrokerCrashed', { broker: '2' });
+    const rest = { ruleKey: 'r', alertKey: crash.labels.key, shard: 'orders-dal', labels: crash.labels.toObject(), annotations: {} };
+    const times = { value: 1, activeAt: now(), firedAt: now(), resolvedAt: 0, lastSentAt: now(), keepFiringSince: 0 };
+    new AlertStore(setup.db).saveAlert({ ...rest, ...times, state: 'firing', resolveReason: '' });
+    await setup.receive(crash);
+    await restart();
+    await setup.clock.advance(MINUTE);
+    await ends(crash);
+    const trace = [{ labels: crash.labels, because: `silence ${id}, it ended while Belfry was not running` }];
+    expect(setup.routing.mutedHistory()).toMatchObject(trace);
+    // Rules say the end again for a while, and it is new alerts that are of interest then.
+    await ends(crash);
+    expect(setup.routing.mutedHistory()).toMatchObject(trace);
+    expect(told()).toEqual([]);
   });
 
   it('made after people were told keeps them from more; that it is over is told without a ping', async () => {

@@ -30,6 +30,9 @@ class MemoryStore implements SilenceStore {
   deleteSilence(id: string): void {
     if (!this.broken) this.rows.delete(id);
   }
+  loadFiringKeys(): readonly string[] {
+    return [];
+  }
   loadMutedAlerts(): readonly MutedAlertRow[] {
     return [];
   }

@@ -15,6 +15,10 @@ export class SilenceStore extends RoomStore {
     this.db.apply({ v: 1, kind: 'silence.delete', key: { id } });
   }
 
+  loadFiringKeys(): readonly string[] {
+    return this.db.rows('alert', "state = 'firing' AND last_sent_at > 0").map(({ alertKey }) => alertKey);
+  }
+
   /** Oldest first. */
   loadMutedAlerts(): readonly MutedAlertRow[] {
     return this.db.rows('muted_alert', '1 ORDER BY id');
