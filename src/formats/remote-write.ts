@@ -120,11 +120,19 @@ class MessageReader {
     return isStale ? undefined : value;
   }
 
-  /** In two's complement over 64 bits. */
+  /** In two's complement over 64 bits; beyond 2^53 either way the nearest double. */
   int64(): number {
     this.#expect(VARINT);
+    const start = this.#at;
     const unsigned = this.#varint();
-    return unsigned < 2 ** 63 ? unsigned : unsigned - 2 ** 64;
+    if (this.#at - start < VARINT_BYTES_MAX) return unsigned;
+    // The lowest 28 bits apart from the others, of which the 36th is the sign: the sum of all would be rounded first.
+    let high = 0;
+    for (let i = VARINT_BYTES_MAX - 1; i >= 4; i--) high = high * 128 + (this.#bytes[start + i]! & 0x7f);
+    let low = 0;
+    for (let i = 3; i >= 0; i--) low = low * 128 + (this.#bytes[start + i]! & 0x7f);
+    const signed = (high % 2 ** 36) - (high % 2 ** 36 >= 2 ** 35 ? 2 ** 36 : 0);
+    return signed * 2 ** 28 + low;
   }
 
   skip(): void {
