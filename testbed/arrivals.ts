@@ -24,27 +24,35 @@ export class Arrivals<T> {
 
   /**
    * The first item, arrived or still to come, that satisfies `predicate`; items before the mark `since` are passed over.
-   * Throws after `timeoutMs` (default 10 s), saying what did arrive.
+   * Throws after `timeoutMs` (default 10 s), saying what did arrive, and when `signal` is aborted.
    */
-  next(predicate: (item: T) => boolean = () => true, { timeoutMs = 10_000, since = 0 }: NextOptions = {}): Promise<T> {
+  next(predicate: (item: T) => boolean = () => true, { timeoutMs = 10_000, since = 0, signal }: NextOptions = {}): Promise<T> {
     let seen = since;
     return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(look);
+        reject(new Error('nobody waits for it any more'));
+      };
       const look = (): void => {
         for (; seen < this.#items.length; seen += 1) {
           const item = this.#items[seen];
           if (item === undefined || !predicate(item)) continue;
           clearTimeout(timer);
           this.#waiters.delete(look);
+          signal?.removeEventListener('abort', onAbort);
           resolve(item);
           return;
         }
       };
       const timer = setTimeout(() => {
         this.#waiters.delete(look);
+        signal?.removeEventListener('abort', onAbort);
         const arrived = this.#items.slice(since).map((item) => JSON.stringify(item).slice(0, 300));
         reject(new Error(`nothing of that kind within ${timeoutMs} ms; arrived (${arrived.length}): ${arrived.slice(-5).join(' | ')}`));
       }, timeoutMs);
       this.#waiters.add(look);
+      signal?.addEventListener('abort', onAbort, { once: true });
       look();
     });
   }
@@ -54,6 +62,7 @@ export interface NextOptions {
   timeoutMs?: number;
   /** A `count` of before: only what arrived after it is looked at. */
   since?: number;
+  signal?: AbortSignal;
 }
 
 /** Time of arrival: wall clock, ms since the epoch, with the fractions of a monotonic clock. */

@@ -69,12 +69,16 @@ export class BelfryProcess implements AsyncDisposable {
     const ended = child.exited.then(({ code, signal }) => {
       throw new Error(`belfry ended with ${code ?? signal}: ${said.slice(-20).join('\n')}`);
     });
+    const waiting = new AbortController();
+    const listens = out.next(() => true, { timeoutMs: options.startTimeoutMs ?? 30_000, signal: waiting.signal });
     try {
-      const line = await Promise.race([out.next(() => true, { timeoutMs: options.startTimeoutMs ?? 30_000 }), ended]);
+      const line = await Promise.race([listens, ended]);
       ended.catch(() => undefined); // From here on its end is the caller's to look at.
       return new BelfryProcess(options, child, (JSON.parse(line) as { url: string }).url, log);
     } catch (error) {
       child.kill('SIGKILL');
+      listens.catch(() => undefined); // Its timer must not outlive the attempt.
+      waiting.abort();
       ended.catch(() => undefined); // Told already.
       throw error;
     }

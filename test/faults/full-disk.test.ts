@@ -88,6 +88,24 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     expect(ledger(stage).slice(before)).toEqual(['firing After /']);
   }, 60_000);
 
+  it('does the same where every write fails for another reason than room, as on a file system that turned read-only', async () => {
+    expect(limitFiles(stage.belfry.pid, '0:')).toBe('');
+    stage.configure({ clusters: [NO_KAFKA], rules: rulesFiring('During', 'After', 'Unwritten') });
+    await told(stage, { alertname: 'Unwritten', status: 'firing' });
+    const before = ledger(stage).length;
+    await until(async () => (await ownMetric(stage, 'belfry_state_durable'))[0] === 'belfry_state_durable 0', 'state.db is not written');
+    expect(limitFiles(stage.belfry.pid, 'unlimited:')).toBe('');
+    await until(async () => (await ownMetric(stage, 'belfry_state_durable'))[0] === 'belfry_state_durable 1', 'state.db is written again');
+    await stage.belfry.kill9();
+    await startAgain();
+    await stage.belfry.logged('alerts_restored', ({ alerts }) => Number(alerts) >= 3);
+    expect(
+      ledger(stage)
+        .slice(before)
+        .filter((line) => !line.includes('NotDurable')),
+    ).toEqual([]);
+  }, 60_000);
+
   it('does not start where the disk is read-only, and says so in one line', async () => {
     await stage.belfry.stop();
     const { stderr } = inside(stage, ['mount', '-o', 'remount,ro', join(stage.dir, 'data')]);
@@ -99,6 +117,11 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
 /** As a readiness probe asks. */
 function health(stage: Stage): Promise<CliResult> {
   return belfry(['health', '--ready', '--url', stage.belfry.url, '--data', stage.dataPath]);
+}
+
+/** How large a file it may write from now on (a soft limit, so that it can be lifted); what went wrong. */
+function limitFiles(pid: number, soft: string): string {
+  return spawnSync('prlimit', ['--pid', String(pid), `--fsize=${soft}`], { encoding: 'utf8' }).stderr;
 }
 
 /** Runs a program where the small disk is mounted. */
