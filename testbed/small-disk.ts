@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, SpawnSyncReturns } from 'node:child_process';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { MissingToolError } from './kafka-dist.ts';
@@ -51,6 +51,11 @@ export class SmallDisk {
       throw new MissingToolError(`testbed: no small disk for ${owner}: unshare -rm is not permitted here: ${errors.trim()}`);
     }
     return new SmallDisk(holder, holder.pid, mountPoint);
+  }
+
+  /** Runs a program where it is mounted, with the rights of who may mount there. */
+  run(command: readonly string[]): SpawnSyncReturns<string> {
+    return spawnSync('nsenter', ['--preserve-credentials', '-U', '-m', '-t', String(this.pid), ...command], { encoding: 'utf8' });
   }
 
   async clear(): Promise<void> {

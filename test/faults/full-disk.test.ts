@@ -126,5 +126,6 @@ function limitFiles(pid: number, soft: string): string {
 
 /** Runs a program where the small disk is mounted. */
 function inside({ disk }: Stage, command: readonly string[]): SpawnSyncReturns<string> {
-  return spawnSync('nsenter', ['--preserve-credentials', '-U', '-m', '-t', String(disk?.pid), ...command], { encoding: 'utf8' });
+  if (disk === undefined) throw new Error('the stage has no small disk');
+  return disk.run(command);
 }
