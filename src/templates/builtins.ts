@@ -1,5 +1,5 @@
 import { BelfryError } from '../core/errors.ts';
-import { sprint, sprintf, sprintln } from './go-fmt.ts';
+import { formatValue, sprint, sprintf, sprintln } from './go-fmt.ts';
 import { isTrue, ListValue, MapValue, textOf, typeName } from './value.ts';
 import type { TemplateFunction, Value } from './value.ts';
 
@@ -18,9 +18,9 @@ export const builtinFunctions: Readonly<Record<string, TemplateFunction>> = {
   print: { params: [], rest: 'any', call: (args) => sprint(args) },
   printf: { params: ['string'], rest: 'any', call: ([format, ...args]) => sprintf(textOf(format), args) },
   println: { params: [], rest: 'any', call: (args) => sprintln(args) },
-  html: { params: [], rest: 'any', call: (args) => escapeHtml(sprint(args)) },
-  js: { params: [], rest: 'any', call: (args) => escapeJs(sprint(args)) },
-  urlquery: { params: [], rest: 'any', call: (args) => queryEscape(sprint(args)) },
+  html: { params: [], rest: 'any', call: (args) => escapeHtml(printed(args)) },
+  js: { params: [], rest: 'any', call: (args) => escapeJs(printed(args)) },
+  urlquery: { params: [], rest: 'any', call: (args) => queryEscape(printed(args)) },
 };
 
 /** Names the evaluator treats itself: they do not evaluate all their arguments, or call one of them. */
@@ -105,6 +105,11 @@ function slice(value: Value, bounds: readonly Value[]): Value {
   if (from > to) throw templateError(`invalid slice index: ${from} > ${to}`);
   if (typeof value === 'string') return Buffer.from(value).subarray(from, to).toString('utf8');
   return new ListValue(value.items.slice(from, to), value.typeName, value.methods);
+}
+
+/** The arguments of the escaping functions print as an action prints them. */
+function printed(args: readonly Value[]): string {
+  return sprint(args, formatValue);
 }
 
 const HTML: Readonly<Record<string, string>> = { '"': '&#34;', "'": '&#39;', '&': '&amp;', '<': '&lt;', '>': '&gt;', '\0': '\ufffd' };

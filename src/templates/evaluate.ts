@@ -131,7 +131,7 @@ class Evaluator {
 
   #print(value: Value, at: number): void {
     if (value instanceof FunctionValue) throw this.#fail(at, `can't print function ${value.name}`);
-    this.#write(value === undefined || value === null ? '<no value>' : formatValue(value));
+    this.#write(formatValue(value));
   }
 
   #template(node: { at: number; name: string; pipeline: Pipeline | undefined }, dot: Value): void {
@@ -150,7 +150,7 @@ class Evaluator {
     const value = this.#pipeline(node.pipeline, dot);
     let turns = 0;
     const inner = this.#scope.length;
-    for (const [key, item] of this.#items(value, node.at)) {
+    for (const [key, item] of this.#items(value, node.at, variables.length)) {
       turns++;
       if (++this.#turns > this.#execution.limits.loopTurns)
         throw new BelfryError('LIMIT_EXCEEDED', `template loops of more than ${this.#execution.limits.loopTurns} turns`);
@@ -164,17 +164,19 @@ class Evaluator {
       this.#scope.length = inner;
       if (flow === 'break') break;
     }
+    const flow = turns === 0 && node.otherwise !== undefined ? this.#scoped(node.otherwise, dot) : 'next';
     this.#scope.length = mark;
-    return turns === 0 && node.otherwise !== undefined ? this.#scoped(node.otherwise, dot) : 'next';
+    return flow;
   }
 
-  *#items(value: Value, at: number): Generator<readonly [Value, Value]> {
+  *#items(value: Value, at: number, variables: number): Generator<readonly [Value, Value]> {
     if (value === undefined || value === null) return;
     if (value instanceof ListValue) {
       for (const [index, item] of value.items.entries()) yield [BigInt(index), item];
     } else if (value instanceof MapValue) {
       for (const key of value.sortedKeys()) yield [key, value.entries.get(key)];
     } else if (typeof value === 'bigint') {
+      if (variables > 1) throw this.#fail(at, `can't use ${value} to iterate over more than one variable`);
       for (let i = 0n; i < value; i++) yield [i, i];
     } else throw this.#fail(at, `range can't iterate over ${formatValue(value)}`);
   }
@@ -302,7 +304,7 @@ class Evaluator {
     try {
       return definition.call(values, this.#execution.host);
     } catch (error) {
-      if (error instanceof BelfryError && (error.code === 'LIMIT_EXCEEDED' || error.position !== undefined)) throw error;
+      if (error instanceof BelfryError && error.code === 'LIMIT_EXCEEDED') throw error;
       throw this.#fail(at, `error calling ${name}: ${errorText(error)}`);
     }
   }

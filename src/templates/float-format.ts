@@ -89,3 +89,52 @@ function general(magnitude: number, precision: number | undefined): string {
   if (decimal.exponent < -4 || decimal.exponent >= limit) return scientific({ digits, exponent: decimal.exponent });
   return plain({ digits, exponent: decimal.exponent });
 }
+
+/** The parts of a finite double: `mantissa * 2 ** exponent`, the mantissa of 53 bits where the number is normal. */
+function binary(magnitude: number): { mantissa: bigint; exponent: number } {
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, magnitude);
+  const all = bits.getBigUint64(0);
+  const biased = Number((all >> 52n) & 0x7ffn);
+  const fraction = all & ((1n << 52n) - 1n);
+  return biased === 0 ? { mantissa: fraction, exponent: -1074 } : { mantissa: fraction | (1n << 52n), exponent: biased - 1075 };
+}
+
+/** `%b`: `4503599627370496p-52`. */
+export function formatMantissaExponent(value: number): string {
+  if (!Number.isFinite(value)) return formatFloatVerb(value, 'e', undefined);
+  const { mantissa, exponent } = binary(Math.abs(value));
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  return `${sign}${mantissa}p${exponent < 0 ? '-' : '+'}${Math.abs(exponent)}`;
+}
+
+/** `%x`: `0x1.8p+01`, with as many hexadecimal digits as are needed or asked for, rounded to even. */
+export function formatHexFloat(value: number, precision: number | undefined): string {
+  if (!Number.isFinite(value)) return formatFloatVerb(value, 'e', undefined);
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  let { mantissa, exponent } = binary(Math.abs(value));
+  if (mantissa !== 0n) {
+    while (mantissa < 1n << 52n) {
+      mantissa <<= 1n;
+      exponent--;
+    }
+    exponent += 52;
+  } else exponent = 0;
+  if (precision !== undefined && precision < 13) {
+    const dropped = BigInt(4 * (13 - precision));
+    const rest = mantissa & ((1n << dropped) - 1n);
+    const half = 1n << (dropped - 1n);
+    mantissa >>= dropped;
+    if (rest > half || (rest === half && (mantissa & 1n) === 1n)) mantissa++;
+    mantissa <<= dropped;
+    if (mantissa >= 1n << 53n) {
+      mantissa >>= 1n;
+      exponent++;
+    }
+  }
+  const whole = mantissa >> 52n;
+  const digits = (mantissa & ((1n << 52n) - 1n)).toString(16).padStart(13, '0');
+  const fraction = precision === undefined ? digits.replace(/0+$/, '') : digits.slice(0, precision).padEnd(precision, '0');
+  const point = fraction === '' ? '' : `.${fraction}`;
+  return `${sign}0x${whole}${point}p${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
+}

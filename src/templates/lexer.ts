@@ -69,9 +69,10 @@ export function tokenize(text: string): readonly Token[] {
     if (literal !== '') tokens.push({ type: 'text', text: literal, at, spaced: false });
     if (open < 0) break;
     const inside = open + (trimBefore ? 3 : 2);
+    // As in Go, a comment stands right behind its delimiter: one space after `{{-`, none after `{{`.
     const commentAt = trimBefore ? inside + 1 : inside;
-    if (text.startsWith('/*', trimBefore ? skipSpace(text, inside) : commentAt)) {
-      [at, trimNext] = skipComment(text, open, trimBefore ? skipSpace(text, inside) : commentAt);
+    if (text.startsWith('/*', commentAt)) {
+      [at, trimNext] = skipComment(text, open, commentAt);
       continue;
     }
     tokens.push({ type: 'open', text: '{{', at: open, spaced: false });
@@ -90,8 +91,7 @@ function skipSpace(text: string, from: number): number {
 function skipComment(text: string, open: number, from: number): [at: number, trim: boolean] {
   const end = text.indexOf('*/', from + 2);
   if (end < 0) throw invalid(text, open, 'unclosed comment');
-  const after = skipSpace(text, end + 2);
-  if (after > end + 2 && text.startsWith('-}}', after)) return [after + 3, true];
+  if (SPACE.test(text[end + 2] ?? '') && text.startsWith('-}}', end + 3)) return [end + 6, true];
   if (!text.startsWith('}}', end + 2)) throw invalid(text, open, 'comment ends before closing delimiter');
   return [end + 4, false];
 }

@@ -88,6 +88,9 @@ function ofNumber(run: (value: number) => Value): RuleFunction {
       const number = typeof value === 'string' ? parseFloatText(value) : toFloat(value);
       if (number === undefined)
         throw templateError(`can't convert ${typeof value === 'string' ? JSON.stringify(value) : typeName(value)} to float`);
+      // An infinity is spelt as one: digits that are too many for a float are a mistake.
+      if (typeof value === 'string' && !Number.isFinite(number) && /\d/.test(value))
+        throw templateError(`${JSON.stringify(value)} is out of the range of a float`);
       return run(number);
     },
   };

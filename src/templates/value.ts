@@ -67,12 +67,15 @@ export class StructValue {
   readonly methods: Methods;
   /** How it prints, where it is not field by field (Go's Stringer). */
   readonly text: string | undefined;
+  /** Whether what templates hold is a pointer to it, which `print` and `printf` show with a `&`. */
+  readonly isPointer: boolean;
 
   constructor(typeName: string, fields: Readonly<Record<string, Value>>, options: { methods?: Methods; text?: string } = {}) {
     this.typeName = typeName;
     this.fields = new Map(Object.entries(fields));
     this.methods = options.methods ?? {};
     this.text = options.text;
+    this.isPointer = typeName.startsWith('*');
   }
 }
 

@@ -21,7 +21,7 @@ export function promtool(args: readonly string[], files: Readonly<Record<string,
   const folder = mkdtempSync(join(tmpdir(), 'belfry-promtool-'));
   try {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-    const output = execFileSync('promtool', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe', timeout: 60_000 });
+    const output = execFileSync('promtool', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe', timeout: 120_000, maxBuffer: 2 ** 28 });
     return { ok: true, output };
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
