@@ -1,6 +1,6 @@
 import { BelfryError } from '../core/errors.ts';
 import { formatValue, sprint, sprintf, sprintln } from './go-fmt.ts';
-import { isTrue, ListValue, MapValue, textOf, typeName } from './value.ts';
+import { isTrue, ListValue, MapValue, StructValue, textOf, typeName } from './value.ts';
 import type { TemplateFunction, Value } from './value.ts';
 
 /** The functions Go's text/template has by itself, but `and`, `or` and `call`, which the evaluator knows. */
@@ -42,10 +42,17 @@ function equals(a: Value, b: Value): boolean {
   if (isNil(a) || isNil(b)) return isNil(a) && isNil(b);
   if (kinds[0] !== kinds[1]) throw templateError('incompatible types for comparison');
   if (kinds[0] === undefined) {
-    if (a instanceof ListValue || a instanceof MapValue) throw templateError(`non-comparable type ${typeName(a)}`);
+    const odd = [a, b].find((value) => !isComparable(value));
+    if (odd !== undefined) throw templateError(`non-comparable type ${typeName(odd)}`);
     return a === b;
   }
   return a === b;
+}
+
+/** Lists and maps cannot be compared in Go, nor can a struct that holds one; pointers can. */
+function isComparable(value: Value): boolean {
+  if (value instanceof ListValue || value instanceof MapValue) return false;
+  return !(value instanceof StructValue) || value.isPointer || ![...value.fields.values()].some((field) => field instanceof MapValue);
 }
 
 function equalsAny(value: Value, others: readonly Value[]): boolean {
@@ -109,7 +116,10 @@ function slice(value: Value, bounds: readonly Value[]): Value {
 
 /** The arguments of the escaping functions print as an action prints them. */
 function printed(args: readonly Value[]): string {
-  return sprint(args, formatValue);
+  return sprint(
+    args.map((value) => (isNil(value) ? formatValue(value) : value)),
+    formatValue,
+  );
 }
 
 const HTML: Readonly<Record<string, string>> = { '"': '&#34;', "'": '&#39;', '&': '&amp;', '<': '&lt;', '>': '&gt;', '\0': '\ufffd' };

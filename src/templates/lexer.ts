@@ -155,13 +155,22 @@ class ActionLexer {
     else if (char === '|' || char === ',') this.#push(char, 1);
     else if (char === ':' && following === '=') this.#push(':=', 2);
     else if (char === '=') this.#push('=', 1);
-    else if (char === '$') this.#push('variable', 1 + this.#wordLength(this.#at + 1));
+    else if (char === '$') this.#named('variable', 1 + this.#wordLength(this.#at + 1));
     else if (char === '.' && !/\d/.test(following)) {
       const length = this.#wordLength(this.#at + 1);
-      this.#push(length === 0 ? 'dot' : 'field', 1 + length);
+      this.#named(length === 0 ? 'dot' : 'field', 1 + length);
     } else if (/[\d+.-]/.test(char)) this.#number();
-    else if (WORD.test(char)) this.#push('word', this.#wordLength(this.#at));
+    else if (WORD.test(char)) this.#named('word', this.#wordLength(this.#at));
     else throw invalid(text, this.#at, `unexpected ${JSON.stringify(char)} in an action`);
+  }
+
+  /** After a name a space, the end of the action, or one of the signs that may follow: `$x= 1` is refused, as Go does. */
+  #named(type: TokenType, length: number): void {
+    const after = this.#at + length;
+    const next = this.#text[after] ?? ' ';
+    if (!/[\s.,|:()]/.test(next) && !this.#text.startsWith('}}', after))
+      throw invalid(this.#text, after, `unexpected ${JSON.stringify(next)} right after a name`);
+    this.#push(type, length);
   }
 
   #wordLength(from: number): number {

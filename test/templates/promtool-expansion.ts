@@ -11,8 +11,8 @@ import type { Template } from '../../src/templates/template.ts';
 const SAMPLE_LABELS = { instance: 'kafka1.example.com:9092', job: 'node', path: '/a b&<c>' };
 const EXTERNAL_LABELS = { region: 'eu' };
 const OTHERS = [
-  ['b', 2.5],
   ['a', 7],
+  ['b', 2.5],
 ] as const;
 
 const yaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });

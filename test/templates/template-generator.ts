@@ -4,6 +4,8 @@ import type { Random } from '../promql/expression-generator.ts';
 type Wanted = 'any' | 'text' | 'number' | 'int' | 'bool' | 'list' | 'sample' | 'labels';
 
 const WANTED: readonly Wanted[] = ['any', 'text', 'number', 'int', 'bool', 'list', 'sample', 'labels'];
+/** A list of samples prints as their addresses in Go, which is no use here. */
+const PRINTABLE: readonly Wanted[] = WANTED.filter((wanted) => wanted !== 'list');
 const FLAGS = ['', '', '', '-', '+', ' ', '0', '#', '-0', '+0', '#0', '+ ', '0-'];
 const WIDTHS = ['', '', '', '1', '5', '8', '12', '*', '020'];
 const PRECISIONS = ['', '', '', '.', '.0', '.1', '.3', '.10', '.*'];
@@ -278,7 +280,8 @@ export class TemplateGenerator {
           () => this.#printf(depth),
           () => `${pick(random, ONE_TEXT)} ${of('text')}`,
           () => `${pick(random, ONE_NUMBER)} ${of('number')}`,
-          () => `${pick(random, ['print', 'println', 'html', 'js', 'urlquery'])} ${of(pick(random, WANTED))} ${of(pick(random, WANTED))}`,
+          () =>
+            `${pick(random, ['print', 'println', 'html', 'js', 'urlquery'])} ${of(pick(random, PRINTABLE))} ${of(pick(random, PRINTABLE))}`,
           () => `slice ${of('text')} ${of('int')} ${of('int')}`,
           () => `reReplaceAll ${pick(random, PATTERNS)} ${pick(random, REPLACEMENTS)} ${of('text')}`,
           () => `label "zone" ${of('sample')}`,
@@ -334,8 +337,8 @@ export class TemplateGenerator {
       format += `${pick(random, ['', ' ', 'a', '|'])}%${pick(random, FLAGS)}${width}${precision}${index}${verb}`;
       if (width === '*') args += ` ${this.#operand('int', 0)}`;
       if (precision === '.*') args += ` ${this.#operand('int', 0)}`;
-      const wanted: Wanted = 'dxXbocUO'.includes(verb) ? 'int' : 'eEfFgG'.includes(verb) ? 'number' : pick(random, WANTED);
-      if (!random.chance(0.04)) args += ` ${this.#operand(random.chance(0.8) ? wanted : pick(random, WANTED), depth - 1)}`;
+      const wanted: Wanted = 'dxXbocUO'.includes(verb) ? 'int' : 'eEfFgG'.includes(verb) ? 'number' : pick(random, PRINTABLE);
+      if (!random.chance(0.04)) args += ` ${this.#operand(random.chance(0.8) ? wanted : pick(random, PRINTABLE), depth - 1)}`;
     }
     return `printf "${format}"${args}`;
   }
