@@ -184,7 +184,7 @@ function readRow(ring: RowRing, row: number, columns: Int32Array, from: number, 
   }
 }
 
-class Points implements PointOut {
+export class Points implements PointOut {
   timestamps = new Float64Array(256);
   values = new Float64Array(256);
 
@@ -200,7 +200,7 @@ class Points implements PointOut {
 }
 
 /** Merges `m` points into the first `n` of `into` by time; where both have one at a time, the first stays. */
-function merge(into: PointOut, n: number, from: PointOut, m: number): number {
+export function merge(into: PointOut, n: number, from: PointOut, m: number): number {
   if (m === 0) return n;
   const timestamps = into.timestamps.slice(0, n);
   const values = into.values.slice(0, n);
