@@ -24,7 +24,7 @@ export interface ExpectedBrokerRow {
 /** Where the expected brokers are kept; calls are synchronous and may throw. */
 export interface ExpectedBrokersStore {
   load(cluster: string): readonly ExpectedBrokerRow[];
-  /** Inserts or replaces the row of (cluster, brokerId). */
-  save(row: ExpectedBrokerRow): void;
+  /** Inserts or replaces the row of each (cluster, brokerId), in one transaction. */
+  save(rows: readonly ExpectedBrokerRow[]): void;
   delete(cluster: string, brokerId: number): void;
 }

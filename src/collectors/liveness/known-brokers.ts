@@ -59,8 +59,9 @@ export class KnownBrokers {
     this.#known = this.#answering;
   }
 
-  save(state: BrokerState): void {
-    if (this.changed === false) this.#guarded('save', () => this.#store.save(state.toRow(this.#cluster, this.#answering)));
+  save(states: readonly BrokerState[]): void {
+    if (this.changed !== false) return;
+    this.#guarded('save', () => this.#store.save(states.map((state) => state.toRow(this.#cluster, this.#answering))));
   }
 
   delete(brokerId: number): void {

@@ -8,6 +8,7 @@ import { brokerFacts, type BrokerFacts } from './broker-facts.ts';
 import { BrokerState } from './broker-state.ts';
 import { isAnswering, isUnreachable, silenceOf, silenceOfBootstrap, type Silence } from './cluster-judgement.ts';
 import { Discovery } from './discovery.ts';
+import { EntrySaves } from './entry-saves.ts';
 import { HandshakePacer } from './handshake-pacer.ts';
 import { KnownBrokers } from './known-brokers.ts';
 import type { Evidence, LivenessFacts, VerdictListener } from './liveness-events.ts';
@@ -35,6 +36,7 @@ export class Liveness {
   readonly #clock: Clock;
   readonly #output: LivenessOutput;
   readonly #known: KnownBrokers;
+  readonly #saves: EntrySaves;
   readonly #entries = new Map<number, BrokerEntry>();
   readonly #stalls: StallDetector;
   readonly #discovery: Discovery;
@@ -58,6 +60,7 @@ export class Liveness {
     this.#clock = clock;
     this.#output = new LivenessOutput({ ...options, timings });
     this.#known = new KnownBrokers(cluster, options.store, (what, run) => this.#output.guarded(what, run));
+    this.#saves = new EntrySaves(clock, this.#known);
     this.#stalls = new StallDetector(clock, timings);
     this.#watchParts = { connector, clock, timings, stalls: this.#stalls, pacer, random: options.random ?? Math.random };
     this.#discovery = new Discovery({
@@ -122,10 +125,8 @@ export class Liveness {
     this.#leaveIsolation?.();
     this.#discovery.pause();
     this.#tick?.cancel();
-    for (const entry of this.#entries.values()) {
-      release(entry);
-      this.#save(entry);
-    }
+    for (const entry of this.#entries.values()) release(entry);
+    this.#saves.now(this.#entries.values());
     this.#entries.clear();
   }
 
@@ -146,6 +147,7 @@ export class Liveness {
       const cameBack = entry.state.observed(facts.get(entry.state.id), metadata.answeredAt, this.#timings);
       if (cameBack) entry.watch?.nudge();
     }
+    this.#saves.flush();
     this.#passTime(this.#clock.now());
     this.#publish();
   }
@@ -200,7 +202,7 @@ export class Liveness {
   /** Accepts the cluster that answers now as the one meant by the name, after its id has changed. */
   acceptClusterId(): void {
     this.#known.accept();
-    for (const entry of this.#entries.values()) this.#save(entry);
+    this.#saves.now(this.#entries.values());
     this.#publish();
   }
 
@@ -210,6 +212,7 @@ export class Liveness {
     this.#options.log.error('cluster_id_changed', { known: this.#known.knownClusterId, now: clusterId });
     for (const entry of this.#entries.values()) release(entry);
     this.#entries.clear();
+    this.#saves.forget();
     if (this.#known.changed === false) for (const row of this.#known.load()) this.#watch(BrokerState.restore(row));
   }
 
@@ -222,7 +225,7 @@ export class Liveness {
       }
       const now = this.#clock.now();
       const entry = this.#watch(new BrokerState(id, address, now));
-      this.#save(entry);
+      this.#saves.soon(entry);
       if (address !== undefined) return;
       // Replica lists name it, nobody knows its address: it was down before we came.
       entry.state.attemptFailed({ startedAt: now, at: now, kind: 'dns', detail: 'its address is not known' });
@@ -234,7 +237,7 @@ export class Liveness {
     state.address = address;
     if (known.watch === undefined) this.#startWatch(known);
     else known.watch.address = address;
-    this.#save(known);
+    this.#saves.soon(known);
   }
 
   #watch(state: BrokerState): BrokerEntry {
@@ -271,7 +274,8 @@ export class Liveness {
     stopLooking(entry);
     state.certificateNotAfter = entry.watch?.certificateNotAfter;
     this.#discovery.settle();
-    if (ended !== undefined || !wasUp) this.#save(entry);
+    if (ended !== undefined) this.#saves.now([entry]);
+    else if (!wasUp) this.#saves.soon(entry);
     // The first of those that had fallen silent together: the others are not down, they are next.
     if (silence !== undefined && silence.since.size > 1) this.#judgeAnew(Math.min(...silence.since.values()));
     this.#publish();
@@ -304,7 +308,7 @@ export class Liveness {
     const { state } = entry;
     state.concluded(verdict, this.#timings);
     // Durable first: after a kill of Belfry at this point the verdict still stands.
-    this.#save(entry);
+    this.#saves.now([entry]);
     this.#publish();
     if (outage.verdict === undefined) this.#output.firstVerdictAfter(this.#clock.now() - outage.at);
     this.#output.found(state, verdict, outage.at, evidence);
@@ -316,10 +320,9 @@ export class Liveness {
       this.#armTick();
       const now = this.#clock.now();
       this.#passTime(now);
-      for (const entry of this.#entries.values()) {
-        if (entry.state.up === true && entry.state.outage === undefined) entry.state.lastSeenAt = now;
-        if (now - entry.savedAt >= this.#timings.saveSeenEveryMs) this.#save(entry);
-      }
+      const entries = [...this.#entries.values()];
+      for (const { state } of entries) if (state.up === true && state.outage === undefined) state.lastSeenAt = now;
+      this.#saves.now(entries.filter(({ savedAt }) => now - savedAt >= this.#timings.saveSeenEveryMs));
       this.#publish();
       void this.#refresh.perhaps(this.#states(), this.#metadata, now);
     });
@@ -330,7 +333,7 @@ export class Liveness {
     for (const entry of this.#entries.values()) {
       const { state } = entry;
       if (state.recovers(now, this.#timings, this.#metadata?.askedAt ?? 0)) {
-        this.#save(entry);
+        this.#saves.now([entry]);
         this.#publish();
         const words = state.isrRestored === true ? 'back in all its ISRs' : 'up for long enough; still catching up';
         this.#output.found(state, 'restored', state.upSince, { words, look: undefined, attempts: [] });
@@ -357,7 +360,7 @@ export class Liveness {
   #judgeAnew(since: number): void {
     if (!this.#running) return;
     this.#bootstrap.silentSince = undefined;
-    for (const entry of beginAnew(this.#entries.values(), since, this.#clock.now())) this.#save(entry);
+    this.#saves.now(beginAnew(this.#entries.values(), since, this.#clock.now()));
     this.#publish();
   }
 
@@ -387,14 +390,10 @@ export class Liveness {
     const entry = this.#entries.get(brokerId);
     if (entry === undefined) return false;
     release(entry);
+    this.#saves.forget(entry);
     this.#entries.delete(brokerId);
     this.#known.delete(brokerId);
     this.#options.onForgotten?.(brokerId);
     return true;
-  }
-
-  #save(entry: BrokerEntry): void {
-    entry.savedAt = this.#clock.now();
-    this.#known.save(entry.state);
   }
 }

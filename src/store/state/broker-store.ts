@@ -27,9 +27,14 @@ export class BrokerStore<V extends string> {
     }));
   }
 
-  save(broker: KnownBroker<V>): void {
-    const { cluster, verdict } = broker;
-    this.#db.apply({ v: 1, kind: 'broker.put', row: { ...broker, shard: cluster, verdict: verdict ?? '' } });
+  /** In one transaction. */
+  save(brokers: readonly KnownBroker<V>[]): void {
+    this.#db.durably(() => {
+      for (const broker of brokers) {
+        const { cluster, verdict } = broker;
+        this.#db.apply({ v: 1, kind: 'broker.put', row: { ...broker, shard: cluster, verdict: verdict ?? '' } });
+      }
+    });
   }
 
   delete(cluster: string, brokerId: number): void {

@@ -12,14 +12,16 @@ import { Liveness } from '../../../src/collectors/liveness/liveness.ts';
 export class FakeExpectedBrokersStore implements ExpectedBrokersStore {
   readonly rows = new Map<number, ExpectedBrokerRow>();
   broken = false;
+  transactions = 0;
 
   load(cluster: string): readonly ExpectedBrokerRow[] {
     return [...this.rows.values()].filter((row) => row.cluster === cluster);
   }
 
-  save(row: ExpectedBrokerRow): void {
+  save(rows: readonly ExpectedBrokerRow[]): void {
     if (this.broken) throw new Error('disk full');
-    this.rows.set(row.brokerId, row);
+    this.transactions++;
+    for (const row of rows) this.rows.set(row.brokerId, row);
   }
 
   delete(_cluster: string, brokerId: number): void {

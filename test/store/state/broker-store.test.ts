@@ -34,7 +34,7 @@ describe('expected brokers', () => {
     const first = open();
     const store: ExpectedBrokersStore = new BrokerStore(first, VERDICTS);
     const rows = [row(1), row(10, { verdict: undefined, verdictHolds: false, state: 'up', downSince: 0 })];
-    for (const each of [...rows, row(3), row(1, { cluster: 'orders-fra' })]) store.save(each);
+    store.save([...rows, row(3), row(1, { cluster: 'orders-fra' })]);
     store.delete('orders-dal', 3);
     first.close();
 
