@@ -112,8 +112,10 @@ export class AlertingRule {
   #recovery(evaluation: Evaluation): (labels: Labels) => boolean {
     const { recover } = this.definition;
     if (recover === undefined) return () => true;
+    // Evaluated in any case, as it may fail; the samples are looked at only where there is an alert to recover.
     const vector = evaluateExpression(recover, evaluation);
     const bySchema = new Map<string, { names: readonly string[]; keys: Set<string> }>();
+    if (this.#entries.size === 0) return () => false;
     for (let i = 0; i < vector.n; i++) {
       const labels = vector.labels(i).without('__name__');
       const names = [...labels].map(([name]) => name);

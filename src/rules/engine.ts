@@ -8,6 +8,7 @@ import { emptyRuleSet } from './model.ts';
 import { Orphans } from './orphans.ts';
 import { DEFAULT_RULE_OPTIONS } from './ports.ts';
 import { snapshotOf } from './snapshot.ts';
+import { WakeLine, type WakeSlices } from './wake-line.ts';
 import type { Timer } from '../core/clock.ts';
 import type { Labels } from '../core/labels.ts';
 import type { Wake } from '../core/sample.ts';
@@ -44,7 +45,7 @@ export class RuleEngine {
   #groups: readonly GroupRunner[] = [];
   #running = false;
   #loaded = false;
-  #wakes: Wake[] = [];
+  readonly #line: WakeLine;
 
   constructor(ports: RuleEnginePorts, options: Partial<RuleEngineOptions> = {}) {
     this.#ports = ports;
@@ -57,6 +58,7 @@ export class RuleEngine {
       prepare: (text) => this.#prepared(text),
       inputs: () => this.#inputs,
     };
+    this.#line = new WakeLine(ports.clock, async (names, ts, slices) => this.#evaluateWoken(names, ts, slices));
   }
 
   get ruleSet(): RuleSet {
@@ -107,14 +109,13 @@ export class RuleEngine {
     for (const group of this.#groups) group.stop();
     for (const timer of this.#retiring.values()) timer.cancel();
     this.#retiring.clear();
-    this.#wakes = [];
+    this.#line.clear();
   }
 
-  /** Something changed that cannot wait for a slot. Wakes of the same turn of the event loop make one evaluation. */
+  /** Something changed that cannot wait for a slot. Wakes of the same turn of the event loop make one evaluation, and wakes that follow a dear one wait for each other. */
   wake(wake: Wake): void {
     if (!this.#running || this.#context.options.strictSlots) return;
-    this.#wakes.push(wake);
-    if (this.#wakes.length === 1) queueMicrotask(() => this.#wakeNow());
+    this.#line.push(wake.metricNames, wake.ts);
   }
 
   /** Resolves the alerts of a target or cluster that has left the configuration, with the reason `target_removed`. */
@@ -148,13 +149,20 @@ export class RuleEngine {
     return this.#groups.map(snapshotOf);
   }
 
-  #wakeNow(): void {
-    const wakes = this.#wakes;
-    this.#wakes = [];
-    if (!this.#running || wakes.length === 0) return;
-    const names = new Set(wakes.flatMap(({ metricNames }) => [...metricNames]));
-    const ts = Math.max(...wakes.map((wake) => wake.ts));
-    for (const group of this.#groups) group.wake(names, ts);
+  /** Group by group, and gives way where that takes long. */
+  async #evaluateWoken(names: ReadonlySet<string>, ts: number, slices: WakeSlices): Promise<void> {
+    const groups = this.#groups;
+    for (const group of groups) {
+      for (const _piece of group.wake(names, ts)) {
+        if (!slices.due) continue;
+        await slices.pause();
+        if (!this.#running) return;
+        if (this.#groups === groups) continue;
+        // A reload came in between: the groups that there are now are woken anew, which those that were done do not mind.
+        this.#line.push(names, ts);
+        return;
+      }
+    }
   }
 
   #prepared(text: string): Expression {

@@ -88,10 +88,19 @@ export class GroupRunner {
     this.#slotTimer = this.#deadlineTimer = undefined;
   }
 
-  /** Evaluates the rules that select one of the names, and the later ones that read what those make. */
-  wake(names: ReadonlySet<string>, ts: number): void {
+  /**
+   * Evaluates the rules that select one of the names, and the later ones that read what those make. Each step of the iteration
+   * is a piece of work: plans that are dear to open are opened one by one, and the last step evaluates all rules at one time.
+   */
+  *wake(names: ReadonlySet<string>, ts: number): Generator<void> {
     if (!this.#mayWake) return;
-    this.#evaluateSome((rule) => rule.selects(names), ts);
+    const selected = this.#selectedBy((rule) => rule.selects(names));
+    if (selected.size === 0) return;
+    const evaluation = this.#evaluation(Math.max(ts, this.#lastTs + 1), this.#context.ports.querier);
+    for (const rule of selected) if (rule.isDear && rule.openPlans(evaluation)) yield;
+    if (!this.#mayWake) return;
+    this.#evaluateBetween(selected, ts);
+    yield;
   }
 
   /** Resolves the alerts that match, as their rule or target is gone. */
@@ -194,7 +203,8 @@ export class GroupRunner {
     return this.#running && !this.#context.options.strictSlots && this.definition.queryOffsetMs === 0;
   }
 
-  #evaluateSome(first: (rule: RuleRunner) => boolean, ts: number): void {
+  /** The rules that are meant and the later ones that read what those make. */
+  #selectedBy(first: (rule: RuleRunner) => boolean): ReadonlySet<RuleRunner> {
     const selected = new Set<RuleRunner>();
     const made = new Set<string>();
     for (const rule of this.rules) {
@@ -202,6 +212,10 @@ export class GroupRunner {
       selected.add(rule);
       for (const name of rule.makes) made.add(name);
     }
+    return selected;
+  }
+
+  #evaluateBetween(selected: ReadonlySet<RuleRunner>, ts: number): void {
     if (selected.size === 0) return;
     this.#evaluate(Math.max(ts, this.#lastTs + 1), selected);
     this.#armDeadline();
@@ -217,7 +231,10 @@ export class GroupRunner {
     const { clock } = this.#context.ports;
     this.#deadlineTimer = clock.timer(Math.max(0, due - clock.now()), () => {
       const now = Math.max(due, clock.now());
-      this.#evaluateSome((rule) => this.#deadlineOf(rule) <= now, now);
+      this.#evaluateBetween(
+        this.#selectedBy((rule) => this.#deadlineOf(rule) <= now),
+        now,
+      );
     });
   }
 

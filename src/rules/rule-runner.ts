@@ -9,6 +9,9 @@ import type { Evaluation, RuleOutput } from './evaluation.ts';
 import type { GroupDefinition, RuleDefinition } from './model.ts';
 import type { OverlayQuerier } from './overlay.ts';
 
+/** A rule that has taken longer than this is dear: what can be done of it in a turn of its own is. */
+const DEAR_MS = 4;
+
 export type RuleHealth = 'unknown' | 'ok' | 'err';
 
 /** A rule at work: how its last evaluation went, and where its series go. */
@@ -20,6 +23,8 @@ export class RuleRunner {
   /** Milliseconds of Belfry time; 0 before the first evaluation. */
   lastEvaluationTs = 0;
   evaluationTimeMs = 0;
+  /** How long it last took to open its plans. */
+  #openingMs = 0;
   /** The error that has been logged, until an evaluation is good again: one that fails at each slot is one line. */
   #loggedCode: string | undefined;
   /** The series of its last written row. */
@@ -63,12 +68,20 @@ export class RuleRunner {
     return this.definition.kind === 'recording' ? [this.definition.name] : ['ALERTS', 'ALERTS_FOR_STATE'];
   }
 
+  /** Whether its plans take long to open or to evaluate, as far as is known. */
+  get isDear(): boolean {
+    return Math.max(this.#openingMs, this.evaluationTimeMs) > DEAR_MS;
+  }
+
   /** Opens its plans where series have come or gone since the last time; true when that was to be done. */
   openPlans(evaluation: Evaluation): boolean {
     const { definition } = this;
     const expressions = [definition.expression, definition.kind === 'alerting' ? definition.recover : undefined];
+    const begin = evaluation.clock.elapsed();
     try {
-      return expressions.filter((expression) => expression !== undefined && openExpression(expression, evaluation)).length > 0;
+      const opened = expressions.filter((expression) => expression !== undefined && openExpression(expression, evaluation)).length > 0;
+      if (opened) this.#openingMs = evaluation.clock.elapsed() - begin;
+      return opened;
     } catch {
       // The evaluation that follows meets the same error, and that is the one to tell.
       return false;
