@@ -23,6 +23,7 @@ import type { Meter } from '../core/meter.ts';
 import { compileRegex } from '../core/regex.ts';
 import type { SampleWriter, Wake } from '../core/sample.ts';
 import { Secret } from '../core/secret.ts';
+import { PageLayouts } from '../formats/page-layout.ts';
 import { KafkaConnector } from '../kafka/connection.ts';
 import type { ClusterMetadata } from '../kafka/observer.ts';
 import { PermissionBook } from '../kafka/permission-book.ts';
@@ -238,6 +239,7 @@ function groupWatchedBy({ consumerGroups: { alert } }: ClusterConfig): (groupId:
 
 function targetsOf(cluster: ClusterConfig, exporter: ExporterConfig, parts: ClusterWatchParts): readonly ScrapeTarget[] {
   const { scheme, path, basicAuth, bearerToken, tls, job, intervalMs, timeoutMs, honorTimestamps, bodyBytesMax, seriesMax } = exporter;
+  const layouts = new PageLayouts();
   return exporter.targets.map(
     ({ host, port }) =>
       new ScrapeTarget({
@@ -250,6 +252,7 @@ function targetsOf(cluster: ClusterConfig, exporter: ExporterConfig, parts: Clus
         bodyBytesMax,
         seriesMax,
         largePages: parts.largePages,
+        layouts,
         writer: parts.writer,
         clock: parts.clock,
         log: parts.log,

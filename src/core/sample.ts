@@ -5,7 +5,21 @@ import type { Labels } from './labels.ts';
  * keeps using the same object while the same series come in the same order.
  */
 export interface Layout {
+  /** Read it once for each layout: where there are many, they are made anew at each reading. */
   readonly series: readonly Labels[];
+  /** The labels are made when they are read, so that comparing them with others by identity finds nothing. */
+  readonly madeWhenRead?: boolean;
+  /** What most of the series are, for who has taken the layout before: then `series` need not be read. */
+  readonly change?: LayoutChange | undefined;
+}
+
+/** How a layout follows from another one. */
+export interface LayoutChange {
+  readonly before: Layout;
+  /** For each series its column in the layout before, -1 where it has none there. */
+  readonly columns: Int32Array;
+  /** The series of a column that the layout before has not. */
+  series(column: number): Labels;
 }
 
 /**

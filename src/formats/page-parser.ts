@@ -2,26 +2,8 @@ import { BelfryError } from '../core/errors.ts';
 import type { Labels } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
-
-/**
- * The series of a page and, where every value stands at the end of its line, all its bytes but the values: a page
- * with the same layout is then read without making a single string. Immutable, shared by all pages that have it.
- */
-export interface PageLayout {
-  /** One for each sample without a timestamp of its own, in the order of the page, each series once. */
-  readonly series: readonly Labels[];
-  /** Undefined where pages of this layout must be parsed whole each time. */
-  readonly template: PageTemplate | undefined;
-}
-
-interface PageTemplate {
-  /** The fixed bytes of all lines, one after the other, line ends left out. */
-  readonly bytes: Uint8Array;
-  /** Line i has the bytes [starts[i], starts[i + 1]). */
-  readonly starts: Int32Array;
-  /** The column of line i's value, or -1 for a line that has none. */
-  readonly columns: Int32Array;
-}
+import { hashBytes, PageLayout, PageLayouts, PageTemplate } from './page-layout.ts';
+import { fillValues, readValue, valueEnd } from './page-values.ts';
 
 export interface ParsedPage {
   readonly layout: PageLayout;
@@ -31,6 +13,17 @@ export interface ParsedPage {
   readonly timestamped: readonly { readonly labels: Labels; readonly value: number; readonly ts: number }[];
   /** Series that stood more than once; the first sample of each was taken. */
   readonly duplicates: number;
+  /** Where some lines of the page before were found again in another order, or among others. */
+  readonly change: PageChange | undefined;
+}
+
+/** What a page has of the one before it. */
+export interface PageChange {
+  readonly before: PageLayout;
+  /** For each series of the new layout its column in the one before, -1 where it is new. */
+  readonly columns: Int32Array;
+  /** The new ones, by their column. */
+  readonly born: ReadonlyMap<number, Labels>;
 }
 
 export interface PageLimits extends LineLimits {
@@ -49,15 +42,21 @@ const SLICE_BYTES = 64 * 1024;
 
 const NEWLINE = 10;
 const HASH = 35;
+const SPACE = 32;
+const NO_COLUMN = -1;
+/** As long as `# EOF`, which ends a page in OpenMetrics and is looked at each time. */
+const EOF_LENGTH = 5;
 
 /** Reads one target's pages; remembers the layout of the last one. */
 export class PageParser {
   readonly #limits: PageLimits;
+  readonly #layouts: PageLayouts;
   #layout: PageLayout | undefined;
   #values: Float64Array = new Float64Array(0);
 
-  constructor(limits: PageLimits = PAGE_LIMITS) {
+  constructor(limits: PageLimits = PAGE_LIMITS, layouts: PageLayouts = new PageLayouts()) {
     this.#limits = limits;
+    this.#layouts = layouts;
   }
 
   /**
@@ -65,29 +64,43 @@ export class PageParser {
    * lines); the page then counts as a whole for nothing.
    */
   parse(body: Uint8Array, format: ExpositionFormat): ParsedPage {
-    return this.#again(body) ?? this.#keep(new ColdPage(body, format, this.#limits).parse());
+    const known = this.#again(body, format);
+    if (known !== undefined) return known;
+    let page = new ColdPage(body, format, this.#limits, this.#layout);
+    while (page.read(SLICE_BYTES));
+    if (page.needsAllLabels) {
+      page = new ColdPage(body, format, this.#limits, undefined);
+      while (page.read(SLICE_BYTES));
+    }
+    return this.#keep(page.finish());
   }
 
   /** As `parse`; a page with another layout is read in slices, with `pause` between them. One page at a time. */
   async parseInSlices(body: Uint8Array, format: ExpositionFormat, pause: () => Promise<void>): Promise<ParsedPage> {
-    const known = this.#again(body);
+    const known = this.#again(body, format);
     if (known !== undefined) return known;
-    const page = new ColdPage(body, format, this.#limits);
+    let page = new ColdPage(body, format, this.#limits, this.#layout);
     while (page.read(SLICE_BYTES)) await pause();
+    if (page.needsAllLabels) {
+      page = new ColdPage(body, format, this.#limits, undefined);
+      while (page.read(SLICE_BYTES)) await pause();
+    }
     return this.#keep(page.finish());
   }
 
   /** A page whose layout is that of the last one. */
-  #again(body: Uint8Array): ParsedPage | undefined {
+  #again(body: Uint8Array, format: ExpositionFormat): ParsedPage | undefined {
     const known = this.#layout;
-    if (known?.template === undefined || !fillValues(known.template, body, this.#values)) return undefined;
-    return { layout: known, values: this.#values, timestamped: [], duplicates: 0 };
+    if (known?.template === undefined || known.template.format !== format) return undefined;
+    if (!fillValues(known.template, body, viewOf(body), this.#values)) return undefined;
+    return { layout: known, values: this.#values, timestamped: [], duplicates: 0, change: undefined };
   }
 
   #keep(page: ParsedPage): ParsedPage {
+    const layout = this.#layouts.intern(page.layout);
     this.#values = page.values;
-    this.#layout = page.layout;
-    return page;
+    this.#layout = layout;
+    return { ...page, layout };
   }
 }
 
@@ -96,104 +109,114 @@ export function parsePage(body: Uint8Array, format: ExpositionFormat, limits: Pa
   return new PageParser(limits).parse(body, format);
 }
 
-/** True when the page has exactly the template's fixed bytes; its values are then in `values`. Makes no string, no object. */
-function fillValues(template: PageTemplate, body: Uint8Array, values: Float64Array): boolean {
-  const { bytes, starts, columns } = template;
-  let at = 0;
-  for (let line = 0; line < columns.length; line++) {
-    const end = starts[line + 1] ?? 0;
-    for (let i = starts[line] ?? 0; i < end; i++) if (bytes[i] !== body[at++]) return false;
-    const column = columns[line] ?? -1;
-    if (column >= 0) {
-      const stop = lineEnd(body, at);
-      const value = readNumber(body, at, stop);
-      // A text that is no plain number (or a number and a timestamp) is left to the careful parser.
-      if (value !== value && !isNaNText(body, at, stop)) return false;
-      values[column] = value;
-      at = stop;
+function viewOf(body: Uint8Array): DataView {
+  return new DataView(body.buffer, body.byteOffset, body.byteLength);
+}
+
+/** FNV-1a, 32 bits, over UTF-16 units. */
+function hashText(text: string): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
+}
+
+/** Finds the lines of the page before in the next one: mostly each is where the last one left off. */
+class KnownLines {
+  readonly layout: PageLayout;
+  readonly template: PageTemplate;
+  /** The line that is expected next. */
+  next = 0;
+  /** Per line its column, and whether it has been found already. */
+  readonly columns: Int32Array;
+  readonly #found: Uint8Array;
+  #byHash: Map<number, number> | undefined;
+  #labelHashes: Set<number> | undefined;
+
+  constructor(layout: PageLayout, template: PageTemplate) {
+    this.layout = layout;
+    this.template = template;
+    this.columns = new Int32Array(template.lines);
+    this.#found = new Uint8Array(template.lines);
+    let column = 0;
+    for (let line = 0; line < template.lines; line++) this.columns[line] = template.valued[line] === 1 ? column++ : NO_COLUMN;
+  }
+
+  /** The line whose fixed bytes stand at [from, …) of a line that ends at `to`; -1 where there is none that is still free. */
+  find(body: Buffer, view: DataView, from: number, to: number): number {
+    let line = this.next;
+    if (!this.#isAt(line, view, from, to)) {
+      line = this.#lookUp(body, from, to);
+      if (line < 0 || !this.#isAt(line, view, from, to)) return -1;
     }
-    if (at < body.length && body[at] !== NEWLINE) return false;
-    at++;
+    if (this.#found[line] === 1) return -1;
+    this.#found[line] = 1;
+    this.next = line + 1;
+    return line;
   }
-  return at >= body.length;
-}
 
-function lineEnd(body: Uint8Array, from: number): number {
-  let at = from;
-  while (at < body.length && body[at] !== NEWLINE) at++;
-  return at;
-}
-
-const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, i) => 10 ** i);
-
-/**
- * A decimal number. Exact by Clinger's condition: at most 15 digits and a power of ten up to 22 are one correctly
- * rounded operation; anything else goes through `Number`. NaN where the bytes are no number.
- */
-function readNumber(body: Uint8Array, from: number, to: number): number {
-  let at = from;
-  const negative = body[at] === 45;
-  if (negative) at++;
-  let mantissa = 0;
-  let digits = 0;
-  let fraction = 0;
-  let seenPoint = false;
-  for (; at < to; at++) {
-    const byte = body[at] ?? 0;
-    if (byte >= 48 && byte <= 57) {
-      mantissa = mantissa * 10 + (byte - 48);
-      digits++;
-      if (seenPoint) fraction++;
-    } else if (byte === 46 && !seenPoint) seenPoint = true;
-    else break;
+  /** Whether labels with that hash may stand in the page before. */
+  hasLabels(hash: number): boolean {
+    this.#labelHashes ??= new Set(this.template.labelHashes);
+    return this.#labelHashes.has(hash);
   }
-  if (at === to && digits > 0 && digits <= 15) {
-    const value = fraction === 0 ? mantissa : mantissa / (POWERS_OF_TEN[fraction] ?? 1);
-    return negative ? -value : value;
+
+  /** A line without a value has fixed bytes only, another one some and a value. */
+  #isAt(line: number, view: DataView, from: number, to: number): boolean {
+    if (line >= this.template.lines || !this.template.isAt(line, view, from)) return false;
+    const left = to - from - this.template.lengthOf(line);
+    return this.columns[line] === NO_COLUMN ? left === 0 : left > 0;
   }
-  return slowNumber(body, from, to);
+
+  /** Where a line may have come from that does not follow the last one. Its value, if any, begins after the last space. */
+  #lookUp(body: Buffer, from: number, to: number): number {
+    this.#byHash ??= this.#hashes();
+    const end = body[from] === HASH ? to : body.lastIndexOf(SPACE, to - 1) + 1;
+    return end <= from ? -1 : (this.#byHash.get(hashBytes(body, from, end)) ?? -1);
+  }
+
+  #hashes(): Map<number, number> {
+    const { bytes, starts, lines } = this.template;
+    const byHash = new Map<number, number>();
+    for (let line = 0; line < lines; line++) byHash.set(hashBytes(bytes, starts[line]!, starts[line + 1]!), line);
+    return byHash;
+  }
 }
 
-function slowNumber(body: Uint8Array, from: number, to: number): number {
-  const text = Buffer.from(body.buffer, body.byteOffset + from, to - from).toString('latin1');
-  if (/^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(text)) return Number(text);
-  if (text === '+Inf') return Infinity;
-  return text === '-Inf' ? -Infinity : Number.NaN;
-}
-
-function isNaNText(body: Uint8Array, from: number, to: number): boolean {
-  return to - from === 3 && body[from] === 78 && body[from + 1] === 97 && body[from + 2] === 78;
-}
-
-/** The careful way: every line as text, every series as labels. */
+/** The careful way: every line as text, every series as labels, but for lines that the page before had too. */
 class ColdPage {
+  /** It has labels that may stand in a line whose labels were not looked at: then it must be read without the page before. */
+  needsAllLabels = false;
   readonly #body: Buffer;
+  readonly #view: DataView;
   readonly #format: ExpositionFormat;
   readonly #limits: PageLimits;
+  readonly #known: KnownLines | undefined;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
-  readonly #series: Labels[] = [];
+  /** By column; of a page that is read after another one only the new ones. */
+  readonly #series = new Map<number, Labels>();
   readonly #values: number[] = [];
+  /** Per column the column in the page before. */
+  readonly #columns: number[] = [];
+  readonly #labelHashes: number[] = [];
   readonly #seen = new Set<string>();
   readonly #timestamped: { labels: Labels; value: number; ts: number }[] = [];
-  /** Where the fixed bytes of each line begin and end in the body. */
+  /** Where the fixed bytes of each line begin and end in the body, and whether a value follows. */
   readonly #fixedFrom: number[] = [];
   readonly #fixedTo: number[] = [];
-  readonly #columns: number[] = [];
+  readonly #valued: number[] = [];
   #templated = true;
   #duplicates = 0;
   #ended = false;
   #at = 0;
   #lines = 0;
 
-  constructor(body: Uint8Array, format: ExpositionFormat, limits: PageLimits) {
+  constructor(body: Uint8Array, format: ExpositionFormat, limits: PageLimits, before: PageLayout | undefined) {
     this.#body = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    this.#view = viewOf(body);
     this.#format = format;
     this.#limits = limits;
-  }
-
-  parse(): ParsedPage {
-    while (this.read(SLICE_BYTES));
-    return this.finish();
+    const template = before?.template;
+    this.#known = before === undefined || template?.format !== format ? undefined : new KnownLines(before, template);
   }
 
   /** Reads the lines that begin within so many bytes; true while there are more. */
@@ -206,7 +229,8 @@ class ColdPage {
       this.#lines++;
       if (end - this.#at > LINE_BYTES_MAX)
         throw new BelfryError('EXPOSITION_MALFORMED', `line ${this.#lines}: longer than ${LINE_BYTES_MAX} bytes`);
-      this.#line(this.#at, end, this.#lines);
+      if (!this.#knownLine(this.#at, end)) this.#line(this.#at, end, this.#lines);
+      if (this.needsAllLabels) return false;
       this.#at = end + 1;
     }
     return this.#at < body.length;
@@ -215,12 +239,39 @@ class ColdPage {
   finish(): ParsedPage {
     if (this.#format === 'openmetrics' && !this.#ended)
       throw new BelfryError('EXPOSITION_MALFORMED', 'the page does not end with # EOF: it was cut off');
+    const isChange = this.#known !== undefined && this.#templated;
+    const series = isChange ? undefined : this.#allSeries();
     return {
-      layout: { series: this.#series, template: this.#templated ? this.#template() : undefined },
+      layout: new PageLayout(this.#values.length, this.#templated ? this.#template() : undefined, series, this.#limits),
       values: Float64Array.from(this.#values),
       timestamped: this.#timestamped,
       duplicates: this.#duplicates,
+      change: isChange ? { before: this.#known!.layout, columns: Int32Array.from(this.#columns), born: this.#series } : undefined,
     };
+  }
+
+  #allSeries(): readonly Labels[] {
+    const before = this.#known?.layout.series ?? [];
+    return this.#columns.map((from, column) => (from < 0 ? this.#series.get(column) : before[from])!);
+  }
+
+  /** Takes a line that the page before had too: only its value is read. */
+  #knownLine(from: number, to: number): boolean {
+    const known = this.#known;
+    if (known === undefined || this.#ended || to - from === EOF_LENGTH) return false;
+    const line = known.find(this.#body, this.#view, from, to);
+    if (line < 0) return false;
+    const end = from + known.template.lengthOf(line);
+    const column = known.columns[line]!;
+    if (column === NO_COLUMN) {
+      this.#fix(from, to, 0);
+      return true;
+    }
+    const value = readValue(this.#body, end);
+    if (valueEnd() !== to) return false;
+    this.#add(column, value, known.template.labelHashes[column]!);
+    this.#fix(from, end, 1);
+    return true;
   }
 
   #line(from: number, to: number, lineNumber: number): void {
@@ -231,15 +282,19 @@ class ColdPage {
       if (bytes[0] === HASH && this.#format === 'openmetrics' && text === '# EOF') this.#ended = true;
       const linesMax = LINES_A_SAMPLE * (this.#limits.seriesMax + 1000);
       if (lineNumber > linesMax) throw new BelfryError('SCRAPE_BODY_TOO_LARGE', `more than ${linesMax} lines`);
-      this.#fix(from, to);
-      this.#columns.push(-1);
+      this.#fix(from, to, 0);
       return;
     }
-    const { labels, value, ts, valueStart, valueEnd } = parseSampleLine(text, lineNumber, this.#format, this.#limits);
+    const { labels, value, ts, valueStart, valueEnd: end } = parseSampleLine(text, lineNumber, this.#format, this.#limits);
     if (ts !== undefined) {
       this.#templated = false;
       this.#timestamped.push({ labels, value, ts });
       this.#count();
+      return;
+    }
+    const hash = hashText(labels.key);
+    if (this.#known?.hasLabels(hash) === true) {
+      this.needsAllLabels = true;
       return;
     }
     if (this.#seen.has(labels.key)) {
@@ -249,23 +304,29 @@ class ColdPage {
       return;
     }
     this.#seen.add(labels.key);
-    this.#columns.push(this.#series.length);
-    this.#series.push(labels);
-    this.#values.push(value);
-    this.#count();
+    this.#series.set(this.#values.length, labels);
+    this.#add(NO_COLUMN, value, hash);
     // Only a value that ends the line can be read again without looking at the rest.
-    if (valueEnd !== text.length) this.#templated = false;
-    this.#fix(from, to - (text.length - valueStart));
+    if (end !== text.length) this.#templated = false;
+    this.#fix(from, to - (text.length - valueStart), 1);
   }
 
-  #fix(from: number, to: number): void {
+  #add(before: number, value: number, labelHash: number): void {
+    this.#columns.push(before);
+    this.#values.push(value);
+    this.#labelHashes.push(labelHash);
+    this.#count();
+  }
+
+  #fix(from: number, to: number, valued: number): void {
     this.#fixedFrom.push(from);
     this.#fixedTo.push(to);
+    this.#valued.push(valued);
   }
 
   #count(): void {
     const { seriesMax } = this.#limits;
-    if (this.#series.length + this.#timestamped.length + this.#duplicates > seriesMax)
+    if (this.#values.length + this.#timestamped.length + this.#duplicates > seriesMax)
       throw new BelfryError('SCRAPE_TOO_MANY_SERIES', `more than ${seriesMax} series`);
   }
 
@@ -278,12 +339,13 @@ class ColdPage {
   }
 
   #template(): PageTemplate {
-    const lines = this.#columns.length;
+    const lines = this.#valued.length;
     const starts = new Int32Array(lines + 1);
     const lengthOf = (line: number): number => (this.#fixedTo[line] ?? 0) - (this.#fixedFrom[line] ?? 0);
     for (let line = 0; line < lines; line++) starts[line + 1] = (starts[line] ?? 0) + lengthOf(line);
     const bytes = new Uint8Array(starts[lines] ?? 0);
     for (let line = 0; line < lines; line++) bytes.set(this.#body.subarray(this.#fixedFrom[line], this.#fixedTo[line]), starts[line]);
-    return { bytes, starts, columns: Int32Array.from(this.#columns) };
+    const { valued, labelHashes } = { valued: Uint8Array.from(this.#valued), labelHashes: Int32Array.from(this.#labelHashes) };
+    return new PageTemplate({ format: this.#format, bytes, starts, valued, labelHashes });
   }
 }

@@ -1,11 +1,12 @@
 import { BelfryError } from '../core/errors.ts';
 import type { Labels } from '../core/labels.ts';
-import type { Layout, TargetWriter } from '../core/sample.ts';
+import type { Layout, LayoutChange, TargetWriter } from '../core/sample.ts';
 import type { Head } from './head.ts';
 import type { Lane } from './lane.ts';
 import { NO_COLUMN } from './places.ts';
 import { NO_SOURCE } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
+import type { SideSeries } from './side-points.ts';
 
 /** How far a changed layout is searched for a series of the layout before, by identity. */
 const LOOK_AHEAD = 32;
@@ -49,25 +50,32 @@ export class Target implements TargetWriter {
   appendAt(ts: number, series: Labels, value: number): void {
     this.#admit(ts);
     const store = this.#head.sideOf(this);
-    const id = this.#head.seriesId(series, ts);
-    let col = store.side!.columnOf(id);
-    if (col < 0) {
-      if (store.side!.series.length >= this.#head.limits.seriesPerTarget) this.#refuseCount(store.side!.series.length + 1);
-      col = store.side!.add(id, this.#head.sealedTs(store, id));
-      this.#head.place(id, store, col);
-    }
-    const points = store.side!.series[col]!;
+    const points = this.#pointsOf(store, this.#head.seriesId(series, ts));
     if (points.full) this.#head.seal(store);
     if (points.append(ts, value)) this.#head.samplesAppended++;
   }
 
   endAt(ts: number, series: Labels): void {
     this.#admit(ts);
-    const col = this.side?.side?.columnOf(this.#head.series.find(series)) ?? -1;
-    if (this.side === null || col < 0) return;
-    const points = this.side.side!.series[col]!;
-    if (points.full) this.#head.seal(this.side);
+    const { places } = this.#head;
+    const id = this.#head.series.find(series);
+    const lanes = [places.lane(id), ...(places.others(id) ?? [])].map((lane) => this.#head.lane(lane));
+    // Also where its points are all in blocks, as after a restart.
+    if (id < 0 || !lanes.some((lane) => lane?.isSide === true && lane.target === this.id)) return;
+    const store = this.#head.sideOf(this);
+    const points = this.#pointsOf(store, id);
+    if (points.full) this.#head.seal(store);
     points.markStale(ts);
+  }
+
+  #pointsOf(store: Lane, id: SeriesId): SideSeries {
+    let col = store.side!.columnOf(id);
+    if (col < 0) {
+      if (store.side!.series.length >= this.#head.limits.seriesPerTarget) this.#refuseCount(store.side!.series.length + 1);
+      col = store.side!.add(id, this.#head.sealedTs(store, id));
+      this.#head.place(id, store, col);
+    }
+    return store.side!.series[col]!;
   }
 
   markStale(ts: number): void {
@@ -124,14 +132,17 @@ export class Target implements TargetWriter {
 
   /** Points the columns at the new layout's values; series it has and the rings have not get columns. All or nothing. */
   #reconcile(layout: Layout, ts: number): void {
-    const { series } = layout;
-    if (series.length > this.#head.limits.seriesPerTarget) this.#refuseCount(series.length);
-    const ids = this.#resolve(series);
+    const change = layout.change?.before === this.#layout ? layout.change : undefined;
+    const series = change === undefined ? layout.series : undefined;
+    const count = change?.columns.length ?? series?.length ?? 0;
+    if (count > this.#head.limits.seriesPerTarget) this.#refuseCount(count);
+    const labelsOf = (column: number): Labels => series?.[column] ?? change!.series(column);
+    const ids = change === undefined ? this.#resolve(series!) : this.#resolveChange(change);
     let unknown = 0;
     for (const id of ids) if (id < 0) unknown++;
     if (unknown > 0) {
       this.#head.reserveSeries(unknown);
-      for (let i = 0; i < ids.length; i++) if (ids[i]! < 0) ids[i] = this.#head.seriesId(series[i]!, ts);
+      for (let i = 0; i < ids.length; i++) if (ids[i]! < 0) ids[i] = this.#head.seriesId(labelsOf(i), ts);
     }
     for (const { ring } of this.lanes) ring!.source.fill(NO_SOURCE);
     const homeless: number[] = [];
@@ -195,7 +206,7 @@ export class Target implements TargetWriter {
 
   /** The ids of a layout's series, -1 for new ones. Most series of a changed layout are the same objects as before. */
   #resolve(series: readonly Labels[]): Int32Array {
-    const before = this.#layout?.series ?? [];
+    const before = this.#layout === undefined || this.#layout.madeWhenRead === true ? [] : this.#layout.series;
     const ids = new Int32Array(series.length);
     let at = 0;
     for (let i = 0; i < ids.length; i++) {
@@ -208,6 +219,14 @@ export class Target implements TargetWriter {
         at = same + 1;
       } else ids[i] = this.#head.series.find(labels);
     }
+    return ids;
+  }
+
+  /** As `#resolve`, of a layout that says what it has of the one before. */
+  #resolveChange(change: LayoutChange): Int32Array {
+    const { columns } = change;
+    const ids = new Int32Array(columns.length);
+    for (let i = 0; i < ids.length; i++) ids[i] = columns[i]! >= 0 ? this.#ids[columns[i]!]! : this.#head.series.find(change.series(i));
     return ids;
   }
 

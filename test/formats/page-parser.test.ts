@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { PageParser, parsePage } from '../../src/formats/page-parser.ts';
+import { PageLayouts } from '../../src/formats/page-layout.ts';
+import { PAGE_LIMITS, PageParser, parsePage } from '../../src/formats/page-parser.ts';
 import type { ExpositionFormat } from '../../src/formats/exposition.ts';
 
 function read(text: string, format: ExpositionFormat = 'text') {
@@ -133,6 +134,57 @@ describe('the next page of a target', () => {
     );
   });
 
+  it.each([
+    ['a line more', 'a 1\nx{b="c"} 5\nb 2\nc{d="e"} 3\n', [0, -1, 1, 2], ['x{b="c"}']],
+    ['a line less', 'a 1\nc{d="e"} 3\n', [0, 2], []],
+    ['lines in another order', 'c{d="e"} 3\na 1\nb 2\n', [2, 0, 1], []],
+    ['another label in one line', 'a 1\nb 2\nc{d="f"} 3\n', [0, 1, -1], ['c{d="f"}']],
+    ['another comment', '# about a\na 1\nb 2\nc{d="e"} 3\n', [0, 1, 2], []],
+  ] as const)('tells what it has of the last one: %s', (_, text, columns, born) => {
+    const parser = new PageParser();
+    const first = parser.parse(Buffer.from('a 1\nb 2\nc{d="e"} 3\n'), 'text');
+    const second = parser.parse(Buffer.from(text), 'text');
+    expect(second.change?.before).toBe(first.layout);
+    expect([...(second.change?.columns ?? [])]).toEqual(columns);
+    expect(Array.from(second.change?.born.values() ?? [], String)).toEqual(born);
+    expect(second.layout.series.map(String)).toEqual(parsePage(Buffer.from(text), 'text').layout.series.map(String));
+  });
+
+  it('is read whole where the same labels are written another way', () => {
+    const parser = new PageParser();
+    parser.parse(Buffer.from('a{b="c",d="e"} 1\nf 2\n'), 'text');
+    const page = parser.parse(Buffer.from('f 1\na{d="e",b="c"} 3\na{b="c",d="e"} 4\n'), 'text');
+    expect(page.change).toBeUndefined();
+    expect(page.duplicates).toBe(1);
+    expect([...page.values]).toEqual([1, 3]);
+  });
+
+  it('is the same as parsed afresh, whatever lines come, go and move', () => {
+    const line = fc.oneof(
+      fc
+        .tuple(fc.constantFrom('a', 'b', 'c{x="1"}', 'c{x="2"}', 'c{x="2",y="3"}', 'c{y="3",x="2"}', 'd '), fc.integer({ min: 0, max: 9 }))
+        .map(([series, value]) => `${series} ${value}`),
+      fc.constantFrom('# HELP a x', '', '# a', 'e 1 1000', 'f NaN'),
+    );
+    const pages = fc.array(fc.array(line, { maxLength: 8 }), { minLength: 2, maxLength: 5 });
+    fc.assert(
+      fc.property(pages, (all) => {
+        const parser = new PageParser();
+        for (const lines of all) {
+          const body = Buffer.from(lines.join('\n'));
+          const again = parser.parse(body, 'text');
+          const values = [...again.values];
+          const fresh = parsePage(body, 'text');
+          expect(again.layout.series.map(String)).toEqual(fresh.layout.series.map(String));
+          expect(values).toEqual([...fresh.values]);
+          expect(again.duplicates).toBe(fresh.duplicates);
+          expect(again.timestamped).toEqual(fresh.timestamped);
+          again.layout.forgetSeries();
+        }
+      }),
+    );
+  });
+
   it('never hangs or fails otherwise than with a named error on mutated pages', () => {
     const parser = new PageParser();
     fc.assert(
@@ -146,6 +198,18 @@ describe('the next page of a target', () => {
         }
       }),
     );
+  });
+});
+
+describe('the pages of several targets', () => {
+  it('share what is remembered of them while they have the same lines', () => {
+    const layouts = new PageLayouts();
+    const [one, other] = [new PageParser(PAGE_LIMITS, layouts), new PageParser(PAGE_LIMITS, layouts)];
+    const first = one.parse(Buffer.from('a{b="c"} 1\n'), 'text').layout;
+    first.forgetSeries();
+    expect(other.parse(Buffer.from('a{b="c"} 2\n'), 'text').layout).toBe(first);
+    expect(other.parse(Buffer.from('a{b="d"} 2\n'), 'text').layout).not.toBe(first);
+    expect(first.series.map(String)).toEqual(['a{b="c"}']);
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Layout } from '../../src/core/sample.ts';
 import { instantOf, layout, matchers, memoryHead, metric, T0, windowsOf } from './fixture.ts';
 
 const A = metric('a', 'x=1');
@@ -101,6 +102,23 @@ describe('a target’s rows', () => {
     const found = instantOf(reader.select(ALL, 0, T0 + 1), T0 + 1);
     expect(Object.keys(found)).toHaveLength(2500);
     expect(found['wide{i="2499", x="1"}']).toBe(24_991);
+  });
+
+  it('follow a layout that says what it has of the one before, and read its labels only where it is not that one', () => {
+    const { head, reader } = memoryHead();
+    const target = head.target('t');
+    const first = layout(A, B);
+    const unread = (before: Layout): Layout => ({
+      get series(): never {
+        throw new Error('the labels were read');
+      },
+      change: { before, columns: Int32Array.of(1, -1, 0), series: () => C },
+    });
+    target.append(T0, first, row(1, 2));
+    target.append(T0 + 1000, unread(first), row(20, 30, 10));
+    const selection = reader.select(ALL, T0, T0 + 1000);
+    expect(instantOf(selection, T0 + 1000)).toEqual({ 'a{x="1"}': 10, 'b{x="1"}': 20, 'c{x="1"}': 30 });
+    expect(() => target.append(T0 + 2000, unread(first), row(20, 30, 10))).toThrow('the labels were read');
   });
 
   it('let the first of two equal series of a layout count', () => {

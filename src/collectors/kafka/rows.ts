@@ -64,6 +64,7 @@ export class Segment {
 
 /** The labels of segments, made again when they are asked for: the store asks when it first sees the layout. */
 class SegmentsLayout implements Layout {
+  readonly madeWhenRead = true;
   readonly #segments: readonly Segment[];
 
   constructor(segments: readonly Segment[]) {

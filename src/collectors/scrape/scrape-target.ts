@@ -4,12 +4,14 @@ import { Labels, METRIC_NAME } from '../../core/labels.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Meter } from '../../core/meter.ts';
-import type { Layout, SampleWriter, TargetWriter } from '../../core/sample.ts';
+import type { SampleWriter, TargetWriter } from '../../core/sample.ts';
 import { formatOf } from '../../formats/exposition.ts';
-import { PAGE_LIMITS, type PageLayout, PageParser, type ParsedPage } from '../../formats/page-parser.ts';
+import { PageLayout, type PageLayouts } from '../../formats/page-layout.ts';
+import { PAGE_LIMITS, PageParser, type ParsedPage } from '../../formats/page-parser.ts';
 import type { ScheduledJob } from '../scheduler.ts';
 import { PageFetcher, type PageSource } from './fetch-page.ts';
 import { LargePages } from './large-pages.ts';
+import { RowLayout, targetSeries } from './row-layout.ts';
 
 export interface ScrapeTargetOptions {
   readonly job: string;
@@ -23,6 +25,8 @@ export interface ScrapeTargetOptions {
   readonly seriesMax?: number | undefined;
   /** Shared by all targets; one of its own by default. */
   readonly largePages?: LargePages | undefined;
+  /** Shared by all targets; of its own by default. */
+  readonly layouts?: PageLayouts | undefined;
   readonly writer: SampleWriter;
   readonly clock: Clock;
   readonly log: Logger;
@@ -62,7 +66,7 @@ export class ScrapeTarget implements ScheduledJob {
   readonly #meta: readonly Labels[];
   readonly #failures: { add(by: number, labels: Readonly<Record<string, string>>): void };
   readonly #dropped: { add(by: number, labels: Readonly<Record<string, string>>): void };
-  #layouts: { readonly page: PageLayout; readonly row: Layout } | undefined;
+  #layout: RowLayout | undefined;
   #values: Float64Array = new Float64Array(0);
   #healthy: boolean | undefined;
   #last = { ts: 0, durationMs: 0, error: '' };
@@ -75,7 +79,7 @@ export class ScrapeTarget implements ScheduledJob {
     this.intervalMs = options.intervalMs;
     this.timeoutMs = options.timeoutMs;
     this.#fetcher = new PageFetcher({ ...source, bodyBytesMax: options.bodyBytesMax ?? LIMITS.scrapeBodyBytes });
-    this.#parser = new PageParser({ ...PAGE_LIMITS, seriesMax: options.seriesMax ?? LIMITS.seriesPerTarget });
+    this.#parser = new PageParser({ ...PAGE_LIMITS, seriesMax: options.seriesMax ?? LIMITS.seriesPerTarget }, options.layouts);
     this.#largePages = options.largePages ?? new LargePages({ smallBytes: LIMITS.smallPageBytes, places: LIMITS.largePages });
     this.#writer = options.writer.target(this.id);
     this.#targetLabels = Labels.of({ instance, ...options.labels, job: options.job });
@@ -134,15 +138,16 @@ export class ScrapeTarget implements ScheduledJob {
   }
 
   #write(ts: number, page: ParsedPage | undefined, durationSeconds: number): void {
-    const layout = this.#rowLayout(page?.layout ?? NO_SERIES);
-    const count = layout.series.length - this.#meta.length;
-    if (this.#values.length !== layout.series.length) this.#values = new Float64Array(layout.series.length);
+    const layout = this.#rowLayout(page);
+    const count = layout.page.size;
+    if (this.#values.length !== layout.size) this.#values = new Float64Array(layout.size);
     if (page !== undefined) this.#values.set(page.values.subarray(0, count));
     const timestamped = page?.timestamped ?? [];
     this.#values[count] = page === undefined ? 0 : 1;
     this.#values[count + 1] = durationSeconds;
     this.#values[count + 2] = count + timestamped.length;
     this.#writer.append(ts, layout, this.#values);
+    layout.taken();
     this.#writeTimestamped(ts, timestamped);
     if (page !== undefined && page.duplicates > 0) this.#dropped.add(page.duplicates, { job: this.#options.job, reason: 'duplicate' });
   }
@@ -156,7 +161,7 @@ export class ScrapeTarget implements ScheduledJob {
         continue;
       }
       try {
-        this.#writer.appendAt(at, this.#seriesLabels(labels), value);
+        this.#writer.appendAt(at, targetSeries(labels, this.#targetLabels), value);
       } catch (error) {
         if (!(error instanceof BelfryError)) throw error;
         this.#dropped.add(1, { job, reason: error.code === 'STORE_OUT_OF_ORDER' ? 'out_of_order' : 'limit' });
@@ -165,24 +170,15 @@ export class ScrapeTarget implements ScheduledJob {
   }
 
   /** The same object while the page's layout is the same. */
-  #rowLayout(page: PageLayout): Layout {
-    if (this.#layouts?.page !== page) {
-      this.#layouts = { page, row: { series: [...page.series.map((labels) => this.#seriesLabels(labels)), ...this.#meta] } };
-    }
-    return this.#layouts.row;
-  }
-
-  /** The target's labels win; what the page said under their names is kept as `exported_…`. */
-  #seriesLabels(labels: Labels): Labels {
-    const entries: (readonly [string, string])[] = [];
-    for (const [name, value] of labels) {
-      let free = name;
-      if (this.#targetLabels.has(name))
-        do free = `exported_${free}`;
-        while (labels.has(free) || this.#targetLabels.has(free));
-      entries.push([free, value]);
-    }
-    return Labels.of([...entries, ...this.#targetLabels]);
+  #rowLayout(page: ParsedPage | undefined): RowLayout {
+    const layout = page?.layout ?? NO_SERIES;
+    const before = this.#layout;
+    if (before?.page === layout) return before;
+    const row = new RowLayout(layout, this.#targetLabels, this.#meta);
+    // Of a layout that the store has refused nothing follows: a chain of them would grow as long as it refuses.
+    if (page?.change !== undefined && before?.page === page.change.before && before.change === undefined) row.follows(before, page.change);
+    this.#layout = row;
+    return row;
   }
 
   #becomes(healthy: boolean, error: unknown): void {
@@ -199,4 +195,4 @@ function addressOf({ host, port }: { readonly host: string; readonly port: numbe
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-const NO_SERIES: PageLayout = { series: [], template: undefined };
+const NO_SERIES = new PageLayout(0, undefined, [], LIMITS);
