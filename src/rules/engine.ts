@@ -112,7 +112,10 @@ export class RuleEngine {
     this.#line.clear();
   }
 
-  /** Something changed that cannot wait for a slot. Wakes of the same turn of the event loop make one evaluation, and wakes that follow a dear one wait for each other. */
+  /**
+   * Something changed that cannot wait for a slot. Wakes of the same turn of the event loop make one evaluation, and so do
+   * those that come soon after a dear one.
+   */
   wake(wake: Wake): void {
     if (!this.#running || this.#context.options.strictSlots) return;
     this.#line.push(wake.metricNames, wake.ts);

@@ -213,6 +213,7 @@ export class Control {
     this.#stopped.set(this.halted() === undefined ? 0 : 1, { by: 'halt' });
     this.#stopped.set(this.breaker() === undefined ? 0 : 1, { by: 'breaker' });
     const clusters = new Set(this.#options.observer.clusters());
+    this.#modes.seeAll([...clusters]);
     for (const cluster of clusters)
       for (const action of ACTIONS) this.#mode.set(MODE_NUMBER[this.modeOf(cluster, action)], { cluster, action });
     for (const gone of this.#counted) if (!clusters.has(gone)) for (const action of ACTIONS) this.#mode.remove({ cluster: gone, action });

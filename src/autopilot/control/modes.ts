@@ -34,6 +34,7 @@ export interface ModesOptions {
 const seenSchema = z.record(z.string(), z.object({ configured: z.enum(MODES), observedSince: z.number() }));
 type Seen = z.output<typeof seenSchema>[string];
 const SEEN_KEY = 'modes_seen';
+const FIRST_SIGHT: Command = { by: 'configuration', reason: 'seen for the first time' };
 
 /**
  * The mode that holds for each (cluster, action). A configuration is taken at its word when the pair is seen for the
@@ -60,6 +61,30 @@ export class Modes {
     if (row === undefined) return this.#options.isConfigured(cluster) ? this.#firstSight(cluster, action, configured) : 'off';
     if (this.#seen.get(key)?.configured === configured) return row.mode;
     return this.#configurationChanged(row, configured).mode;
+  }
+
+  /**
+   * Takes the configuration of clusters at its word that are seen for the first time, all of them in one transaction: with
+   * many, one for each of their acts would hold up a first start for a second.
+   */
+  seeAll(clusters: readonly string[]): void {
+    const { store, policies } = this.#options;
+    const fresh = clusters.flatMap((cluster) =>
+      ACTIONS.filter((action) => !this.#rows.has(keyOf(cluster, action))).map((action) => ({ cluster, action })),
+    );
+    if (fresh.length === 0 || !store.durable) return;
+    const rows = fresh.map(({ cluster, action }) => {
+      const configured = policies.cluster(cluster).modes[action];
+      const row = this.#row(cluster, action, configured, 'config', FIRST_SIGHT);
+      this.#rows.set(keyOf(cluster, action), row);
+      this.#see(keyOf(cluster, action), configured, configured);
+      return row;
+    });
+    const isWritten = store.durably(() => {
+      for (const row of rows) this.#writeRow(row, '', `${row.action} is at ${row.mode}, as configured`);
+      this.#saveSeen();
+    });
+    if (!isWritten) this.#unsee(fresh);
   }
 
   /** How long the pair has been observed or more without a break, in milliseconds; 0 where it is off. */
@@ -126,14 +151,20 @@ export class Modes {
   #firstSight(cluster: string, action: Action, configured: Mode): Mode {
     // What is not written down does not act, and is a first sight again once it can be.
     if (!this.#options.store.durable) return lowerMode(configured, 'observe');
-    const row = this.#row(cluster, action, configured, 'config', { by: 'configuration', reason: 'seen for the first time' });
+    const row = this.#row(cluster, action, configured, 'config', FIRST_SIGHT);
     const key = keyOf(cluster, action);
     this.#rows.set(key, row);
     this.#see(key, configured, configured);
     if (this.#write(row, '', `${action} is at ${configured}, as configured`)) return configured;
-    this.#rows.delete(key);
-    this.#seen.delete(key);
+    this.#unsee([{ cluster, action }]);
     return lowerMode(configured, 'observe');
+  }
+
+  #unsee(pairs: readonly { readonly cluster: string; readonly action: Action }[]): void {
+    for (const { cluster, action } of pairs) {
+      this.#rows.delete(keyOf(cluster, action));
+      this.#seen.delete(keyOf(cluster, action));
+    }
   }
 
   #configurationChanged(row: PilotModeRow, configured: Mode): PilotModeRow {
@@ -209,13 +240,18 @@ export class Modes {
   }
 
   #write(row: PilotModeRow, from: Mode | '', text: string): boolean {
-    const { store, journal, log } = this.#options;
-    log.info('autopilot_mode', { cluster: row.cluster, action: row.action, mode: row.mode, source: row.source });
-    return store.durably(() => {
-      store.saveMode(row);
+    return this.#options.store.durably(() => {
+      this.#writeRow(row, from, text);
       this.#saveSeen();
-      journal.write({ cluster: row.cluster, kind: 'mode', from, to: row.mode, text, detail: { action: row.action } });
     });
+  }
+
+  #writeRow(row: PilotModeRow, from: Mode | '', text: string): void {
+    const { store, journal, log } = this.#options;
+    const { cluster, action, mode, source } = row;
+    log.info('autopilot_mode', { cluster, action, mode, source });
+    store.saveMode(row);
+    journal.write({ cluster, kind: 'mode', from, to: mode, text, detail: { action } });
   }
 
   /** Observed time goes on as long as the mode is not `off`. */

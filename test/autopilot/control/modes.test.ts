@@ -23,6 +23,24 @@ describe('the mode that holds', () => {
     expect([fleet.journal('mode'), fleet.store.loadModes()]).toEqual([[], []]);
   });
 
+  it('of many clusters that are new is written down at once, and of none of them acts where it cannot be', () => {
+    const names = Array.from({ length: 20 }, (_, i) => `many-${i}`);
+    for (const name of names) {
+      fleet.pictures.set(name, clusterOf(name, 3));
+      fleet.configure(name, 'auto');
+    }
+    const modes = (): ReadonlySet<Mode> => new Set(names.map((name) => fleet.control.modeOf(name, 'repair')));
+    fleet.store.breakDisk({ silently: true });
+    fleet.control.tick(fleet.clock.now());
+    expect(modes()).toEqual(new Set(['observe']));
+    fleet.store.mendDisk();
+    const before = fleet.store.commits;
+    fleet.control.tick(fleet.clock.now());
+    expect([...modes()]).toEqual(['auto']);
+    fleet.control.tick(fleet.clock.now());
+    expect([fleet.store.commits - before, fleet.store.loadModes().length]).toEqual([1, 21 * 4]);
+  });
+
   // Steps: a mode is a reload of the configuration to it.
   it.each<[string, readonly (Mode | 'restart' | 'demote' | 'confirm' | 'gone' | 'back' | `promote ${Mode}`)[], Mode, boolean]>([
     ['lowers at once', ['auto', 'observe'], 'observe', false],
