@@ -103,10 +103,7 @@ function readGroup(reader: YamlReader, fields: YamlFields, name: string, options
   const context = `group ${JSON.stringify(name)}`;
   const intervalMs = reader.duration(fields, 'interval', context) || options.evaluationIntervalMs;
   const queryOffsetMs = reader.duration(fields, 'query_offset', context);
-  const limitText = reader.text(fields.get('limit'), context) ?? '';
-  const limit = limitText === '' ? 0 : Number(limitText);
-  if (!/^[+-]?\d*$/.test(limitText) || !Number.isSafeInteger(limit))
-    reader.problem(fields.get('limit'), context, 'limit must be a whole number');
+  const limit = reader.integer(fields, 'limit', context);
   const group: GroupContext = {
     file: reader.file,
     name,

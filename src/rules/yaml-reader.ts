@@ -1,5 +1,5 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { Document, Node, Scalar } from 'yaml';
+import { Document, isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
+import type { Node, Scalar } from 'yaml';
 import { parseDuration } from '../core/duration.ts';
 import { errorText } from '../core/errors.ts';
 import { nearestName } from '../core/nearest.ts';
@@ -32,16 +32,49 @@ export class YamlReader {
   constructor(file: string, text: string) {
     this.file = file;
     this.#text = text;
-    this.#document = parseDocument(text, {
-      lineCounter: this.#lines,
-      merge: true,
-      uniqueKeys: true,
-      prettyErrors: false,
-      stringKeys: true,
+    const options = { lineCounter: this.#lines, merge: true, uniqueKeys: true, prettyErrors: false, stringKeys: true } as const;
+    const [first, ...others] = [...parseAllDocuments(text, options)];
+    this.#document = first ?? new Document(null);
+    for (const error of this.#document.errors) this.#problemAtOffset(error.pos[0], error.message);
+    this.#checkOtherDocuments(others);
+    visit(this.#document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(this.#document) === undefined)
+          this.#problemAtOffset(alias.range?.[0] ?? 0, `unknown anchor ${JSON.stringify(alias.source)}`);
+      },
     });
-    for (const error of this.#document.errors) {
-      const { line, col } = this.#lines.linePos(error.pos[0]);
-      this.problems.push({ file, line, column: col, message: error.message });
+    if (this.problems.length === 0) this.#checkCharacters();
+  }
+
+  #problemAtOffset(offset: number, message: string): void {
+    const { line, col } = this.#lines.linePos(offset);
+    this.problems.push({ file: this.file, line, column: col, message });
+  }
+
+  /** Prometheus reads the first document and silently leaves out the rest; rules that are not there would be worse than an error. */
+  #checkOtherDocuments(others: readonly Document[]): void {
+    for (const { contents, range, errors } of others) {
+      if (errors.length === 0 && (contents === null || (isScalar(contents) && contents.value === null))) continue;
+      this.#problemAtOffset(contents?.range?.[0] ?? range?.[0] ?? 0, 'a second YAML document: only the first one of a file would be read');
+      return;
+    }
+  }
+
+  /** What the YAML of Prometheus refuses and ours would let through: control characters, and tabs that indent. */
+  #checkCharacters(): void {
+    for (const { index } of this.#text.matchAll(/(?![\t\n\x85]|\r\n)[\p{Cc}\ufffe\uffff]/gu))
+      this.#problemAtOffset(index, 'control characters are not allowed');
+    const tabs = [...this.#text.matchAll(/^ *\t/gm)];
+    if (tabs.length === 0) return;
+    const inside: (readonly [from: number, to: number])[] = [];
+    visit(this.#document, {
+      Node: (_, node) => {
+        if (node.range && (isScalar(node) || (isCollection(node) && node.flow === true))) inside.push([node.range[0], node.range[1]]);
+      },
+    });
+    for (const { index, 0: indent } of tabs) {
+      const at = index + indent.length - 1;
+      if (!inside.some(([from, to]) => at > from && at < to)) this.#problemAtOffset(at, 'a tab cannot indent');
     }
   }
 
@@ -119,6 +152,16 @@ export class YamlReader {
       return undefined;
     }
     return scalarText(node);
+  }
+
+  /** A whole number; 0 where it is left out. A text that only looks like one is none. */
+  integer(fields: YamlFields, name: string, context: string): number {
+    const node = fields.get(name);
+    if (this.isNull(node)) return 0;
+    const value = isScalar(node) ? node.value : undefined;
+    if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+    this.problem(node, context, `${name} must be a whole number`);
+    return 0;
   }
 
   /** Milliseconds of a duration field; 0 where it is left out. */

@@ -157,9 +157,9 @@ class Evaluator {
       const [first, second] = variables;
       // Declared or assigned, the newest variable of that name is the one meant.
       if (second !== undefined && first !== undefined) {
-        this.#assign(first, key);
-        this.#assign(second, item);
-      } else if (first !== undefined) this.#assign(first, item);
+        this.#assign(first, key, node.at);
+        this.#assign(second, item, node.at);
+      } else if (first !== undefined) this.#assign(first, item, node.at);
       const flow = this.#walk(node.body, item);
       this.#scope.length = inner;
       if (flow === 'break') break;
@@ -181,17 +181,21 @@ class Evaluator {
     } else throw this.#fail(at, `range can't iterate over ${formatValue(value)}`);
   }
 
-  #assign(name: string, value: Value): void {
+  #assign(name: string, value: Value, at: number): void {
+    this.#found(name, at).value = value;
+  }
+
+  #found(name: string, at: number): Variable {
     const variable = this.#scope.findLast((candidate) => candidate.name === name);
-    if (variable === undefined) throw new BelfryError('INTERNAL', `template variable ${name} is not set`);
-    variable.value = value;
+    if (variable === undefined) throw this.#fail(at, `undefined variable: ${name}`);
+    return variable;
   }
 
   #pipeline(pipeline: Pipeline, dot: Value): Value {
     let value: Value = undefined;
     for (const [index, command] of pipeline.commands.entries()) value = this.#command(command, dot, index === 0 ? [] : [value]);
     for (const name of pipeline.variables) {
-      if (pipeline.assigns) this.#assign(name, value);
+      if (pipeline.assigns) this.#assign(name, value, pipeline.at);
       else this.#scope.push({ name, value });
     }
     return value;
@@ -238,7 +242,7 @@ class Evaluator {
     final: readonly Value[],
   ): Value {
     let value: Value = dot;
-    if (operand.type === 'variable') value = this.#scope.findLast(({ name }) => name === operand.name)?.value;
+    if (operand.type === 'variable') value = this.#found(operand.name, operand.at).value;
     else if (operand.type === 'chain') value = this.#operand(operand.operand, dot);
     for (const [index, name] of operand.path.entries()) {
       const last = index === operand.path.length - 1;

@@ -221,7 +221,7 @@ class Parser {
     }
     if (commands.length === 0) throw this.#fail(first, `missing value for ${where}`);
     this.#checkStages(commands);
-    if (!assigns) this.#variables.push(...variables);
+    this.#variables.push(...variables);
     return { at: first.at, variables, assigns, commands };
   }
 
@@ -232,10 +232,8 @@ class Parser {
       const token = this.#take();
       variables.push(token.text);
       if (this.#accept(':=')) return { variables: this.#declared(token, where, variables, max), assigns: false };
-      if (this.#accept('=')) {
-        for (const name of variables) this.#known(name, token);
-        return { variables: this.#declared(token, where, variables, max), assigns: true };
-      }
+      // As in Go, that there is no such variable is said only when the assignment is carried out.
+      if (this.#accept('=')) return { variables: this.#declared(token, where, variables, max), assigns: true };
       if (!this.#accept(',')) break;
       if (where !== 'range' || variables.length >= max) throw this.#fail(token, `too many declarations in ${where}`);
     }
