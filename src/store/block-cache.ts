@@ -1,7 +1,8 @@
 import { DecodedBlock } from './block-codec.ts';
 import type { ColumnCodec } from './column-codec.ts';
-import type { BlockHandle, DecodedColumn } from './lane-reader.ts';
-import type { SeriesId } from './series-table.ts';
+import type { BlockHandle } from './lane-reader.ts';
+
+const NO_SERIES = new Int32Array(0);
 
 /** Where a block comes from. */
 export interface BlockOrigin {
@@ -43,7 +44,13 @@ export class BlockCache {
   }
 
   handle(origin: BlockOrigin): CachedHandle {
-    return { id: origin.id, minTs: origin.minTs, maxTs: origin.maxTs, column: (series) => this.#column(origin, series) };
+    return {
+      id: origin.id,
+      minTs: origin.minTs,
+      maxTs: origin.maxTs,
+      ids: () => this.#read(origin, (block) => block.ids()) ?? NO_SERIES,
+      column: (series) => this.#read(origin, (block) => block.column(series)),
+    };
   }
 
   remove(id: number): void {
@@ -53,7 +60,7 @@ export class BlockCache {
     this.#bytes -= entry.bytes;
   }
 
-  #column(origin: BlockOrigin, series: SeriesId): DecodedColumn | undefined {
+  #read<T>(origin: BlockOrigin, what: (block: DecodedBlock) => T): T | undefined {
     let entry = this.#blocks.get(origin.id);
     if (entry === undefined) {
       const bytes = origin.load();
@@ -65,7 +72,7 @@ export class BlockCache {
       };
     } else this.#blocks.delete(origin.id);
     this.#blocks.set(origin.id, entry);
-    const column = entry.block.column(series);
+    const found = what(entry.block);
     const bytes = entry.block.bytesHeld - entry.heldElsewhere;
     this.#bytes += bytes - entry.bytes;
     entry.bytes = bytes;
@@ -73,6 +80,6 @@ export class BlockCache {
       if (this.#bytes <= this.#maxBytes || old === entry) break;
       this.remove(oldest);
     }
-    return column;
+    return found;
   }
 }

@@ -160,7 +160,7 @@ export class DecodedBlock implements BlockHandle {
     this.bytesHeld = bytes.length + 4 * columns + 8 * this.#fields.length + 8 * (this.#times?.length ?? 0) + 256;
   }
 
-  get ids(): Int32Array {
+  ids(): Int32Array {
     return this.#ids;
   }
 

@@ -5,7 +5,7 @@ import { BlockEncoder } from './block-codec.ts';
 import { ColumnCodec } from './column-codec.ts';
 import type { Sealer, StoreLimits } from './head.ts';
 import type { Lane } from './lane.ts';
-import type { BlockHandle, BlockSource, DecodedColumn } from './lane-reader.ts';
+import type { BlockHandle, BlockSource } from './lane-reader.ts';
 import type { SampleFile, StoredBlockRange } from './sample-file.ts';
 import type { SealedBlock } from './sealed-block.ts';
 import type { SeriesId } from './series-table.ts';
@@ -218,17 +218,19 @@ export class BlockStore implements Sealer, BlockSource {
 
   /** A block that cannot be read is a hole in the history, told once, not a failed query. */
   #guarded(lane: Lane, handle: CachedHandle): BlockHandle {
+    const guarded = <T>(read: () => T): T | undefined => {
+      try {
+        return read();
+      } catch (error) {
+        this.#unreadable(lane, handle.id, error);
+        return undefined;
+      }
+    };
     return {
       minTs: handle.minTs,
       maxTs: handle.maxTs,
-      column: (series): DecodedColumn | undefined => {
-        try {
-          return handle.column(series);
-        } catch (error) {
-          this.#unreadable(lane, handle.id, error);
-          return undefined;
-        }
-      },
+      ids: () => guarded(() => handle.ids()) ?? new Int32Array(0),
+      column: (series) => guarded(() => handle.column(series)),
     };
   }
 

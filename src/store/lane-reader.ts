@@ -17,6 +17,8 @@ export interface DecodedColumn {
 export interface BlockHandle {
   readonly minTs: number;
   readonly maxTs: number;
+  /** The series it has columns of. */
+  ids(): Int32Array;
   column(id: SeriesId): DecodedColumn | undefined;
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 import type { SampleWriter } from '../core/sample.ts';
 import { BlockStore } from './block-store.ts';
+import { Feed } from './feed.ts';
 import { Flusher } from './flusher.ts';
 import { Head, type StoreLimits } from './head.ts';
 import type { StoreStats } from './reader-types.ts';
@@ -56,6 +57,8 @@ export interface SampleStoreOptions {
 export interface SampleStore {
   readonly writer: SampleWriter;
   readonly reader: Reader;
+  /** What is appended, for those that send it on. */
+  readonly feed: Feed;
   /** Writes what is new to the file. False when that failed: the samples stay in memory and the next flush tries again. */
   flush(): boolean;
   /** Flushes, seals and forgets from now on, every few seconds, until `close`. */
@@ -128,6 +131,7 @@ function putAway({ path, clock, log }: SampleStoreOptions, why: string): void {
 class OpenStore implements SampleStore {
   readonly writer: SampleWriter;
   readonly reader: Reader;
+  readonly feed: Feed;
   readonly #options: SampleStoreOptions;
   readonly #file: SampleFile;
   readonly #head: Head;
@@ -156,6 +160,7 @@ class OpenStore implements SampleStore {
     this.#metrics = new StoreMetrics(options.meter);
     this.writer = this.#head;
     this.reader = new Reader(this.#head, this.#blocks);
+    this.feed = new Feed(this.#head, this.#blocks, () => false);
     try {
       recover(this.#head, this.#blocks, this.#flusher, this.#file, options.log);
     } catch (error) {

@@ -60,7 +60,7 @@ export class SideSeries {
 
   /** Ends the series at `ts`, unless it has ended already or has a newer sample. */
   markStale(ts: number): boolean {
-    if (this.next === 0 || ts <= this.lastTs || this.#isStale(this.next - 1)) return false;
+    if (ts <= this.lastTs || (this.next === 0 ? this.#floorTs === -Infinity : this.#isStale(this.next - 1))) return false;
     const slot = this.#slot();
     this.#mark(slot, STALE_HIGH);
     this.ts[slot] = ts;

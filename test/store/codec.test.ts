@@ -87,7 +87,7 @@ it('a block of garbage is refused', () => {
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
       try {
         const block = new DecodedBlock(Uint8Array.of(1, ...bytes), 0, 1, codec);
-        for (const id of block.ids) block.column(id);
+        for (const id of block.ids()) block.column(id);
       } catch (error) {
         expect(error).toMatchObject({ code: 'STORE_CORRUPT' });
       }
