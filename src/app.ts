@@ -120,6 +120,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     store: decisions,
     notifierFor: ({ receiver, integration }) => notifiers.get(receiver, integration),
     notificationFor: (message) => routing.notificationFor(message),
+    settings: config.delivery.outbox,
     clock,
     log,
     meter,
@@ -139,6 +140,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     outbox,
     owners,
     mailIntervalMs: () => config.smtp?.minIntervalMs ?? DEFAULT_MAIL_INTERVAL_MS,
+    fallbackOwner: () => config.delivery.fallbackTo,
     autopilotOf: (cluster, broker) => autopilotSentence(autopilot.pilot, cluster, broker),
     clock,
     log,
@@ -146,6 +148,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   });
   outbox.listen({
     onDelivered: (message) => routing.onDelivered(message),
+    onOverdue: (message, reason) => routing.onOverdue(message, reason),
     onGiveUp: (message, reason, told) => routing.onGiveUp(message, reason, told),
   });
   const watches = new Map<string, ClusterWatch>();
@@ -256,7 +259,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     const oldNotifiers = notifiers;
     notifiers = nextNotifiers;
     owners.replace(ownerTableOf(next, nextNotifiers));
-    outbox.reload();
+    outbox.reload(next.delivery.outbox);
     configSeries.replace(next.clusters, next.thresholds, clock.now());
     rules.replace(nextRules);
     await replaceWatches(watches, next, watch, {

@@ -1,6 +1,7 @@
 import type { AutopilotSettings, ClusterAutopilotSettings } from '../autopilot/schema.ts';
 import type { Secret } from '../core/secret.ts';
 import type { ReceiverOptions, SmtpOptions, SlackOptions } from '../notifiers/schema.ts';
+import type { DeliverySettings } from '../outbox/schema.ts';
 import type { DampingOptions, InhibitRule } from '../routing/schema.ts';
 import type { MaintenanceEntry } from '../timeintervals/maintenance.ts';
 
@@ -34,6 +35,7 @@ export interface BelfryConfig {
   /** The file's own and, unless they are switched off, those that Belfry ships. */
   readonly inhibitRules: readonly InhibitRule[];
   readonly damping: DampingOptions;
+  readonly delivery: DeliverySettings;
   readonly heartbeat: HeartbeatConfig | undefined;
   readonly peers: readonly PeerConfig[];
 }

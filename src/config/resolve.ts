@@ -47,6 +47,7 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
     },
     inhibitRules: inhibitRulesOf(file.inhibit_rules, file.default_inhibit_rules),
     damping: file.damping,
+    delivery: file.delivery,
     heartbeat: resolveHeartbeat(file, context),
     peers: resolvePeers(file, context),
   };
@@ -73,6 +74,8 @@ function checkNames(file: ConfigFile, { report }: ResolveContext): void {
   if (file.default_owner === undefined) {
     if (owners.length > 0) report(['owners'], 'default_owner is required once there are owners: alerts that nobody owns go there', true);
   } else if (!owners.includes(file.default_owner)) unknownOwner(['default_owner'], file.default_owner);
+  const { fallbackTo } = file.delivery;
+  if (fallbackTo !== undefined && !owners.includes(fallbackTo)) unknownOwner(['delivery', 'fallback', 'to'], fallbackTo);
 }
 
 /** One address twice is one connection counted twice, or two rows a tick for the same series. */

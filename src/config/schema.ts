@@ -3,6 +3,7 @@ import { autopilotSchema, clusterAutopilotSchema } from '../autopilot/schema.ts'
 import { byteSize, duration, hostPort, listenAddress, notInThisVersion, plainHttpUrl, secretFields, strict } from '../core/schema-parts.ts';
 import { BelfryError } from '../core/errors.ts';
 import { emailSchema, isTimeZone, ownerSchema, slackSchema } from '../notifiers/schema.ts';
+import { deliverySchema } from '../outbox/schema.ts';
 import { dampingSchema, inhibitRulesSchema } from '../routing/schema.ts';
 import { MAINTENANCE_MAX_MS, parseSchedule } from '../timeintervals/maintenance.ts';
 import { TOKEN_SCOPES } from './config.ts';
@@ -200,6 +201,7 @@ export const configFileSchema = strict({
   inhibit_rules: inhibitRulesSchema,
   default_inhibit_rules: z.boolean().default(true),
   damping: dampingSchema,
+  delivery: deliverySchema,
   route: notInThisVersion(),
   receivers: notInThisVersion(),
   time_intervals: notInThisVersion(),

@@ -21,6 +21,15 @@ export class DeliveryLog {
     return this.#rows.get(key)?.status ?? 'none';
   }
 
+  /** Whether the receiver was last told, by one way or another, that the group fires. */
+  hasTold(groupKey: string, receiver: string): boolean {
+    for (const key of this.#byGroup.get(groupKey) ?? []) {
+      const row = this.#rows.get(key);
+      if (row?.receiver === receiver && row.status === 'firing') return true;
+    }
+    return false;
+  }
+
   dataOf(key: string): ReceiverData {
     return this.#rows.get(key)?.data ?? {};
   }

@@ -1,5 +1,6 @@
 import type { Timer } from '../core/clock.ts';
 import type { OutboxRow } from '../core/state.ts';
+import { messageKey } from './message.ts';
 import { TokenBucket, type Rate } from './token-bucket.ts';
 
 /**
@@ -12,6 +13,10 @@ export interface Slot {
   sending: OutboxRow | undefined;
   /** Attempts that failed since the last delivery. */
   failures: number;
+  /** Why the last one did; empty where none has. */
+  reason: string;
+  /** It has been said that its message is overdue. */
+  overdue: boolean;
   /** Not tried again before this time. */
   retryAt: number;
   /**
@@ -21,9 +26,15 @@ export interface Slot {
   maybeSent: boolean;
 }
 
+export function newSlot(message: OutboxRow, maybeSent: boolean): Slot {
+  const none = { sending: undefined, failures: 0, reason: '', overdue: false, retryAt: 0 };
+  return { key: messageKey(message), waiting: message, ...none, maybeSent };
+}
+
 /** One destination: one attempt at a time, at its own pace. */
 export class Lane {
   readonly name: string;
+  readonly integration: string;
   readonly slots = new Set<Slot>();
   readonly bucket: TokenBucket;
   sending = false;
@@ -31,8 +42,9 @@ export class Lane {
   pausedUntil = 0;
   timer: Timer | undefined;
 
-  constructor(name: string, rate: Rate, now: number) {
+  constructor({ name, integration, rate }: { name: string; integration: string; rate: Rate }, now: number) {
     this.name = name;
+    this.integration = integration;
     this.bucket = new TokenBucket(rate, now);
   }
 

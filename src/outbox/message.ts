@@ -32,6 +32,11 @@ export function replaceMessage(older: OutboxRow, newer: OutboxRow): OutboxRow {
   };
 }
 
+/** Since when it might have been sent. */
+export function dueSince({ queuedAt, notBefore }: OutboxRow): number {
+  return Math.max(queuedAt, notBefore);
+}
+
 export function messageKey({ groupKey, receiver, integration, index }: Destination & { readonly groupKey: string }): string {
   return `${groupKey}\n${receiver}\n${integration}\n${index}`;
 }

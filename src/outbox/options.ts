@@ -31,6 +31,9 @@ export interface OutboxSettings {
   readonly retryAfterMaxMs: number;
   /** A message that could not be delivered for so long is given up. */
   readonly giveUpAfterMs: number;
+  /** A message that has waited for so long is overdue: somebody else may be told. */
+  readonly overdueAfterMs: number;
+  /** By integration, of each destination by itself. */
   readonly rates: Readonly<Record<string, Rate>>;
   readonly otherRate: Rate;
 }
@@ -43,6 +46,7 @@ export const OUTBOX_SETTINGS: OutboxSettings = {
   retryLastMs: 5 * 60_000,
   retryAfterMaxMs: 3_600_000,
   giveUpAfterMs: 24 * 3_600_000,
+  overdueAfterMs: 15 * 60_000,
   // Slack allows one message a second in a channel, short bursts aside (docs.slack.dev, rate limits of chat.postMessage).
   rates: { slack: { perSecond: 1, burst: 3 }, email: { perSecond: 5, burst: 10 } },
   otherRate: { perSecond: 20, burst: 50 },

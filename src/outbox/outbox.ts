@@ -4,11 +4,12 @@ import type { DeliveryOutcome, Notification } from '../core/notification.ts';
 import type { OutboxRow } from '../core/state.ts';
 import { attempt } from './attempt.ts';
 import { DeliveryLog } from './delivery-log.ts';
-import { Lane, type Slot } from './lane.ts';
+import { Lane, newSlot, type Slot } from './lane.ts';
 import { OutboxMeters } from './meters.ts';
-import { messageKey, replaceMessage } from './message.ts';
+import { dueSince, messageKey, replaceMessage } from './message.ts';
 import { OUTBOX_SETTINGS, type OutboxOptions, type OutboxSettings } from './options.ts';
 import type { OutboxListener } from './ports.ts';
+import type { Rate } from './token-bucket.ts';
 
 /**
  * The durable queue of messages. At most one waits for each group and destination; its content is read from the incident
@@ -17,7 +18,7 @@ import type { OutboxListener } from './ports.ts';
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  readonly #settings: OutboxSettings;
+  #settings: OutboxSettings;
   readonly #listeners: OutboxListener[];
   readonly #meters: OutboxMeters;
   readonly #deliveries: DeliveryLog;
@@ -60,8 +61,11 @@ export class Outbox {
     this.#schedulePump();
   }
 
-  /** The configuration has changed: destinations are looked up anew. */
-  reload(): void {
+  /** The configuration has changed: destinations are looked up anew, with these settings over the standard ones. */
+  reload(settings: Partial<OutboxSettings> = this.#settings): void {
+    const { clock } = this.#options;
+    this.#settings = { ...OUTBOX_SETTINGS, ...settings };
+    for (const lane of this.#lanes.values()) lane.bucket.change(this.#rateOf(lane.integration), clock.now());
     for (const [slot, lane] of this.#laneOf) {
       if (slot.sending !== undefined) continue;
       lane.slots.delete(slot);
@@ -94,14 +98,19 @@ export class Outbox {
     for (const lane of this.#lanes.values()) {
       const next = lane.sending ? undefined : lane.next(now);
       if (next === undefined || next.at > now) continue;
-      const { queuedAt = now, notBefore = now } = next.slot.waiting ?? {};
-      since = Math.min(since, Math.max(queuedAt, notBefore, next.slot.retryAt, lane.pausedUntil, this.#startedAt));
+      const from = next.slot.waiting === undefined ? now : dueSince(next.slot.waiting);
+      since = Math.min(since, Math.max(from, next.slot.retryAt, lane.pausedUntil, this.#startedAt));
     }
     return Math.max(since, this.#concludedAt);
   }
 
   holds(groupKey: string): boolean {
     return this.#groups.has(groupKey);
+  }
+
+  /** Whether the receiver was last told, by one way or another, that the group fires. */
+  hasTold(groupKey: string, receiver: string): boolean {
+    return this.#deliveries.hasTold(groupKey, receiver);
   }
 
   forget(groupKey: string): void {
@@ -252,6 +261,7 @@ export class Outbox {
     slot.failures = 0;
     slot.retryAt = 0;
     slot.maybeSent = false;
+    slot.overdue = false;
     store.durably(() => {
       this.#deliveries.delivered(slot.key, message, outcome.receiverData, now);
       if (slot.waiting === undefined) this.#remove(slot, message);
@@ -277,6 +287,7 @@ export class Outbox {
     const asked = Math.min(outcome.retryAfterMs ?? 0, retryAfterMaxMs);
     const delayMs = Math.ceil(Math.max(jittered, asked));
     slot.failures++;
+    slot.reason = outcome.reason;
     slot.retryAt = now + delayMs;
     if (asked > 0) lane.pausedUntil = Math.max(lane.pausedUntil, now + asked);
     const { receiverData } = outcome;
@@ -309,7 +320,7 @@ export class Outbox {
   }
 
   #add(message: OutboxRow, maybeSent: boolean): void {
-    const slot: Slot = { key: messageKey(message), waiting: message, sending: undefined, failures: 0, retryAt: 0, maybeSent };
+    const slot = newSlot(message, maybeSent);
     this.#slots.set(slot.key, slot);
     this.#groups.set(message.groupKey, (this.#groups.get(message.groupKey) ?? 0) + 1);
     this.#assign(slot);
@@ -332,11 +343,15 @@ export class Outbox {
     const notifier = this.#options.notifierFor(message);
     const name =
       notifier === undefined ? `gone ${message.receiver} ${message.integration}` : `${notifier.integration} ${notifier.destination}`;
-    const rate = this.#settings.rates[message.integration] ?? this.#settings.otherRate;
-    const lane = this.#lanes.get(name) ?? new Lane(name, rate, this.#options.clock.now());
+    const { integration } = message;
+    const lane = this.#lanes.get(name) ?? new Lane({ name, integration, rate: this.#rateOf(integration) }, this.#options.clock.now());
     this.#lanes.set(name, lane);
     lane.slots.add(slot);
     this.#laneOf.set(slot, lane);
+  }
+
+  #rateOf(integration: string): Rate {
+    return this.#settings.rates[integration] ?? this.#settings.otherRate;
   }
 
   /** Room for one more: the oldest message that pings nobody goes first. */
@@ -349,13 +364,19 @@ export class Outbox {
       return true;
     }
     this.#meters.dropped('full');
-    this.#options.log.error('outbox_full', {
-      code: 'OUTBOX_FULL',
-      group: message.groupKey,
-      receiver: message.receiver,
-      reason: message.reason,
-    });
+    const { groupKey: group, receiver, reason } = message;
+    this.#options.log.error('outbox_full', { code: 'OUTBOX_FULL', group, receiver, reason });
     return false;
+  }
+
+  /** Says of each message once that it has waited for too long, whether it was tried or its destination is left alone. */
+  #tellOverdue(now: number): void {
+    for (const slot of this.#slots.values()) {
+      const message = slot.sending ?? slot.waiting;
+      if (slot.overdue || message === undefined || now - dueSince(message) < this.#settings.overdueAfterMs) continue;
+      slot.overdue = true;
+      for (const listener of this.#listeners) listener.onOverdue?.(message, slot.reason);
+    }
   }
 
   /** The age is looked up once a second at most: it takes a look at every message. */
@@ -366,6 +387,7 @@ export class Outbox {
     this.#measuredAt = now;
     this.#meterTimer?.cancel();
     this.#meters.age(this.oldestMs);
+    this.#tellOverdue(now);
     if (this.#slots.size > 0) this.#meterTimer = this.#options.clock.timer(10_000, () => this.#measure(), { unref: true });
   }
 }

@@ -25,6 +25,8 @@ export interface OutboxListener {
   /** The destination has it. `latencyMs` is from the decision. */
   onDelivered?(message: OutboxRow, latencyMs: number): void;
   onRetry?(message: OutboxRow, reason: string, delayMs: number): void;
+  /** The message has waited for so long that somebody else may be told; once, and once more after a start. */
+  onOverdue?(message: OutboxRow, reason: string): void;
   /** Called within the transaction that removes the message. `told` is what the destination was last told of the group. */
   onGiveUp?(message: OutboxRow, reason: string, told: DeliveryRow['status']): void;
 }

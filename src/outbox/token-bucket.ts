@@ -6,7 +6,7 @@ export interface Rate {
 
 /** A bucket that fills with time; times are milliseconds. */
 export class TokenBucket {
-  readonly #rate: Rate;
+  #rate: Rate;
   #tokens: number;
   #filledAt: number;
 
@@ -14,6 +14,13 @@ export class TokenBucket {
     this.#rate = rate;
     this.#tokens = rate.burst;
     this.#filledAt = now;
+  }
+
+  /** Another rate from now on; what has gathered stays, as far as it holds. */
+  change(rate: Rate, now: number): void {
+    this.#fill(now);
+    this.#rate = rate;
+    this.#tokens = Math.min(this.#tokens, rate.burst);
   }
 
   /** When a token will be there: now or later. */

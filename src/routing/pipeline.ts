@@ -1,43 +1,20 @@
 import { severityOf, type Alert } from '../core/alert.ts';
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Timer } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
-import type { Logger } from '../core/log.ts';
-import type { Counter, Gauge, Meter } from '../core/meter.ts';
+import type { Counter, Gauge } from '../core/meter.ts';
 import type { Notification } from '../core/notification.ts';
 import type { MutedAlert, MutedBy } from '../core/silence.ts';
 import type { DeliveryRow, OutboxRow } from '../core/state.ts';
 import { DedupLog, type Decided, type Decision } from './dedup.ts';
 import type { IncidentRecord } from './incident-record.ts';
-import { INCIDENT_LIMITS, IncidentBook, type Absorbed, type IncidentChange, type IncidentLimits, type OwnedAlert } from './incidents.ts';
+import { INCIDENT_LIMITS, IncidentBook, type Absorbed, type IncidentChange, type OwnedAlert } from './incidents.ts';
 import { NOTE_ALERT, noteAlert, type Note } from './note-alert.ts';
 import { receiverOf } from './owners.ts';
-import type { IncidentStore, NotificationLog, OutboxPort, OwnerDirectory } from './ports.ts';
-import { Quiet, type Audible, type QuietOptions } from './quiet.ts';
+import type { RoutingOptions } from './options.ts';
+import { Quiet, type Audible } from './quiet.ts';
 import type { SilenceBook } from './silences.ts';
 import type { WhatChanged } from './verdict.ts';
-
-export interface RoutingOptions extends QuietOptions {
-  readonly store: IncidentStore & NotificationLog;
-  readonly outbox: OutboxPort;
-  readonly owners: OwnerDirectory;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly meter: Meter;
-  /** Edits wait so long for others to go with them. Default 1 s. */
-  readonly groupIntervalMs?: number;
-  /** Least time between two loud mails of one incident, as configured now. Default 5 min. */
-  readonly mailIntervalMs?: () => number;
-  /** A critical incident that goes on is told again after so long. Default 4 h. */
-  readonly repeatIntervalMs?: number;
-  /** An incident is closed when nothing has fired for so long. Default 5 min. */
-  readonly closeAfterMs?: number;
-  /** Closed incidents are kept so long as history. Default 30 days. */
-  readonly keepClosedMs?: number;
-  readonly limits?: IncidentLimits;
-  /** What the auto-pilot does now about a cluster and broker, a sentence for the messages; empty where it has nothing to say. */
-  readonly autopilotOf?: (cluster: string, broker: number | undefined) => string;
-}
 
 /** An alert that fires, and who is told. */
 export interface AlertStatus {
@@ -241,22 +218,40 @@ export class Routing {
   }
 
   /**
-   * A destination could not be reached: its incident says so, and the default owner is told in its place. A destination
+   * A destination could not be reached: its incident says so, and another owner is told in its place. A destination
    * that was told before that the incident fires is still to be told that it is over.
    */
   onGiveUp(message: OutboxRow, reason: string, told: DeliveryRow['status']): void {
     const { groupKey, receiver, integration, index } = message;
     const record = this.#incidents.get(groupKey);
     if (record === undefined) return;
-    const now = this.#options.clock.now();
     this.#options.store.durably(() => {
       if (told !== 'firing') this.#dedup.unreached(groupKey, { receiver, integration, index });
-      this.#incidents.note(record, 'note', now, `Could not tell ${receiver} by ${integration}: ${reason}`);
-      const fallback = this.#options.owners.destinationsOf(this.#options.owners.defaultOwner);
-      const others = fallback.filter((to) => to.receiver !== receiver);
-      if (record.firing) this.#enqueue(this.#dedup.decideFor(record, NOTHING_NEW, others, now).decisions);
+      const instead = this.#decideInstead(record, receiver);
+      this.#incidents.note(record, 'note', this.#options.clock.now(), `Could not tell ${receiver} by ${integration}: ${reason}`);
+      this.#enqueue(instead);
       this.#forgetIfOver(groupKey);
     });
+  }
+
+  /** A message waits for long. Where its owner knows of the incident by no other way, another is told; each once. */
+  onOverdue({ groupKey, receiver, integration }: OutboxRow, reason: string): void {
+    const { clock, outbox, store } = this.#options;
+    const record = this.#incidents.get(groupKey);
+    if (record === undefined || outbox.hasTold(groupKey, receiver)) return;
+    const instead = this.#decideInstead(record, receiver);
+    if (instead.length === 0) return;
+    const why = reason === '' ? 'it is not its turn yet' : reason;
+    store.durably(() => {
+      this.#incidents.note(record, 'note', clock.now(), `Could not yet tell ${receiver} by ${integration}: ${why}`);
+      this.#enqueue(instead);
+    });
+  }
+
+  #decideInstead(record: IncidentRecord, receiver: string): readonly Decision[] {
+    const { owners, fallbackOwner, clock } = this.#options;
+    const others = owners.destinationsOf(fallbackOwner?.() ?? owners.defaultOwner).filter((to) => to.receiver !== receiver);
+    return record.firing ? this.#dedup.decideFor(record, NOTHING_NEW, others, clock.now()).decisions : [];
   }
 
   #joinOwner(alerts: readonly Alert[], quiet: ReadonlySet<Alert>): readonly OwnedAlert[] {

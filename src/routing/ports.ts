@@ -51,6 +51,8 @@ export interface OutboxPort {
   enqueue(message: OutboxRow): EnqueueResult;
   /** Whether a message of the group waits or is on its way. */
   holds(groupKey: string): boolean;
+  /** Whether the receiver was last told, by one way or another, that the group fires. */
+  hasTold(groupKey: string, receiver: string): boolean;
   /** The group is over: what its destinations remember is not needed any more. Joins the open transaction. */
   forget(groupKey: string): void;
 }

@@ -72,6 +72,34 @@ describe('a configuration file', () => {
     expect(thresholds?.get('certificate_days')).toEqual({ value: 30, from: 'default' });
   });
 
+  it('says how messages are sent, and who is told in the place of those who cannot be reached', () => {
+    const owners = "default_owner: a\nowners: {a: {email: a@b.c}, b: {email: b@b.c}}\nemail: {smtp: 'smtp://m', from: a@b.c}\n";
+    const standard = load(owners).config?.delivery;
+    expect(standard).toMatchObject({
+      outbox: {
+        attemptTimeoutMs: 10_000,
+        overdueAfterMs: 900_000,
+        giveUpAfterMs: 86_400_000,
+        rates: { slack: { perSecond: 1, burst: 3 } },
+      },
+      fallbackTo: undefined,
+    });
+    const own = 'delivery: {attempt_timeout: 2s, rates: {slack: {per_second: 0.5}, webhook: {burst: 5}}, fallback: {to: b, after: 5m}}\n';
+    expect(load(owners + own).config?.delivery).toMatchObject({
+      outbox: {
+        attemptTimeoutMs: 2000,
+        overdueAfterMs: 300_000,
+        rates: { slack: { perSecond: 0.5, burst: 3 }, email: { perSecond: 5, burst: 10 }, webhook: { perSecond: 20, burst: 5 } },
+      },
+      fallbackTo: 'b',
+    });
+    expect(load(`${owners}delivery: {fallback: {to: c}}\n`).texts).toEqual([
+      expect.stringContaining('delivery.fallback.to: no such owner: c'),
+    ]);
+    expect(load(`${owners}delivery: {rates: {slack: {per_second: 0}}}\n`).texts).toHaveLength(1);
+    expect(load(`${owners}delivery: {retry_first: 10m}\n`).texts).toEqual([expect.stringContaining('longer than retry_last')]);
+  });
+
   it('reads a secret from a file, without its last line break, and from the environment', () => {
     writeFileSync(join(folder, 'token'), 'xoxb-1\n');
     const text = `slack: {token_file: token}\ndefault_owner: a\nowners: {a: {slack: '#a', webhook: {url_env: HOOK}}}\n${MINIMAL}`;

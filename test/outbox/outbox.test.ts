@@ -246,6 +246,49 @@ describe('when an attempt fails', () => {
   });
 });
 
+describe('what waits for a quarter of an hour', () => {
+  const overdue = (): readonly string[] => setup.events.filter((event) => event.startsWith('overdue'));
+
+  it('is called overdue once, whether it is tried or its destination is left alone', async () => {
+    begin().notifier('slack').otherwise = { kind: 'retry', reason: '429', retryAfterMs: 3_600_000 };
+    setup.notifier('email').otherwise = { kind: 'retry', reason: 'greylisted' };
+    await setup.enqueue({ integration: 'slack' });
+    await setup.enqueue({ integration: 'email', seq: 2 });
+    await setup.clock.advance(14 * 60_000);
+    expect(overdue()).toEqual([]);
+    await setup.clock.advance(70_000);
+    expect(overdue()).toEqual(['overdue 1: 429', 'overdue 2: greylisted']);
+    await setup.clock.advance(30 * 60_000);
+    expect(overdue()).toHaveLength(2);
+  });
+
+  it('is again once something was delivered in between; what is not due yet is not', async () => {
+    begin({ overdueAfterMs: 60_000 }).notifier().otherwise = { kind: 'retry', reason: 'down' };
+    await setup.enqueue();
+    await setup.enqueue({ groupKey: 'incident/2', notBefore: setup.clock.now() + 600_000 });
+    await setup.clock.advance(80_000);
+    setup.notifier().otherwise = { kind: 'delivered' };
+    await setup.clock.advance(300_000);
+    expect(setup.notifier().delivered).toHaveLength(1);
+    setup.notifier().otherwise = { kind: 'retry', reason: 'down again' };
+    await setup.enqueue({ seq: 2 });
+    await setup.clock.advance(80_000);
+    expect(overdue()).toEqual(['overdue 1: down', 'overdue 2: down again']);
+  });
+
+  it('tells who asks whether its receiver knows by another way', async () => {
+    begin().notifier('slack').otherwise = { kind: 'retry', reason: 'down' };
+    setup.notifier('email');
+    await setup.enqueue({ integration: 'slack' });
+    expect(setup.outbox.hasTold('incident/1', 'owner/orders')).toBe(false);
+    await setup.enqueue({ integration: 'email' });
+    const asked = ['owner/orders', 'owner/other'].map((receiver) => setup.outbox.hasTold('incident/1', receiver));
+    expect(asked).toEqual([true, false]);
+    await setup.enqueue({ integration: 'email', status: 'resolved', reason: 'all_resolved', seq: 2 });
+    expect(setup.outbox.hasTold('incident/1', 'owner/orders')).toBe(false);
+  });
+});
+
 describe('giving up', () => {
   it('drops the message and says what the destination knows', async () => {
     begin().notifier().script.push({ kind: 'give_up', reason: 'channel_not_found' });
@@ -397,6 +440,7 @@ describe('its limits', () => {
       retryFirstMs: 1000,
       retryLastMs: 300_000,
       giveUpAfterMs: 86_400_000,
+      overdueAfterMs: 900_000,
       rates: { slack: { perSecond: 1, burst: 3 } },
     });
   });
@@ -434,6 +478,20 @@ describe('stopping', () => {
 });
 
 describe('a reload', () => {
+  it('keeps to the new pace and the new delays at once', async () => {
+    begin().notifier('slack');
+    for (let i = 0; i < 6; i++) await setup.enqueue({ groupKey: `incident/${i}`, integration: 'slack' });
+    expect(setup.notifier('slack').delivered).toHaveLength(3);
+    setup.outbox.reload({ rates: { slack: { perSecond: 0.1, burst: 1 } }, retryFirstMs: 7000 });
+    await setup.clock.advance(9900);
+    expect(setup.notifier('slack').delivered).toHaveLength(3);
+    await setup.clock.advance(200);
+    expect(setup.notifier('slack').delivered).toHaveLength(4);
+    setup.notifier('slack').script.push({ kind: 'retry', reason: 'down' });
+    await setup.clock.advance(10_000);
+    expect(setup.events.at(-1)).toBe('retry 1 in 7000 ms: down');
+  });
+
   it('sends what waits by the new way', async () => {
     begin().notifier().otherwise = { kind: 'retry', reason: '429', retryAfterMs: 600_000 };
     await setup.enqueue();

@@ -114,6 +114,7 @@ export class OutboxSetup {
         {
           onDelivered: ({ seq, reason }, latencyMs) => void this.events.push(`delivered ${seq} ${reason} after ${latencyMs} ms`),
           onRetry: ({ seq }, reason, delayMs) => void this.events.push(`retry ${seq} in ${delayMs} ms: ${reason}`),
+          onOverdue: ({ seq }, reason) => void this.events.push(`overdue ${seq}: ${reason}`),
           onGiveUp: ({ seq }, reason, told) => void this.events.push(`gave up ${seq}, told ${told}: ${reason}`),
         },
       ],

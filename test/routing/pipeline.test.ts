@@ -169,6 +169,41 @@ describe('who is told', () => {
     expect(told('owner/orders email')).toEqual([]);
   });
 
+  it('tells another owner, once, when an owner could be told by no way for a quarter of an hour; and goes on trying', async () => {
+    const down = { kind: 'retry', reason: 'connection refused' } as const;
+    for (const way of ['slack', 'email', 'webhook']) setup.notifier(`owner/orders ${way}`).otherwise = down;
+    await setup.receive(crashed('2'));
+    await setup.clock.advance(14 * MINUTE);
+    expect(told('owner/platform webhook')).toEqual([]);
+    await setup.clock.advance(2 * MINUTE);
+    expect(told('owner/platform webhook')).toEqual(['first firing loud']);
+    const texts = setup.notifier('owner/platform webhook').delivered[0]?.events.map(({ text }) => text);
+    expect(texts?.filter((text) => text.startsWith('Could not yet'))).toEqual([
+      'Could not yet tell owner/orders by slack: connection refused',
+    ]);
+    setup.kill();
+    setup.start();
+    for (const way of ['slack', 'email', 'webhook']) setup.notifier(`owner/orders ${way}`).otherwise = { kind: 'delivered' };
+    await setup.clock.advance(20 * MINUTE);
+    expect([told('owner/platform webhook'), told('owner/orders slack')]).toEqual([['first firing loud'], ['first firing loud']]);
+    await receiveAndWait(resolved(crashed('2'), setup.clock.now()));
+    for (const name of ['owner/platform webhook', 'owner/orders slack']) expect(told(name).at(-1)).toBe('all_resolved resolved loud');
+  });
+
+  it('tells nobody else where one way of the owner works, and who is told then can be said', async () => {
+    for (const way of ['slack', 'email']) setup.notifier(`owner/orders ${way}`).otherwise = { kind: 'retry', reason: 'down' };
+    await setup.receive(crashed('2'));
+    await setup.clock.advance(60 * MINUTE);
+    expect([told('owner/platform webhook'), told('owner/orders webhook')]).toEqual([[], ['first firing loud']]);
+    setup.kill();
+    setup.setRouting({ fallbackOwner: () => 'payments' });
+    setup.start();
+    setup.notifier('owner/orders webhook').otherwise = { kind: 'retry', reason: 'down' };
+    await setup.receive(crashed('3', 'warning', 'orders-fra'));
+    await setup.clock.advance(16 * MINUTE);
+    expect([told('owner/platform webhook'), told('owner/payments webhook')]).toEqual([[], ['first firing loud']]);
+  });
+
   it('does not go round in circles when the default owner cannot be reached either', async () => {
     for (const notifier of setup.notifiers.values()) notifier.otherwise = { kind: 'give_up', reason: 'revoked' };
     await setup.receive(crashed('2'));

@@ -11,7 +11,8 @@ import type { OutboxSettings } from '../../src/outbox/options.ts';
 import { Outbox } from '../../src/outbox/outbox.ts';
 import type { OutboxListener } from '../../src/outbox/ports.ts';
 import { OwnerTable } from '../../src/routing/owners.ts';
-import { Routing, type RoutingOptions } from '../../src/routing/pipeline.ts';
+import type { RoutingOptions } from '../../src/routing/options.ts';
+import { Routing } from '../../src/routing/pipeline.ts';
 import { DecisionStore } from '../../src/store/state/decision-store.ts';
 import { SilenceStore } from '../../src/store/state/silence-store.ts';
 import { openStateDb, type StateDb } from '../../src/store/state/state-db.ts';
@@ -120,6 +121,7 @@ export class Setup {
     });
     outbox.listen({
       onDelivered: (message) => routing.onDelivered(message),
+      onOverdue: (message, reason) => routing.onOverdue(message, reason),
       onGiveUp: (message, reason, told) => routing.onGiveUp(message, reason, told),
     });
     if (this.#options.listener !== undefined) outbox.listen(this.#options.listener);
