@@ -7,7 +7,6 @@ import { NO_COLUMN } from './places.ts';
 import { NO_SOURCE } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
 import type { SideSeries } from './side-points.ts';
-import type { SideSeries } from './side-points.ts';
 
 /** How far a changed layout is searched for a series of the layout before, by identity. */
 const LOOK_AHEAD = 32;
