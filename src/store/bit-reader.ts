@@ -69,7 +69,7 @@ export class BitReader {
   rice(k: number): number {
     let quotient = 0;
     while (quotient < RICE_ESCAPE && this.bits(1) === 1) quotient++;
-    return quotient === RICE_ESCAPE ? this.#wide(54) : quotient * 2 ** k + this.#wide(k);
+    return quotient === RICE_ESCAPE ? this.wide(54) : quotient * 2 ** k + this.wide(k);
   }
 
   /** Skips to the next whole byte. */
@@ -78,7 +78,8 @@ export class BitReader {
     this.#heldBits = 0;
   }
 
-  #wide(count: number): number {
+  /** A whole number of up to 54 bits, the highest first. */
+  wide(count: number): number {
     let value = 0;
     for (let left = count; left > 0;) {
       const now = left > 18 ? 18 : left;

@@ -73,11 +73,11 @@ export class BitWriter {
     const quotient = Math.floor(value / scale);
     if (quotient >= RICE_ESCAPE) {
       this.bits((1 << RICE_ESCAPE) - 1, RICE_ESCAPE);
-      this.#wide(value, 54);
+      this.wide(value, 54);
       return;
     }
     this.bits((1 << (quotient + 1)) - 2, quotient + 1);
-    this.#wide(value - quotient * scale, k);
+    this.wide(value - quotient * scale, k);
   }
 
   /** Fills the last byte with zeros. */
@@ -87,7 +87,8 @@ export class BitWriter {
     this.#heldBits = 0;
   }
 
-  #wide(value: number, count: number): void {
+  /** A whole number of up to 54 bits, the highest first. */
+  wide(value: number, count: number): void {
     let rest = value;
     for (let left = count; left > 0;) {
       const now = left > 18 ? 18 : left;

@@ -6,7 +6,9 @@ import type { RowRing } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
 import type { SideSeries } from './side-points.ts';
 
-const VERSION = 1;
+/** Version 1 knew no columns around a line; what it wrote is read as it was. */
+const VERSION = 2;
+const OLDEST_VERSION = 1;
 const ROWS = 0;
 const SIDE = 1;
 /** No block that was ever written has more of them. */
@@ -140,7 +142,8 @@ export class DecodedBlock implements BlockHandle {
     this.#bytes = bytes;
     this.#codec = codec;
     const from = new BitReader(bytes);
-    if (from.byte() !== VERSION) throw corrupt('a block of another version');
+    const version = from.byte();
+    if (version < OLDEST_VERSION || version > VERSION) throw corrupt(`a block of version ${version}`);
     const side = from.byte() === SIDE;
     this.#times = null;
     if (!side) {
@@ -160,7 +163,7 @@ export class DecodedBlock implements BlockHandle {
     this.bytesHeld = bytes.length + 4 * columns + 8 * this.#fields.length + 8 * (this.#times?.length ?? 0) + 256;
   }
 
-  ids(): Int32Array {
+  get ids(): Int32Array {
     return this.#ids;
   }
 

@@ -2,13 +2,14 @@ import { corrupt, type BitReader } from './bit-reader.ts';
 import type { BitWriter } from './bit-writer.ts';
 import {
   asIntegers,
+  DifferenceCosts,
   powerOf,
-  prefersSecondDifferences,
   readDifferences,
   readSecondDifferences,
   writeDifferences,
   writeSecondDifferences,
 } from './int-column.ts';
+import { LineFit, readLine, writeLine } from './line-column.ts';
 import { ABSENT_HIGH, HIGH_WORD, NAN_HIGH, STALE_HIGH } from './sample-codes.ts';
 import { readXor, writeXor } from './xor-column.ts';
 
@@ -19,6 +20,7 @@ const CONSTANT_BITS = 2;
 const DIFFERENCES = 3;
 const SECOND_DIFFERENCES = 4;
 const XOR = 5;
+const LINE = 6;
 /** The fourth bit: runs of cells that are no numbers come first. The higher bits: decimals. */
 const HAS_RUNS = 8;
 const SCALE_SHIFT = 4;
@@ -36,6 +38,8 @@ export class ColumnCodec {
   #values = new Float64Array(128);
   #words = new Uint32Array(this.#values.buffer);
   #ints = new Float64Array(128);
+  readonly #line = new LineFit();
+  readonly #differences = new DifferenceCosts();
 
   /** `words` holds n doubles as pairs of 32-bit words. */
   encode(words: Uint32Array, n: number, out: BitWriter): void {
@@ -114,7 +118,10 @@ export class ColumnCodec {
     if (count === 0) return EMPTY;
     if (this.#isConstant(count)) return scale < 0 ? CONSTANT_BITS : CONSTANT_INTEGER;
     if (scale < 0) return XOR;
-    return prefersSecondDifferences(this.#ints, count) ? SECOND_DIFFERENCES : DIFFERENCES;
+    this.#differences.of(this.#ints, count);
+    const { first, second } = this.#differences;
+    if (this.#line.fit(this.#ints, count) && this.#line.bits(count) < Math.min(first, second)) return LINE;
+    return second < first ? SECOND_DIFFERENCES : DIFFERENCES;
   }
 
   #isConstant(count: number): boolean {
@@ -128,6 +135,7 @@ export class ColumnCodec {
     if (kind === CONSTANT_INTEGER) out.zigzag(this.#ints[0]!);
     else if (kind === DIFFERENCES) writeDifferences(this.#ints, count, out);
     else if (kind === SECOND_DIFFERENCES) writeSecondDifferences(this.#ints, count, out);
+    else if (kind === LINE) writeLine(this.#line, this.#ints, count, out);
     else if (kind !== EMPTY) writeXor(this.#words, kind === CONSTANT_BITS ? 1 : count, out);
   }
 
@@ -136,6 +144,7 @@ export class ColumnCodec {
     if (kind === EMPTY) return;
     if (kind === DIFFERENCES) readDifferences(from, count, scale, this.#values);
     else if (kind === SECOND_DIFFERENCES) readSecondDifferences(from, count, scale, this.#values);
+    else if (kind === LINE) readLine(from, count, powerOf(scale), this.#values);
     else if (kind === XOR) readXor(from, count, this.#words);
     else if (kind === CONSTANT_INTEGER) this.#values.fill(from.zigzag() / powerOf(scale), 0, count);
     else if (kind === CONSTANT_BITS) {

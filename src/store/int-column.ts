@@ -27,17 +27,25 @@ export function asIntegers(values: Float64Array, n: number, ints: Float64Array):
   return scale;
 }
 
-/** True where second differences take fewer bits than differences from the mean difference. */
-export function prefersSecondDifferences(ints: Float64Array, n: number): boolean {
-  const mean = meanDifference(ints, n);
-  let first = 0;
-  let second = 0;
-  for (let i = 2; i < n; i++) {
-    const difference = ints[i]! - ints[i - 1]!;
-    first += Math.abs(difference - mean);
-    second += Math.abs(difference - (ints[i - 1]! - ints[i - 2]!));
+/** About how many bits the two codes of differences below take for at least two numbers. */
+export class DifferenceCosts {
+  first = 0;
+  second = 0;
+
+  of(ints: Float64Array, n: number): void {
+    const mean = meanDifference(ints, n);
+    let before = ints[1]! - ints[0]!;
+    let first = fold(before - mean);
+    let second = 0;
+    for (let i = 2; i < n; i++) {
+      const difference = ints[i]! - ints[i - 1]!;
+      first += fold(difference - mean);
+      second += fold(difference - before);
+      before = difference;
+    }
+    this.first = riceCost(first, n - 1);
+    this.second = riceCost(second, n - 2);
   }
-  return second < first;
 }
 
 /** At least two numbers: the first one, the mean difference, and each difference from that by Rice's code. */
@@ -105,6 +113,12 @@ function riceBits(sum: number, count: number): number {
   if (sum === 0) return ALL_ZERO;
   // Rice's code is shortest where 2^k is about the mean times ln 2.
   return Math.max(0, Math.min(MAX_RICE_BITS, Math.round(Math.log2((sum / count) * Math.LN2))));
+}
+
+/** A number takes its unary quotient, which ends with a zero, and k bits; half a unit of the quotient is lost on average. */
+function riceCost(sum: number, count: number): number {
+  const k = riceBits(sum, count);
+  return k === ALL_ZERO ? 0 : count * (k + (k === 0 ? 1 : 0.5)) + sum / 2 ** k;
 }
 
 function riceBitsOf(from: BitReader): number {

@@ -9,7 +9,8 @@ import { isDamage, sqliteCode } from './state/sqlite-error.ts';
 
 /** `PRAGMA application_id` of a samples file: "BELs". */
 const APPLICATION_ID = 0x42454c73;
-const SCHEMA_VERSION = 1;
+/** Version 2 has blocks that a program of version 1 cannot read; what version 1 wrote stays as it is. */
+export const SCHEMA_VERSION = 2;
 /** Labels, logs and blocks never come near this; a damaged length must not take all memory. */
 const MAX_UNPACKED_BYTES = 512 * 1024 * 1024;
 
@@ -101,7 +102,10 @@ export class SampleFile {
     // A checkpoint holds the event loop: small ones, more often.
     this.#db.pragma('wal_autocheckpoint = 256');
     this.#db.pragma('journal_size_limit = 67108864');
-    if (version > 0) return;
+    if (version > 0) {
+      if (version < SCHEMA_VERSION) this.#db.pragma(`user_version = ${SCHEMA_VERSION}`);
+      return;
+    }
     this.transaction(() => {
       this.#db.exec(SCHEMA);
       this.#db.pragma(`application_id = ${APPLICATION_ID}`);
