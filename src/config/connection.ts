@@ -1,3 +1,4 @@
+import { PASSWORD_MECHANISMS } from '../kafka/schema.ts';
 import type { SaslConfig, TlsConfig } from './config.ts';
 import type { ConfigPath } from './problems.ts';
 import type { ResolveContext } from './resolve.ts';
@@ -15,8 +16,6 @@ export function resolveTls(tls: NonNullable<ClusterFile['tls']>, path: ConfigPat
   };
 }
 
-const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
-
 /** Undefined, and a problem, where there is no secret. */
 export function resolveSasl(sasl: NonNullable<ClusterFile['sasl']>, path: ConfigPath, { source }: ResolveContext): SaslConfig | undefined {
   if (sasl.mechanism === 'oauthbearer') {
@@ -28,5 +27,5 @@ export function resolveSasl(sasl: NonNullable<ClusterFile['sasl']>, path: Config
   }
   const password = source.secret(sasl, 'password', path, { required: true });
   if (password === undefined) return undefined;
-  return { mechanism: MECHANISMS[sasl.mechanism], username: sasl.username, password };
+  return { mechanism: PASSWORD_MECHANISMS[sasl.mechanism], username: sasl.username, password };
 }

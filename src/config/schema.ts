@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { autopilotSchema, clusterAutopilotSchema } from '../autopilot/schema.ts';
 import { byteSize, duration, hostPort, listenAddress, notInThisVersion, plainHttpUrl, secretFields, strict } from '../core/schema-parts.ts';
 import { BelfryError } from '../core/errors.ts';
+import { saslSchema, tlsSchema } from '../kafka/schema.ts';
 import { emailSchema, isTimeZone, ownerSchema, slackSchema } from '../notifiers/schema.ts';
 import { deliverySchema } from '../outbox/schema.ts';
+import { remoteWriteSchema } from '../remotewrite/schema.ts';
 import { dampingSchema, inhibitRulesSchema } from '../routing/schema.ts';
 import { MAINTENANCE_MAX_MS, parseSchedule } from '../timeintervals/maintenance.ts';
 import { TOKEN_SCOPES } from './config.ts';
@@ -42,31 +44,6 @@ const thresholdsSchema = strict(
   Object.fromEntries(
     thresholdNames.map((key) => [key, (key.endsWith('_ratio') ? z.number().min(0).max(1) : z.number().nonnegative()).optional()]),
   ),
-);
-
-const tlsSchema = strict({
-  ca_file: filePath.optional(),
-  cert_file: filePath.optional(),
-  key_file: filePath.optional(),
-  server_name: z.string().min(1).optional(),
-  insecure_skip_verify: z.boolean().default(false),
-});
-
-const saslSchema = z.discriminatedUnion(
-  'mechanism',
-  [
-    strict({ mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']), username: z.string().min(1), ...secretFields('password') }),
-    strict({
-      mechanism: z.literal('oauthbearer'),
-      token_endpoint: plainHttpUrl(),
-      client_id: z.string().min(1),
-      ...secretFields('client_secret'),
-      scope: z.string().min(1).optional(),
-      audience: z.string().min(1).optional(),
-      ca_file: filePath.optional(),
-    }),
-  ],
-  { error: 'expected plain, scram-sha-256, scram-sha-512 or oauthbearer' },
 );
 
 const exporterSchema = strict({
@@ -197,6 +174,7 @@ export const configFileSchema = strict({
   peers: z.array(peerSchema).max(20).default([]),
   heartbeat: heartbeatSchema.optional(),
   autopilot: autopilotSchema({ tls: tlsSchema, sasl: saslSchema }).prefault({}),
+  remote_write: remoteWriteSchema({ tls: tlsSchema }),
   maintenance: z.array(maintenanceSchema).max(1000).default([]),
   inhibit_rules: inhibitRulesSchema,
   default_inhibit_rules: z.boolean().default(true),

@@ -2,6 +2,8 @@ import type { Clock } from '../core/clock.ts';
 import { ACTIONS, type Action } from '../core/autopilot.ts';
 import { BelfryError } from '../core/errors.ts';
 import type { KafkaSecurity } from '../kafka/observer.ts';
+import { ClientCredentialsTokens } from '../kafka/oauth-token.ts';
+import { PASSWORD_MECHANISMS } from '../kafka/schema.ts';
 import { CommandProbe, CommandStep, type CommandSurroundings } from './drivers/command.ts';
 import { CruiseControlStep, type CruiseControlOptions } from './drivers/cruise-control.ts';
 import { StrimziStep, type StrimziOptions } from './drivers/kubernetes.ts';
@@ -128,30 +130,37 @@ function openerOf({ name, file, surroundings }: Parts): () => KafkaActs {
 }
 
 /** Read anew at each use. Throws `SECRET_UNREADABLE`. */
-function securityOf({ tls, sasl }: ExecutorClusterFile, surroundings: Surroundings): KafkaSecurity {
+function securityOf({ tls, sasl }: ExecutorClusterFile, surroundings: PlanSurroundings): KafkaSecurity {
   const text = (path: string): string => fileReader(path, surroundings)();
   return {
     ...(tls === undefined
       ? {}
       : {
           tls: {
-            rejectUnauthorized: true,
+            rejectUnauthorized: !tls.insecure_skip_verify,
             ...(tls.ca_file === undefined ? {} : { ca: text(tls.ca_file) }),
             ...(tls.cert_file === undefined ? {} : { cert: text(tls.cert_file) }),
             ...(tls.key_file === undefined ? {} : { key: text(tls.key_file) }),
             ...(tls.server_name === undefined ? {} : { serverName: tls.server_name }),
           },
         }),
-    ...(sasl === undefined
-      ? {}
-      : {
-          sasl: {
-            mechanism: MECHANISMS[sasl.mechanism],
-            username: sasl.username,
-            password: requiredSecret(sasl, 'password', surroundings)(),
-          },
-        }),
+    ...(sasl === undefined ? {} : { sasl: saslOf(sasl, surroundings) }),
   };
 }
 
-const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
+function saslOf(sasl: NonNullable<ExecutorClusterFile['sasl']>, surroundings: PlanSurroundings): NonNullable<KafkaSecurity['sasl']> {
+  if (sasl.mechanism !== 'oauthbearer') {
+    const password = requiredSecret(sasl, 'password', surroundings)();
+    return { mechanism: PASSWORD_MECHANISMS[sasl.mechanism], username: sasl.username, password };
+  }
+  const { token_endpoint: endpoint, client_id: clientId, scope, audience, ca_file } = sasl;
+  const credentials = {
+    endpoint,
+    clientId,
+    clientSecret: requiredSecret(sasl, 'client_secret', surroundings)(),
+    ...(scope === undefined ? {} : { scope }),
+    ...(audience === undefined ? {} : { audience }),
+    ...(ca_file === undefined ? {} : { ca: fileReader(ca_file, surroundings)() }),
+  };
+  return { mechanism: 'OAUTHBEARER', tokens: new ClientCredentialsTokens(credentials, surroundings.clock) };
+}

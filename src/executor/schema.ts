@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ACTIONS } from '../core/autopilot.ts';
 import { byteSize, duration, hostPort, secretFields, strict } from '../core/schema-parts.ts';
+import { saslSchema, tlsSchema } from '../kafka/schema.ts';
 import { CLUSTER_NAME, EXECUTOR_NAME, HOST_NAME, placeholderProblem } from './drivers/argv.ts';
 
 const MAX_CLUSTERS = 256;
@@ -56,18 +57,14 @@ export type StepFile = z.output<typeof stepSchema>;
 
 const steps = z.array(stepSchema).min(1).max(MAX_STEPS).optional();
 
-const tlsSchema = strict({
-  ca_file: filePath.optional(),
-  cert_file: filePath.optional(),
-  key_file: filePath.optional(),
-  server_name: z.string().min(1).optional(),
+const actingTlsSchema = tlsSchema.superRefine(({ cert_file, key_file }, context) => {
+  if ((cert_file === undefined) !== (key_file === undefined))
+    context.addIssue({ code: 'custom', message: 'cert_file and key_file go together' });
 });
 
-const saslSchema = strict({
-  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'expected plain, scram-sha-256 or scram-sha-512' }),
-  username: z.string().min(1),
-  ...secretFields('password'),
-}).superRefine((sasl, context) => requireSecret(sasl, 'password', context));
+const actingSaslSchema = saslSchema.superRefine((sasl, context) =>
+  requireSecret(sasl, sasl.mechanism === 'oauthbearer' ? 'client_secret' : 'password', context),
+);
 
 const kubernetesSchema = strict({
   /** Of the API server; inside a pod it is https://kubernetes.default.svc. */
@@ -119,9 +116,9 @@ const probingSchema = strict({
 
 const clusterSchema = strict({
   brokers: z.array(hostPort(9092)).min(1).optional(),
-  tls: tlsSchema.optional(),
+  tls: actingTlsSchema.optional(),
   /** The credential that acts; not the one that watches. */
-  sasl: saslSchema.optional(),
+  sasl: actingSaslSchema.optional(),
   /** The machine of each broker id. */
   hosts: z.record(z.string().regex(/^\d{1,10}$/, 'expected a broker id'), z.string().regex(HOST_NAME, 'expected a host name')).default({}),
   /** Ends with 0 where the broker's process runs, 1 where it is stopped, 3 where it recovers, with a number on its output. */

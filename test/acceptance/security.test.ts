@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { delay, SystemClock } from '../../src/core/clock.ts';
 import { BelfryError, errorText } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
+import { KafkaClusterActs } from '../../src/executor/kafka-acts.ts';
+import { planCluster, type KafkaCluster } from '../../src/executor/plan.ts';
+import { executorFileSchema } from '../../src/executor/schema.ts';
 import { breakKindBehind } from '../../src/kafka/break.ts';
 import { KafkaConnector } from '../../src/kafka/connection.ts';
 import { KafkaMessaging, type IncomingMessage } from '../../src/kafka/messaging.ts';
@@ -167,6 +170,29 @@ describeWithKafka(
       expect(
         results.map((result, index) => (result.status === 'fulfilled' ? result.value : [GOOD[index]?.[0], errorText(result.reason)])),
       ).toEqual(GOOD.map(([name]) => name));
+    }, 60_000);
+
+    it('let an executor in by its own credentials, in the same forms', async () => {
+      const trust = { ca_file: cluster.tls?.caPath };
+      const oauth = { mechanism: 'oauthbearer', token_endpoint: endpoint.tokenUrl, client_id: 'belfry', scope: 'kafka' };
+      const forms: readonly (readonly [listener: string | undefined, security: object, finding: RegExp])[] = [
+        ['MTLS', { tls: { ...trust, cert_file: cluster.tls?.certPath, key_file: cluster.tls?.keyPath } }, /would let this credential act/],
+        ['MTLS', { tls: trust }, /alert/],
+        ['OAUTH', { tls: trust, sasl: { ...oauth, client_secret: CLIENTS.belfry } }, /would let this credential act/],
+        ['OAUTH', { tls: trust, sasl: { ...oauth, client_secret: 'wrong' } }, /invalid_client/],
+        [undefined, { tls: trust, sasl: { mechanism: 'plain', username: 'belfry', password: 'belfry-secret' } }, /would let/],
+      ];
+      const belfry = { url: 'http://127.0.0.1:1', token: 't', signing_key: 'k' };
+      for (const [listener, security, finding] of forms) {
+        const file = { ...security, brokers: [`127.0.0.1:${cluster.port(1, listener)}`], scale_in: [{ rebalance: 'kafka' }] };
+        const { clusters } = executorFileSchema.parse({ name: 'one', belfry, clusters: { a: file } });
+        const openKafka = (opened: KafkaCluster): KafkaClusterActs => new KafkaClusterActs(opened, { clock, log: silentLogger });
+        const surroundings = { folder: cluster.dir, lookup: () => undefined, clock, passEnv: [], openKafka };
+        const [step] = clusters['a'] === undefined ? [] : (planCluster('a', clusters['a'], surroundings).steps.get('scale_in') ?? []);
+        const [found] = (await step?.check(new AbortController().signal)) ?? [];
+        expect([listener, found?.text]).toEqual([listener, expect.stringMatching(finding)]);
+        expect(found?.text).not.toContain('secret');
+      }
     }, 60_000);
 
     const foreign = new SystemClock().wall();

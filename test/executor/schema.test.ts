@@ -27,6 +27,20 @@ describe('executor.yaml', () => {
       'clusters.a.sasl: needs one of password_file, password_env and password',
     ],
     [
+      'a client of OAuth without a secret',
+      {
+        brokers: ['a:1'],
+        sasl: { mechanism: 'oauthbearer', token_endpoint: 'https://a/token', client_id: 'c' },
+        scale_in: [{ rebalance: 'kafka' }],
+      },
+      'clusters.a.sasl: needs one of client_secret_file, client_secret_env and client_secret',
+    ],
+    [
+      'a certificate without its key',
+      { brokers: ['a:1'], tls: { cert_file: 'c' }, scale_in: [{ rebalance: 'kafka' }] },
+      'clusters.a.tls: cert_file and key_file go together',
+    ],
+    [
       'a webhook without a secret',
       { webhook: { url: 'http://a' }, repair: [{ webhook: true }] },
       'clusters.a.webhook: needs one of secret_file, secret_env and secret',
@@ -70,6 +84,22 @@ describe('executor.yaml', () => {
     [
       'a new broker that a webhook names',
       { brokers: ['a:1'], webhook: { url: 'http://a', secret: 's' }, replace: [{ webhook: true }, { rebalance: 'kafka' }] },
+    ],
+    [
+      'what the clusters of belfry.yaml may have to be let in',
+      {
+        brokers: ['a:1'],
+        tls: { ca_file: 'a', cert_file: 'b', key_file: 'c', server_name: 'd', insecure_skip_verify: true },
+        sasl: {
+          mechanism: 'oauthbearer',
+          token_endpoint: 'https://a/token',
+          client_id: 'c',
+          client_secret_env: 'S',
+          scope: 's',
+          audience: 'u',
+        },
+        scale_in: [{ rebalance: 'kafka' }],
+      },
     ],
     ['a rate as people write it', { scale_in: [{ command }], throttle_bytes: '50MB' }],
   ])('may have %s', (_, cluster) => {
