@@ -6,10 +6,11 @@ import { BenchUsageError, type Bench } from './bench.ts';
 import { detect } from './detect/detect.ts';
 import { footprint } from './footprint/footprint.ts';
 import { machine, textOf, writeResults } from './report.ts';
+import { query } from './query/query.ts';
 import { rules } from './rules/rules.ts';
 import { scale } from './scale/scale.ts';
 
-const BENCHES: readonly Bench[] = [detect, autopilot, rules, scale, footprint];
+const BENCHES: readonly Bench[] = [detect, autopilot, rules, query, scale, footprint];
 
 const HELP = `Benches of Belfry: they measure and tell, and fail on no figure.
 

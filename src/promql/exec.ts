@@ -2,6 +2,7 @@ import { BelfryError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { Modifiers, Span } from './ast.ts';
+import type { Piece } from './look-ahead.ts';
 import type { Querier, Selection } from './querier.ts';
 import { positionAt } from './syntax-error.ts';
 import type { Annotations } from './value.ts';
@@ -88,10 +89,13 @@ export class Exec {
   readonly defaultStepMs: number;
   readonly text: string;
   readonly budget: Budget;
+  /** What reads much of the store, in the order in which it is read; made known when it is opened. */
+  readonly pieces: Piece[] = [];
   /** What was worked out on the way must not be used for a later evaluation: it would tell less, or grow without end. */
   wornOut = false;
   readonly #querier: Querier;
   readonly #selected: Selected[] = [];
+  readonly #children: Exec[] = [];
   /** What `start()` and `end()` mean: the bounds of the whole query, in subqueries too. */
   readonly #top: Exec;
 
@@ -110,7 +114,21 @@ export class Exec {
   /** The same evaluation over other times: those of a subquery. */
   child(startTs: number, endTs: number, stepMs: number): Exec {
     const options = { lookbackMs: this.lookbackMs, defaultStepMs: this.defaultStepMs };
-    return new Exec(this.text, this.#querier, { startTs, endTs, stepMs }, options, this.#top);
+    const child = new Exec(this.text, this.#querier, { startTs, endTs, stepMs }, options, this.#top);
+    this.#children.push(child);
+    return child;
+  }
+
+  /** How many steps there are. */
+  get steps(): number {
+    return Math.floor((this.endTs - this.startTs) / this.stepMs) + 1;
+  }
+
+  /** Whether every selector still stands for the same series under the same numbers, after others have had a turn. */
+  holds(): boolean {
+    for (const { matchers, modifiers, reachMs, selection } of this.#selected)
+      if (this.#resolve(this.#querier, matchers, modifiers, reachMs) !== selection) return false;
+    return this.#children.every((child) => child.holds());
   }
 
   /** The time a selector looks at when the evaluation stands at `ts`. */

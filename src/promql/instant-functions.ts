@@ -1,4 +1,5 @@
 import type { Exec } from './exec.ts';
+import { prepareAll, type Piece } from './look-ahead.ts';
 import { Relabel, Vec, InternSpace, type ScalarOp, type Space, type VectorOp } from './space.ts';
 import { Labels } from '../core/labels.ts';
 
@@ -269,20 +270,28 @@ export class ScalarOfOp implements ScalarOp {
   }
 }
 
-/** Evaluates once what is the same at every step. */
-export class InvariantOp implements VectorOp {
+/** Evaluates once what is the same at every step: `inner` is opened for one step of its own. */
+export class InvariantOp implements VectorOp, Piece {
   readonly space: Space;
   readonly #inner: VectorOp;
-  readonly #exec: Exec;
+  readonly #once: Exec;
   #result: Vec | undefined;
 
-  constructor(inner: VectorOp, exec: Exec) {
-    this.space = inner.space;
-    this.#inner = inner;
-    this.#exec = exec;
+  constructor(exec: Exec, open: (once: Exec) => VectorOp) {
+    this.#once = exec.child(exec.startTs, exec.startTs, exec.stepMs);
+    this.#inner = open(this.#once);
+    this.space = this.#inner.space;
+    exec.pieces.push(this);
+  }
+
+  prepare(_: number, enough: () => boolean): boolean {
+    if (this.#result !== undefined) return true;
+    if (!prepareAll(this.#once, this.#once.startTs, enough)) return false;
+    this.eval();
+    return true;
   }
 
   eval(): Vec {
-    return (this.#result ??= this.#inner.eval(this.#exec.startTs));
+    return (this.#result ??= this.#inner.eval(this.#once.startTs));
   }
 }

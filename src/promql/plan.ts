@@ -51,7 +51,7 @@ function isInvariant(expr: Expr): boolean {
 export function planVector(expr: Expr): VectorPlan {
   const plan = planVectorNode(expr);
   if (!isInvariant(expr)) return plan;
-  return (exec) => new InvariantOp(plan(exec.child(exec.startTs, exec.startTs, exec.stepMs)), exec);
+  return (exec) => new InvariantOp(exec, plan);
 }
 
 function planVectorNode(expr: Expr): VectorPlan {
@@ -126,11 +126,11 @@ function singlePlan(plan: ScalarPlan): VectorPlan {
 }
 
 function constant(value: number): ScalarOp {
-  return { eval: () => value };
+  return { constant: value, eval: () => value };
 }
 
 function negated(inner: ScalarOp): ScalarOp {
-  return { eval: (ts) => -inner.eval(ts) };
+  return inner.constant === undefined ? { eval: (ts) => -inner.eval(ts) } : constant(-inner.constant);
 }
 
 const timeInSeconds: ScalarOp = { eval: (ts) => ts / 1000 };

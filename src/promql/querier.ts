@@ -31,6 +31,11 @@ export interface Selection {
    */
   window(index: number, fromTs: number, toTs: number, into: PointBuffer): number;
   /**
+   * As `window`, staleness markers among the points: `stale[i]` is 1 for one. Where a store has it, instants of many steps
+   * are read through it.
+   */
+  history?(index: number, fromTs: number, toTs: number, into: MarkedBuffer): number;
+  /**
    * The fast side of `window`, where a store has one: sets the window (fromTs, toTs] that `readRun` reads, and returns how
    * many runs of neighbouring series there are; together they are all series, in order.
    */
@@ -65,6 +70,19 @@ export class PointBuffer {
     values.set(this.values);
     this.timestamps = timestamps;
     this.values = values;
+  }
+}
+
+/** Points of which some are staleness markers. */
+export class MarkedBuffer extends PointBuffer {
+  stale = new Uint8Array(256);
+
+  override reserve(count: number): void {
+    super.reserve(count);
+    if (this.stale.length >= count) return;
+    const stale = new Uint8Array(this.values.length);
+    stale.set(this.stale);
+    this.stale = stale;
   }
 }
 

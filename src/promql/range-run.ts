@@ -1,13 +1,12 @@
 import { compareLabels, Labels } from '../core/labels.ts';
 import { Exec, type EvalOptions } from './exec.ts';
+import { never, prepareAll } from './look-ahead.ts';
 import type { VectorPlan } from './plan.ts';
 import type { RangeTimes } from './prepare.ts';
 import type { Querier } from './querier.ts';
+import { Slices } from './slices.ts';
 import { Vec, type ScalarOp, type VectorOp } from './space.ts';
 import type { MatrixValue, Series } from './value.ts';
-
-/** How long a slice may hold the event loop, or as long as opening it took where that is longer. */
-const SLICE_MS = 20;
 
 export interface RangeRunOptions {
   readonly text: string;
@@ -55,81 +54,99 @@ export class RangeRun {
   readonly #options: RangeRunOptions;
   readonly #top: Exec;
   readonly #steps: number;
-  /** What earlier slices gave, by the series' labels: ids mean something within one slice only. */
+  /** What was given before the plan had to be opened anew, by the series' labels: ids mean something in one opening only. */
   readonly #collected = new Map<string, { readonly labels: Labels; readonly builder: SeriesBuilder }>();
+  #builders: (SeriesBuilder | undefined)[] = [];
   #step = 0;
 
   constructor(options: RangeRunOptions) {
     const { text, querier, range } = options;
     this.#options = options;
     this.#top = new Exec(text, querier, range, options.options);
-    this.#steps = Math.floor((range.endTs - range.startTs) / range.stepMs) + 1;
+    this.#steps = this.#top.steps;
   }
 
-  /** All steps at once, every selector resolved once. */
+  /** All steps at once. */
   whole(): MatrixValue {
     const op = this.#options.open(this.#top);
-    const series: Series[] = [];
-    for (const [id, builder] of this.#evaluate(op, this.#steps, () => false).entries())
-      if (builder !== undefined) series.push(builder.series(op.space.labels(id)));
-    return this.#result(series);
-  }
-
-  /** As many steps in one turn of the event loop as SLICE_MS allows, at least one. */
-  async inSlices(turn: () => Promise<void>): Promise<MatrixValue> {
-    const { now = () => 0 } = this.#options.options;
-    let most = 1;
-    while (this.#step < this.#steps) {
-      await turn();
-      const from = this.#step;
-      const begun = now();
-      const op = this.#options.open(this.#sliceOf(Math.min(this.#steps - from, most)));
-      const until = begun + Math.max(SLICE_MS, 2 * (now() - begun));
-      this.#collect(
-        op,
-        this.#evaluate(op, Math.min(this.#steps, from + most), () => now() >= until),
-      );
-      const done = this.#step - from;
-      // What was read of the store for steps that then had no time was read in vain: the next slice reaches less far.
-      most = done < most ? Math.max(1, done) : most * 2;
+    for (; this.#step < this.#steps; this.#step++) {
+      prepareAll(this.#top, this.#ts, never);
+      this.#take(op);
     }
-    return this.#result([...this.#collected.values()].map(({ labels, builder }) => builder.series(labels)));
+    return this.#result(op);
   }
 
-  /** An evaluation of the next steps, within the bounds and the budget of the whole. */
-  #sliceOf(steps: number): Exec {
-    const { text, querier, range, options } = this.#options;
-    const startTs = range.startTs + this.#step * range.stepMs;
-    return new Exec(text, querier, { startTs, endTs: startTs + (steps - 1) * range.stepMs, stepMs: range.stepMs }, options, this.#top);
+  /** In slices; a plan stays open as long as its selectors stand for the same series. */
+  async inSlices(turn: () => Promise<void>): Promise<MatrixValue> {
+    const slices = new Slices(this.#options.options, turn);
+    await slices.next();
+    let exec = this.#top;
+    let op = this.#options.open(exec);
+    let opened = -1;
+    while (this.#step < this.#steps) {
+      // Each opening gets at least one step further, whatever others do to the store in between.
+      while (!prepareAll(exec, this.#ts, opened === this.#step ? never : slices.isOver)) {
+        await slices.next();
+        if (exec.holds()) continue;
+        this.#collect(op);
+        opened = this.#step;
+        exec = this.#rest();
+        op = this.#options.open(exec);
+      }
+      this.#take(op);
+      this.#step++;
+      if (this.#step === this.#steps || !slices.isOver()) continue;
+      await slices.next();
+      if (exec.holds()) continue;
+      this.#collect(op);
+      opened = this.#step;
+      exec = this.#rest();
+      op = this.#options.open(exec);
+    }
+    return this.#result(op);
   }
 
-  #evaluate(op: VectorOp, untilStep: number, enough: () => boolean): readonly (SeriesBuilder | undefined)[] {
+  get #ts(): number {
     const { startTs, stepMs } = this.#options.range;
+    return startTs + this.#step * stepMs;
+  }
+
+  /** An evaluation of the steps from here on, within the bounds and the budget of the whole. */
+  #rest(): Exec {
+    const { text, querier, range, options } = this.#options;
+    return new Exec(text, querier, { startTs: this.#ts, endTs: range.endTs, stepMs: range.stepMs }, options, this.#top);
+  }
+
+  #take(op: VectorOp): void {
     const { budget } = this.#top;
     const most = Math.max(16, this.#steps);
-    const builders: (SeriesBuilder | undefined)[] = [];
-    do {
-      const ts = startTs + this.#step * stepMs;
-      const vec = op.eval(ts);
-      budget.hold(vec.n);
-      budget.tick(vec.n);
-      for (let i = 0; i < vec.n; i++) (builders[vec.ids[i] ?? 0] ??= new SeriesBuilder()).push(ts, vec.values[i] ?? 0, most);
-      this.#step++;
-    } while (this.#step < untilStep && !enough());
-    return builders;
+    const builders = this.#builders;
+    const ts = this.#ts;
+    const vec = op.eval(ts);
+    budget.hold(vec.n);
+    budget.tick(vec.n);
+    for (let i = 0; i < vec.n; i++) (builders[vec.ids[i] ?? 0] ??= new SeriesBuilder()).push(ts, vec.values[i] ?? 0, most);
   }
 
-  #collect(op: VectorOp, builders: readonly (SeriesBuilder | undefined)[]): void {
-    for (const [id, builder] of builders.entries()) {
+  #collect(op: VectorOp): void {
+    for (const [id, builder] of this.#builders.entries()) {
       if (builder === undefined) continue;
       const labels = op.space.labels(id);
       const known = this.#collected.get(labels.key);
       if (known === undefined) this.#collected.set(labels.key, { labels, builder });
       else known.builder.append(builder, Math.max(16, this.#steps));
     }
+    this.#builders = [];
   }
 
-  #result(series: Series[]): MatrixValue {
+  #result(op: VectorOp): MatrixValue {
+    const series: Series[] = [];
+    if (this.#collected.size > 0) {
+      this.#collect(op);
+      for (const { labels, builder } of this.#collected.values()) series.push(builder.series(labels));
+    } else {
+      for (const [id, builder] of this.#builders.entries()) if (builder !== undefined) series.push(builder.series(op.space.labels(id)));
+    }
     series.sort((a, b) => compareLabels(a.labels, b.labels));
     return { type: 'matrix', series, ...this.#top.annotations() };
   }

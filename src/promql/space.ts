@@ -189,6 +189,8 @@ export interface VectorOp {
 }
 
 export interface ScalarOp {
+  /** Where it is the same at every step, that value. */
+  readonly constant?: number;
   eval(ts: number): number;
 }
 

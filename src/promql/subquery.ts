@@ -1,23 +1,19 @@
 import type { Subquery } from './ast.ts';
 import type { Exec } from './exec.ts';
+import { never, prepareAll, type Piece } from './look-ahead.ts';
 import type { PointBuffer } from './querier.ts';
 import type { MatrixOp } from './selectors.ts';
 import type { Space, VectorOp } from './space.ts';
 
-/** The points of one series so far; small at first, since there may be very many. */
+/** The points of one series that a window may still ask for; small at first, since there may be very many. */
 class Column {
   timestamps = new Float64Array(16);
   values = new Float64Array(16);
+  first = 0;
   n = 0;
 
   push(ts: number, value: number): void {
-    if (this.n === this.values.length) {
-      const { timestamps, values } = this;
-      this.timestamps = new Float64Array(this.n * 2);
-      this.values = new Float64Array(this.n * 2);
-      this.timestamps.set(timestamps);
-      this.values.set(values);
-    }
+    if (this.n === this.values.length) this.#makeRoom();
     this.timestamps[this.n] = ts;
     this.values[this.n] = value;
     this.n++;
@@ -25,7 +21,7 @@ class Column {
 
   /** The index of the first point after `ts`. */
   after(ts: number): number {
-    let low = 0;
+    let low = this.first;
     let high = this.n;
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -34,18 +30,35 @@ class Column {
     }
     return low;
   }
+
+  /** Over the points that were dropped where they are at least half of all, otherwise twice as much. */
+  #makeRoom(): void {
+    const { timestamps, values, first, n } = this;
+    if (2 * first < n) {
+      this.timestamps = new Float64Array(n * 2);
+      this.values = new Float64Array(n * 2);
+    }
+    this.timestamps.set(timestamps.subarray(first, n));
+    this.values.set(values.subarray(first, n));
+    this.first = 0;
+    this.n = n - first;
+  }
 }
 
 /**
- * A subquery: its inner expression evaluated once at every multiple of the step that any window needs, kept in
- * columns, and read like a range selector.
+ * A subquery: its inner expression evaluated once at every multiple of the step that any window needs, as far as the
+ * windows have come, and read like a range selector. Windows only ever move on, so that points behind them are dropped.
  */
-export class SubqueryOp implements MatrixOp {
+export class SubqueryOp implements MatrixOp, Piece {
   readonly space: Space;
   readonly rangeMs: number;
   readonly #expr: Subquery;
   readonly #exec: Exec;
+  readonly #inside: Exec;
+  readonly #inner: VectorOp;
   readonly #columns: (Column | undefined)[] = [];
+  readonly #endTs: number;
+  #nextTs: number;
 
   constructor(expr: Subquery, exec: Exec, open: (exec: Exec) => VectorOp) {
     this.#expr = expr;
@@ -53,22 +66,29 @@ export class SubqueryOp implements MatrixOp {
     this.rangeMs = expr.rangeMs;
     const stepMs = expr.stepMs ?? exec.defaultStepMs;
     const startTs = exec.reference(expr, exec.startTs) - expr.rangeMs;
-    const endTs = exec.reference(expr, exec.endTs);
+    this.#endTs = exec.reference(expr, exec.endTs);
     // Steps stand at multiples of the step, whatever the query's own times are; the window is open on the left.
     let firstTs = stepMs * Math.trunc(startTs / stepMs);
     while (firstTs <= startTs) firstTs += stepMs;
-    const child = exec.child(firstTs, Math.max(firstTs, endTs), stepMs);
-    const inner = open(child);
-    this.space = inner.space;
-    for (let ts = firstTs; ts <= endTs; ts += stepMs) this.#take(ts, inner);
+    this.#nextTs = firstTs;
+    this.#inside = exec.child(firstTs, Math.max(firstTs, this.#endTs), stepMs);
+    this.#inner = open(this.#inside);
+    this.space = this.#inner.space;
+    exec.pieces.push(this);
   }
 
   get n(): number {
     return this.#columns.length;
   }
 
+  prepare(ts: number, enough: () => boolean): boolean {
+    return this.#advance(this.#exec.reference(this.#expr, ts), enough);
+  }
+
   windowEnd(ts: number): number {
-    return this.#exec.reference(this.#expr, ts);
+    const toTs = this.#exec.reference(this.#expr, ts);
+    this.#advance(toTs, never);
+    return toTs;
   }
 
   window(id: number, toTs: number, into: PointBuffer): number {
@@ -76,6 +96,8 @@ export class SubqueryOp implements MatrixOp {
     if (column === undefined) return 0;
     const from = column.after(toTs - this.rangeMs);
     const to = column.after(toTs);
+    this.#exec.budget.hold(column.first - from);
+    column.first = from;
     if (to <= from) return 0;
     into.reserve(to - from);
     into.timestamps.set(column.timestamps.subarray(from, to));
@@ -83,8 +105,20 @@ export class SubqueryOp implements MatrixOp {
     return to - from;
   }
 
-  #take(ts: number, inner: VectorOp): void {
-    const vec = inner.eval(ts);
+  /** Evaluates the steps up to a time; true where all are done. */
+  #advance(toTs: number, enough: () => boolean): boolean {
+    const untilTs = Math.min(toTs, this.#endTs);
+    while (this.#nextTs <= untilTs) {
+      if (!prepareAll(this.#inside, this.#nextTs, enough)) return false;
+      this.#take(this.#nextTs);
+      this.#nextTs += this.#inside.stepMs;
+      if (enough()) return this.#nextTs > untilTs;
+    }
+    return true;
+  }
+
+  #take(ts: number): void {
+    const vec = this.#inner.eval(ts);
     this.#exec.budget.hold(vec.n);
     for (let i = 0; i < vec.n; i++) {
       const id = vec.ids[i] ?? 0;

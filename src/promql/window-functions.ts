@@ -3,6 +3,7 @@ import type { Matcher } from '../core/matcher.ts';
 import type { Call, Span } from './ast.ts';
 import { unwrapParens } from './ast.ts';
 import { executionError, type Exec } from './exec.ts';
+import { FOUND, LookAhead, MISSING, type Cells, type Piece } from './look-ahead.ts';
 import { formatG } from './number-text.ts';
 import { PointBuffer, RunBuffer } from './querier.ts';
 import type { RangeKernel, WindowContext } from './range-kernels.ts';
@@ -13,8 +14,11 @@ import { IdMap, InternSpace, Relabel, Vec, type ScalarOp, type Space, type Vecto
 const KEEPS_NAME: ReadonlySet<string> = new Set(['last_over_time', 'first_over_time']);
 const COUNTER_SUFFIXES = ['_total', '_sum', '_count', '_bucket'];
 
-/** A window function over a range selector or subquery: one kernel run a series and step, on one reused buffer. */
-export class WindowFunctionOp implements VectorOp {
+/**
+ * A window function over a range selector or subquery. Rows that a store shows as they lie are worked out run by run at
+ * each step; what has to be read series by series is read ahead for many steps at once, and the window slides over it.
+ */
+export class WindowFunctionOp implements VectorOp, Piece {
   readonly space: Space;
   readonly #call: Call;
   readonly #exec: Exec;
@@ -29,6 +33,10 @@ export class WindowFunctionOp implements VectorOp {
   readonly #results: RunResults = { values: new Float64Array(0), states: new Uint8Array(0) };
   readonly #out = new Vec();
   readonly #window: WindowContext = { evalTs: 0, fromTs: 0, toTs: 0, param: 0, param2: 0 };
+  readonly #ahead: LookAhead;
+  readonly #sliding = new SlidingWindow();
+  /** Where the cells of this step begin; -1 where nothing was read ahead. */
+  #row = -1;
 
   constructor(call: Call, exec: Exec, matrix: MatrixOp, kernel: RangeKernel, params: readonly ScalarOp[]) {
     this.#call = call;
@@ -41,6 +49,19 @@ export class WindowFunctionOp implements VectorOp {
     this.space = this.#relabel?.space ?? matrix.space;
     const counter = call.func === 'rate' || call.func === 'increase';
     this.#counters = counter ? new CounterNames(exec, matrix.space, call.args[0] ?? call) : undefined;
+    this.#ahead = new LookAhead(exec, (id, ts, steps, cells, at, stride) => this.#fill(id, ts, steps, cells, at, stride));
+    // An argument that is worked out at each step must not be asked for steps to come.
+    if (matrix.span !== undefined && params.every(({ constant }) => constant !== undefined)) exec.pieces.push(this);
+  }
+
+  prepare(ts: number, enough: () => boolean): boolean {
+    const ahead = this.#ahead;
+    if (!ahead.covers(ts)) {
+      const wanted = this.#notShown(ts);
+      if (wanted === undefined) return true;
+      ahead.begin(ts, wanted, (at) => this.#notShown(at) === undefined);
+    }
+    return ahead.work(enough);
   }
 
   eval(ts: number): Vec {
@@ -55,6 +76,7 @@ export class WindowFunctionOp implements VectorOp {
     this.#checkSmoothing();
     out.reset(matrix.n);
     this.#counters?.begin();
+    this.#row = this.#ahead.rowOf(ts);
     const runs = matrix.openRuns?.(window.toTs);
     if (runs === undefined) for (let id = 0; id < matrix.n; id++) this.#read(id);
     else for (let run = 0; run < runs; run++) this.#readRun(run);
@@ -66,12 +88,54 @@ export class WindowFunctionOp implements VectorOp {
 
   /** One series by itself. */
   #read(id: number): void {
+    if (this.#row >= 0 && this.#ahead.wants(id)) {
+      const { states, values } = this.#ahead.cells;
+      if (states[this.#row + id] !== FOUND) return;
+      this.#counters?.look(id);
+      this.#out.push(id, values[this.#row + id] ?? 0);
+      return;
+    }
     const points = this.#points;
     const { run, minPoints } = this.#kernel;
     const count = this.#matrix.window(id, this.#window.toTs, points);
     if (count < minPoints) return;
     this.#counters?.look(id);
     this.#out.push(id, run(points.timestamps, points.values, count, this.#window));
+  }
+
+  /** The series that have to be read by themselves at a step; undefined where there are none. */
+  #notShown(ts: number): Uint8Array | undefined {
+    const matrix = this.#matrix;
+    const runs = matrix.openRuns?.(matrix.windowEnd(ts));
+    if (runs === undefined) return matrix.n === 0 ? undefined : new Uint8Array(matrix.n).fill(1);
+    let wanted: Uint8Array | undefined;
+    for (let at = 0; at < runs; at++)
+      if (matrix.readRun?.(at, this.#run) !== true) (wanted ??= new Uint8Array(matrix.n)).fill(1, this.#run.from, this.#run.to);
+    return wanted;
+  }
+
+  #fill(id: number, firstTs: number, steps: number, cells: Cells, at: number, stride: number): void {
+    const matrix = this.#matrix;
+    const { stepMs } = this.#exec;
+    const sliding = this.#sliding;
+    const first = matrix.windowEnd(firstTs);
+    const last = matrix.windowEnd(firstTs + (steps - 1) * stepMs);
+    const context = sliding.context;
+    context.param = this.#params[0]?.constant ?? 0;
+    context.param2 = this.#params[1]?.constant ?? 0;
+    sliding.begin(matrix.span?.(id, first - matrix.rangeMs, last, sliding.points) ?? 0);
+    const byMs = last === first ? 0 : stepMs;
+    for (let step = 0; step < steps; step++) {
+      const cell = at + step * stride;
+      const toTs = first + step * byMs;
+      const count = sliding.moveTo(toTs - matrix.rangeMs, toTs);
+      const found = count >= this.#kernel.minPoints;
+      cells.states[cell] = found ? FOUND : MISSING;
+      if (!found) continue;
+      this.#exec.budget.transient(count);
+      context.evalTs = firstTs + step * stepMs;
+      cells.values[cell] = sliding.run(this.#kernel);
+    }
   }
 
   #readRun(at: number): void {
@@ -123,6 +187,50 @@ export class WindowFunctionOp implements VectorOp {
     const { param, param2 } = this.#window;
     if (param <= 0 || param >= 1) throw executionError(`invalid smoothing factor. Expected: 0 < sf < 1, got: ${param.toFixed(6)}`);
     if (param2 <= 0 || param2 >= 1) throw executionError(`invalid trend factor. Expected: 0 < tf < 1, got: ${param2.toFixed(6)}`);
+  }
+}
+
+/** A window that moves on over the points of one series. */
+class SlidingWindow {
+  readonly points = new PointBuffer();
+  readonly context: WindowContext = { evalTs: 0, fromTs: 0, toTs: 0, param: 0, param2: 0 };
+  #n = 0;
+  #from = 0;
+  #to = 0;
+  #timestamps = new Float64Array(64);
+  #values = new Float64Array(64);
+
+  begin(n: number): void {
+    this.#n = n;
+    this.#from = 0;
+    this.#to = 0;
+  }
+
+  /** How many points are in (fromTs, toTs]. */
+  moveTo(fromTs: number, toTs: number): number {
+    const { timestamps } = this.points;
+    this.context.fromTs = fromTs;
+    this.context.toTs = toTs;
+    while (this.#to < this.#n && (timestamps[this.#to] ?? 0) <= toTs) this.#to++;
+    while (this.#from < this.#to && (timestamps[this.#from] ?? 0) <= fromTs) this.#from++;
+    return this.#to - this.#from;
+  }
+
+  run({ run }: RangeKernel): number {
+    const { timestamps, values } = this.points;
+    const from = this.#from;
+    const n = this.#to - from;
+    if (from === 0) return run(timestamps, values, n, this.context);
+    if (this.#values.length < n) {
+      this.#timestamps = new Float64Array(2 * n);
+      this.#values = new Float64Array(2 * n);
+    }
+    const [ts, vs] = [this.#timestamps, this.#values];
+    for (let i = 0; i < n; i++) {
+      ts[i] = timestamps[from + i] ?? 0;
+      vs[i] = values[from + i] ?? 0;
+    }
+    return run(ts, vs, n, this.context);
   }
 }
 

@@ -43,7 +43,7 @@ function isEmpty(v: Float64Array, words: Uint32Array, cell: number): boolean {
 }
 
 /** The first index whose time is after `ts`. */
-function firstAfter(times: Float64Array, ts: number): number {
+export function firstAfter(times: Float64Array, ts: number): number {
   let low = 0;
   let high = times.length;
   while (low < high) {

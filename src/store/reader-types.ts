@@ -17,6 +17,8 @@ export interface SeriesSelection {
   instant(ts: number, lookbackMs: number, out: InstantOut): void;
   /** The samples of one series in (fromTs, toTs], oldest first, staleness markers left out. Returns how many. */
   window(index: number, fromTs: number, toTs: number, into: PointOut): number;
+  /** As `window`, staleness markers among the points. */
+  history?(index: number, fromTs: number, toTs: number, into: MarkedOut): number;
   /**
    * Sets the window (fromTs, toTs] that `readRun` reads. Returns how many runs of neighbouring series of one lane there
    * are; together they are all series.
@@ -62,6 +64,11 @@ export interface PointOut {
   timestamps: Float64Array;
   values: Float64Array;
   reserve(count: number): void;
+}
+
+/** Points of which some are staleness markers: `stale[i]` is 1 for one. */
+export interface MarkedOut extends PointOut {
+  stale: Uint8Array;
 }
 
 /** Which series and how much of them a query of names is about; unset bounds are open. */

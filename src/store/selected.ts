@@ -3,7 +3,8 @@ import type { Head } from './head.ts';
 import type { Lane } from './lane.ts';
 import { laneWindow, newestIn, ringWindow, type BlockSource, type FoundCell } from './lane-reader.ts';
 import { NO_COLUMN } from './places.ts';
-import type { InstantOut, PointOut, RunOut, SeriesSelection } from './reader-types.ts';
+import { laneHistory, MarkedPoints, mergeHistory } from './marked-window.ts';
+import type { InstantOut, MarkedOut, PointOut, RunOut, SeriesSelection } from './reader-types.ts';
 import type { RowRing } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
 import type { WindowTable } from './window-tables.ts';
@@ -84,6 +85,22 @@ export class Selected implements SeriesSelection {
       if (found === undefined) continue;
       const points: PointOut = new Points();
       n = merge(into, n, points, laneWindow(this.#source, found, id, found.columnOf(id), fromTs, toTs, points));
+    }
+    return n;
+  }
+
+  history(index: number, fromTs: number, toTs: number, into: MarkedOut): number {
+    const { places } = this.#head;
+    const id = this.ids[index]!;
+    const lane = this.#head.lane(places.lane(id));
+    if (lane === undefined) return 0;
+    let n = laneHistory(this.#source, { lane, id, col: places.col(id) }, fromTs, toTs, into);
+    for (const other of places.others(id) ?? []) {
+      const found = this.#head.lane(other);
+      if (found === undefined) continue;
+      const points = new MarkedPoints();
+      const place = { lane: found, id, col: found.columnOf(id) };
+      n = mergeHistory(into, n, points, laneHistory(this.#source, place, fromTs, toTs, points));
     }
     return n;
   }

@@ -40,3 +40,12 @@ export function evalAt(querier: Querier, at: string, text: string, options?: Eva
 export function evalSorted(querier: Querier, at: string, text: string): readonly string[] {
   return evalAt(querier, at, text).toSorted();
 }
+
+/** What it shows, or the text of its refusal. */
+export async function shownOrRefused(run: () => Promise<readonly string[]>): Promise<readonly string[] | string> {
+  try {
+    return await run();
+  } catch (error) {
+    return String(error);
+  }
+}

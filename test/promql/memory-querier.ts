@@ -3,7 +3,7 @@ import { matchesAll, type Matcher } from '../../src/core/matcher.ts';
 import { parseFloatText } from '../../src/core/number-format.ts';
 import { parse } from '../../src/promql/parse.ts';
 import { parseDuration } from '../../src/core/duration.ts';
-import type { InstantColumns, PointBuffer, Querier, Selection } from '../../src/promql/querier.ts';
+import type { InstantColumns, MarkedBuffer, PointBuffer, Querier, Selection } from '../../src/promql/querier.ts';
 
 /** One series in memory; a staleness marker is a point whose value is `stale`. */
 export interface MemorySeries {
@@ -58,6 +58,20 @@ class MemorySelection implements Selection {
       into.timestamps[count] = ts;
       into.values[count] = value;
       count++;
+    }
+    return count;
+  }
+
+  history(index: number, fromTs: number, toTs: number, into: MarkedBuffer): number {
+    const points = this.#series[index]?.points ?? [];
+    let count = 0;
+    for (let i = firstAfter(points, fromTs); i < points.length; i++) {
+      const { ts = 0, value = 0 } = points[i] ?? {};
+      if (ts > toTs) break;
+      into.reserve(count + 1);
+      into.timestamps[count] = ts;
+      into.values[count] = value === 'stale' ? NaN : value;
+      into.stale[count++] = value === 'stale' ? 1 : 0;
     }
     return count;
   }

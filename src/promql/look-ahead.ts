@@ -1,0 +1,119 @@
+import type { Exec } from './exec.ts';
+
+/** What is known of a cell: nothing, so that it is to be read; a value; or that there is none. */
+export const UNKNOWN = 0;
+export const FOUND = 1;
+export const MISSING = 2;
+
+/** Cells that are worked out ahead at most: 18 MB. */
+const CELLS_MAX = 2_000_000;
+
+/** A part of an evaluation that reads much of the store, and that can do so in pieces before `eval` is called. */
+export interface Piece {
+  /** Works towards `eval(ts)` until that is enough. True where nothing is left to do. */
+  prepare(ts: number, enough: () => boolean): boolean;
+}
+
+/** Prepares every piece of an evaluation for a step; true where all are ready. */
+export function prepareAll(exec: Exec, ts: number, enough: () => boolean): boolean {
+  return exec.pieces.every((piece) => piece.prepare(ts, enough));
+}
+
+export function never(): boolean {
+  return false;
+}
+
+/** How the cells of one series are worked out: `steps` of them from `firstTs` on, each `stride` after the one before. */
+export type FillSeries = (id: number, firstTs: number, steps: number, cells: Cells, at: number, stride: number) => void;
+
+/** Cells by step and series. */
+export interface Cells {
+  values: Float64Array;
+  states: Uint8Array;
+}
+
+/**
+ * The values of some steps, worked out series by series: each series is read of the store once for all of them, which
+ * decodes a sealed block once and not once a step.
+ */
+export class LookAhead {
+  readonly cells: Cells = { values: new Float64Array(0), states: new Uint8Array(0) };
+  readonly #exec: Exec;
+  readonly #fill: FillSeries;
+  #n = 0;
+  #firstTs = 0;
+  #steps = 0;
+  #next = 0;
+  /** Which series are wanted. */
+  #wanted: Uint8Array = new Uint8Array(0);
+
+  constructor(exec: Exec, fill: FillSeries) {
+    this.#exec = exec;
+    this.#fill = fill;
+  }
+
+  /** Where the cells of a step begin; -1 where they are not known. */
+  rowOf(ts: number): number {
+    const step = (ts - this.#firstTs) / this.#exec.stepMs;
+    return this.#next === this.#n && step >= 0 && step < this.#steps ? step * this.#n : -1;
+  }
+
+  wants(id: number): boolean {
+    return this.#wanted[id] === 1;
+  }
+
+  /** True where the step is worked on or done. */
+  covers(ts: number): boolean {
+    const step = (ts - this.#firstTs) / this.#exec.stepMs;
+    return step >= 0 && step < this.#steps;
+  }
+
+  /**
+   * Begins with the steps from `ts` on. `wanted[id]` is 1 for the series that are worth it; `readyAt` tells of a step
+   * whether it needs no help any more, and neither do those after it.
+   */
+  begin(ts: number, wanted: Uint8Array, readyAt: (ts: number) => boolean): void {
+    const { endTs, stepMs } = this.#exec;
+    this.#n = wanted.length;
+    this.#wanted = wanted;
+    this.#firstTs = ts;
+    const left = Math.max(1, Math.floor((endTs - ts) / stepMs) + 1);
+    this.#steps = firstReady(Math.max(1, Math.min(left, Math.floor(CELLS_MAX / Math.max(1, this.#n)))), (step) =>
+      readyAt(ts + step * stepMs),
+    );
+    this.#next = 0;
+    const size = this.#steps * this.#n;
+    if (this.cells.values.length < size) {
+      this.cells.values = new Float64Array(size);
+      this.cells.states = new Uint8Array(size);
+    }
+  }
+
+  /** True where all wanted series are done. */
+  work(enough: () => boolean): boolean {
+    const { budget } = this.#exec;
+    for (; this.#next < this.#n; this.#next++) {
+      if (this.#wanted[this.#next] !== 1) continue;
+      this.#fill(this.#next, this.#firstTs, this.#steps, this.cells, this.#next, this.#n);
+      budget.tick(this.#steps);
+      if (enough()) {
+        this.#next++;
+        return this.#next === this.#n;
+      }
+    }
+    return true;
+  }
+}
+
+/** The first step from 1 on that is ready, where the last one is; otherwise all of them. */
+function firstReady(steps: number, ready: (step: number) => boolean): number {
+  if (steps === 1 || !ready(steps - 1)) return steps;
+  let low = 0;
+  let high = steps - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (ready(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
