@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Shell } from './harness.ts';
 
@@ -88,5 +90,76 @@ describe('belfry check', () => {
     const { out, err } = await shell.run('check', 'belfry.yaml', '--json');
     expect(JSON.parse(out)).toMatchObject({ files: [{ file: 'belfry.yaml', problems: [expect.stringContaining('1:1 x: unknown key')] }] });
     expect(err).toBe('');
+  });
+});
+
+describe('belfry check --lint', () => {
+  const SUSPECT = 'groups: [{name: g, rules: [{alert: A, expr: belfry_nowhere == 1, for: 1s}]}]\n';
+
+  it('tells what is most likely a mistake, and lets the check pass', async () => {
+    write('rules.yaml', SUSPECT);
+    const { out, err, exitCode } = await shell.run('check', 'rules.yaml');
+    expect([err.trimEnd().split('\n'), out, exitCode]).toEqual([
+      [
+        expect.stringMatching(/^lint: rules\.yaml:1: .*belfry_nowhere.*\[unknown-metric\]$/),
+        expect.stringMatching(/\[for-below-interval\]$/),
+      ],
+      'rules.yaml: ok, 1 rule, 2 findings of lint\n',
+      0,
+    ]);
+  });
+
+  it.each([
+    [['--lint=none'], 0, 0],
+    [['--lint=none', '--lint-fatal'], 0, 0],
+    [['--lint=all', '--lint-fatal'], 2, 3],
+    [['--lint=unknown-metric', '--lint-fatal'], 1, 3],
+    [['--lint=raw-counter, recover-side', '--lint-fatal'], 0, 0],
+  ])('%j', async (args, findings, code) => {
+    write('rules.yaml', SUSPECT);
+    const { err, exitCode } = await shell.run('check', 'rules.yaml', ...args);
+    expect([err.split('\n').length - 1, exitCode]).toEqual([findings, code]);
+  });
+
+  it('with a mistake beside it is exit status 1', async () => {
+    write('rules.yaml', SUSPECT.replace('}]}]', '}, {alert: B}]}]'));
+    expect((await shell.run('check', 'rules.yaml', '--lint-fatal')).exitCode).toBe(1);
+  });
+
+  it('knows its own names', async () => {
+    write('rules.yaml', SUSPECT);
+    expect((await shell.run('check', 'rules.yaml', '--lint=unknown-metrics')).failure).toBe(
+      'no lint is called "unknown-metrics", did you mean unknown-metric?',
+    );
+    write('rules.yaml', `# belfry:lint-disable raw-counters\n${RULES}`);
+    expect((await shell.run('check', 'rules.yaml')).err).toBe('warning: rules.yaml:1: no lint is called raw-counters\n');
+  });
+
+  it('is in the JSON', async () => {
+    write('rules.yaml', SUSPECT);
+    const { out } = await shell.run('check', 'rules.yaml', '--json', '--lint=for-below-interval');
+    expect(JSON.parse(out)).toMatchObject({ files: [{ lint: [{ file: 'rules.yaml', line: 1, lint: 'for-below-interval' }] }] });
+  });
+
+  it('asks the Belfry of --url which metrics it has seen, and of what type they are', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      const data = request.url === '/api/v1/metadata' ? { seen: [{ type: 'counter', help: '', unit: '' }] } : ['seen'];
+      response.end(JSON.stringify({ status: 'success', data }));
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const address = server.address();
+      const url = typeof address === 'object' ? `http://127.0.0.1:${address?.port}` : '';
+      write('rules.yaml', 'groups: [{name: g, rules: [{alert: A, expr: seen > 0}, {alert: B, expr: jvm_threads > 1}]}]\n');
+      const { err } = await shell.run('check', 'rules.yaml', '--url', url);
+      expect(err).toMatch(/"A": seen > 0.*\[raw-counter\]\n.*"B": no series jvm_threads.*\[unknown-metric\]\n$/);
+      expect(asked).toEqual(['/api/v1/label/__name__/values', '/api/v1/metadata']);
+      // What only exporters give, nobody can judge who has not seen their pages.
+      expect((await shell.run('check', 'rules.yaml')).err).toBe('');
+    } finally {
+      server.close();
+    }
   });
 });
