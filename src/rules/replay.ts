@@ -1,0 +1,156 @@
+import type { Alert } from '../core/alert.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/log.ts';
+import { silentMeter, type Meter } from '../core/meter.ts';
+import type { SampleWriter } from '../core/sample.ts';
+import type { Querier } from '../promql/querier.ts';
+import { RuleEngine } from './engine.ts';
+import type { RuleSet } from './model.ts';
+import type { RuleEngineOptions } from './ports.ts';
+import { ReplayClock } from './replay-clock.ts';
+import { ReplayRecord } from './replay-record.ts';
+import type { GroupSnapshot } from './snapshot.ts';
+
+/** What a replay needs of its surroundings. */
+export interface ReplayPorts {
+  /** The history, and over it what the replayed rules have made so far. */
+  readonly querier: Querier;
+  readonly writer: SampleWriter;
+  readonly clock: ReplayClock;
+  /** Told before anything is evaluated at a time. */
+  readonly moveTo: (ts: number) => void;
+  /** Hears alerts as routing does. */
+  readonly sink: (alerts: readonly Alert[], ts: number) => void;
+  readonly logger: Logger;
+}
+
+export interface ReplayTimes {
+  /** Evaluated from here on, so that `for` and recorded series have what they would have had. */
+  readonly warmupTs: number;
+  readonly startTs: number;
+  readonly endTs: number;
+}
+
+/** How a rule failed. Milliseconds of Belfry time. */
+export interface RuleFailures {
+  count: number;
+  firstAt: number;
+  firstError: string;
+  lastAt: number;
+}
+
+/** How often a rule of that key was evaluated, and how it failed. */
+export interface RuleProgress {
+  readonly failures: ReadonlyMap<string, RuleFailures>;
+  readonly evaluations: number;
+}
+
+/** How the work is cut up; on the machine's clock. */
+export interface ReplayPace {
+  readonly clock: Clock;
+  /** Awaited after every slice. */
+  readonly turn: (ts: number) => Promise<void>;
+  readonly sliceMs: number;
+  readonly isCancelled: () => boolean;
+}
+
+/**
+ * Runs the live rule engine over the past: the same groups, slots, deadlines and state machine on a clock that jumps. What
+ * a live Belfry would have written to `state.db` is in `record`.
+ */
+export class RuleReplay {
+  readonly record: ReplayRecord;
+  readonly failures = new Map<string, RuleFailures>();
+  evaluations = 0;
+  readonly #ports: ReplayPorts;
+  readonly #times: ReplayTimes;
+  readonly #engine: RuleEngine;
+  #hasFailed = false;
+  readonly #lastSeen = new Map<string, number>();
+
+  constructor(ruleSet: RuleSet, ports: ReplayPorts, times: ReplayTimes, options: Partial<RuleEngineOptions>) {
+    const { clock } = ports;
+    this.#ports = ports;
+    this.#times = times;
+    this.record = new ReplayRecord(() => clock.now(), times.startTs);
+    this.#engine = new RuleEngine(
+      {
+        querier: ports.querier,
+        writer: ports.writer,
+        state: this.record,
+        sink: { receive: ports.sink },
+        clock,
+        logger: ports.logger,
+        meter: this.#meter(),
+      },
+      options,
+    );
+    this.#engine.replace(ruleSet);
+  }
+
+  /** Until the end of the range, or until it is cancelled. True where it came to its end. */
+  async run(pace: ReplayPace): Promise<boolean> {
+    const { clock, moveTo } = this.#ports;
+    const { endTs } = this.#times;
+    this.#engine.start();
+    let until = pace.clock.elapsed() + pace.sliceMs;
+    let done = true;
+    while (clock.nextAt <= endTs) {
+      moveTo(clock.nextAt);
+      clock.step();
+      if (this.#hasFailed) this.#lookAtFailures();
+      if (pace.clock.elapsed() < until) continue;
+      await pace.turn(clock.now());
+      until = pace.clock.elapsed() + pace.sliceMs;
+      if (!pace.isCancelled()) continue;
+      done = false;
+      break;
+    }
+    if (done) clock.moveTo(endTs);
+    this.#engine.stop();
+    this.record.finish();
+    return done;
+  }
+
+  #lookAtFailures(): void {
+    this.#hasFailed = false;
+    for (const group of this.#engine.snapshot()) this.#lookAtGroup(group);
+  }
+
+  #lookAtGroup({ file, name, rules }: GroupSnapshot): void {
+    for (const [index, { health, lastEvaluation, lastError }] of rules.entries()) {
+      const key = failureKey(file, name, index);
+      if (health !== 'err' || this.#lastSeen.get(key) === lastEvaluation) continue;
+      this.#lastSeen.set(key, lastEvaluation);
+      if (lastEvaluation < this.#times.startTs) continue;
+      const known = this.failures.get(key);
+      if (known === undefined) this.failures.set(key, { count: 1, firstAt: lastEvaluation, firstError: lastError, lastAt: lastEvaluation });
+      else {
+        known.count++;
+        known.lastAt = lastEvaluation;
+      }
+    }
+  }
+
+  /** The engine counts what it does; that tells when a look at its rules is due. */
+  #meter(): Meter {
+    return {
+      ...silentMeter,
+      counter: (name) => ({
+        add: () => {
+          if (name === 'belfry_rule_evaluation_failures_total') this.#hasFailed = true;
+        },
+      }),
+      histogram: (name) => ({
+        observe: () => {
+          if (name === 'belfry_rule_group_evaluation_duration_seconds') this.evaluations++;
+        },
+      }),
+    };
+  }
+}
+
+/** Names a rule by its place, as two of a group may have the same name. */
+export function failureKey(file: string, group: string, index: number): string {
+  return `${file};${group};${index}`;
+}

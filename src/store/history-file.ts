@@ -1,0 +1,198 @@
+import Database from 'better-sqlite3';
+import { BelfryError, errorText } from '../core/errors.ts';
+import { BitReader, corrupt } from './bit-reader.ts';
+import { DecodedBlock } from './block-codec.ts';
+import { ColumnCodec } from './column-codec.ts';
+import { HistoryTail } from './history-tail.ts';
+import { playLog } from './log-codec.ts';
+import { SCHEMA_VERSION, unpack, type StoredSeries } from './sample-file.ts';
+import { SeriesTable, type SeriesId } from './series-table.ts';
+
+const BUSY_TIMEOUT_MS = 5000;
+
+/** Where a block is, without its bytes. */
+export interface BlockRange {
+  readonly id: number;
+  readonly minTs: number;
+  readonly maxTs: number;
+}
+
+/** What a lane has in the file: sealed blocks in the order they were sealed, and what the log has of it after them. */
+export interface LaneContents {
+  readonly blocks: readonly BlockRange[];
+  readonly tail: HistoryTail | undefined;
+}
+
+/** Every series of the file and where its samples are. */
+export interface HistoryNames {
+  readonly series: SeriesTable;
+  /** Lane ids by series; nearly every series has one. */
+  readonly lanes: ReadonlyMap<SeriesId, readonly number[]>;
+  /** When each series was born, and when it was last given up: Infinity where it still has its place. */
+  readonly bornTs: Float64Array;
+  readonly retiredTs: Float64Array;
+  /** The lanes whose samples carry times of their own. */
+  readonly sideLanes: ReadonlySet<number>;
+}
+
+/**
+ * A second, read-only connection to `samples.db`, beside a running Belfry too: it never writes, and holds the file only for
+ * the moments in which it reads. Every method may throw SQLite's own errors.
+ */
+export class HistoryFile {
+  readonly #db: Database.Database;
+  readonly #path: string;
+  readonly #codec = new ColumnCodec();
+  readonly #block: Database.Statement;
+  readonly #lane: Database.Statement;
+  /** Blocks that could not be read, or that retention took away meanwhile. */
+  holes = 0;
+
+  /** Throws `BAD_REQUEST` where there is no such file or it is not one of ours, `STORE_NEWER` for a later version. */
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+    } catch (cause) {
+      throw new BelfryError('BAD_REQUEST', `${path} cannot be read: ${errorText(cause)}`, { cause });
+    }
+    try {
+      const version = Number(this.#db.pragma('user_version', { simple: true }));
+      if (version > SCHEMA_VERSION)
+        throw new BelfryError('STORE_NEWER', `samples file has version ${version}; this program knows up to ${SCHEMA_VERSION}`);
+      this.#block = this.#db.prepare('SELECT bytes FROM blocks WHERE id = ?');
+      this.#lane = this.#db.prepare('SELECT id, min_ts, max_ts FROM blocks WHERE lane = ? AND max_ts > ? AND min_ts <= ? ORDER BY id');
+    } catch (cause) {
+      this.#db.close();
+      if (cause instanceof BelfryError) throw cause;
+      throw new BelfryError('BAD_REQUEST', `${path} is no samples file of Belfry's: ${errorText(cause)}`, { cause });
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** All labels and places; some 2 µs a series. */
+  names(): HistoryNames {
+    const series = new SeriesTable();
+    for (const { id, text } of this.#rows<{ id: number; text: string }>('SELECT id, text FROM symbols ORDER BY id'))
+      series.symbols.restore(id, text);
+    const rows = this.#rows<StoredSeries>('SELECT * FROM series ORDER BY id');
+    const bornTs = new Float64Array((rows.at(-1)?.id ?? -1) + 1);
+    const retiredTs = new Float64Array(bornTs.length);
+    for (const row of rows) {
+      series.restore(row.id, this.#symbolsOf(series, row.labels));
+      bornTs[row.id] = row.born_ts;
+      retiredTs[row.id] = row.retired_ts ?? Infinity;
+    }
+    const sideLanes = new Set<number>();
+    for (const { id } of this.#rows<{ id: number }>('SELECT id FROM lanes WHERE rows = 0')) sideLanes.add(id);
+    const lanes = new Map<SeriesId, readonly number[]>();
+    for (const place of this.#rows<{ series: number; lane: number }>('SELECT series, lane FROM places ORDER BY lane')) {
+      const known = lanes.get(place.series);
+      lanes.set(place.series, known === undefined ? [place.lane] : [...known, place.lane]);
+    }
+    return { series, lanes, bornTs, retiredTs, sideLanes };
+  }
+
+  /** The times of the oldest and newest samples there are; undefined where there are none. */
+  bounds(): { readonly minTs: number; readonly maxTs: number } | undefined {
+    const [blocks] = this.#rows<{ min: number | null; max: number | null }>('SELECT min(min_ts) AS min, max(max_ts) AS max FROM blocks');
+    const tails = [...this.#tails(() => true).values()];
+    const minTs = Math.min(blocks?.min ?? Infinity, ...tails.map((tail) => tail.minTs));
+    const maxTs = Math.max(blocks?.max ?? -Infinity, ...tails.map((tail) => tail.maxTs));
+    return maxTs < minTs ? undefined : { minTs, maxTs };
+  }
+
+  /** What the wanted lanes have in (fromTs, toTs], as of one moment. */
+  contents(wants: (lane: number) => boolean, fromTs: number, toTs: number): ReadonlyMap<number, LaneContents> {
+    return this.#db.transaction(() => {
+      const found = new Map<number, { blocks: BlockRange[]; tail: HistoryTail | undefined }>();
+      const rows = this.#rows<{ id: number; lane: number; min_ts: number; max_ts: number }>(
+        'SELECT id, lane, min_ts, max_ts FROM blocks WHERE max_ts > ? AND min_ts <= ? ORDER BY id',
+        fromTs,
+        toTs,
+      );
+      for (const { id, lane, min_ts: minTs, max_ts: maxTs } of rows) {
+        if (!wants(lane)) continue;
+        const known = found.get(lane);
+        const range = { id, minTs, maxTs };
+        if (known === undefined) found.set(lane, { blocks: [range], tail: undefined });
+        else known.blocks.push(range);
+      }
+      for (const [lane, tail] of this.#tails(wants)) {
+        if (tail.maxTs <= fromTs || tail.minTs > toTs) continue;
+        const known = found.get(lane);
+        if (known === undefined) found.set(lane, { blocks: [], tail });
+        else known.tail = tail;
+      }
+      return found;
+    })();
+  }
+
+  /** A lane's blocks with samples in (fromTs, toTs] as they are now. */
+  blocksOf(lane: number, fromTs: number, toTs: number): readonly BlockRange[] {
+    const rows = this.#lane.all(lane, fromTs, toTs) as { id: number; min_ts: number; max_ts: number }[];
+    return rows.map(({ id, min_ts: minTs, max_ts: maxTs }) => ({ id, minTs, maxTs }));
+  }
+
+  /** A block, its columns not decoded yet; undefined where it has gone or cannot be read, which leaves a hole. */
+  block({ id, minTs, maxTs }: BlockRange): DecodedBlock | undefined {
+    const row = this.#block.get(id) as { bytes: Uint8Array } | undefined;
+    if (row === undefined) return undefined;
+    try {
+      return new DecodedBlock(unpack(row.bytes), minTs, maxTs, this.#codec);
+    } catch (error) {
+      if (!(error instanceof BelfryError)) throw error;
+      this.holes++;
+      return undefined;
+    }
+  }
+
+  /** What the log has of each lane that no block has. A record that cannot be read ends it, as at a start. */
+  #tails(wants: (lane: number) => boolean): ReadonlyMap<number, HistoryTail> {
+    const tails = new Map<number, HistoryTail>();
+    const lanes = this.#rows<{ id: number; rows: number; log_from: number; sealed: number | null }>(
+      'SELECT id, rows, log_from, (SELECT max(max_ts) FROM blocks WHERE lane = lanes.id) AS sealed FROM lanes',
+    );
+    for (const { id, rows, log_from: logFrom, sealed } of lanes)
+      if (wants(id)) tails.set(id, new HistoryTail(logFrom, rows === 0 ? -Infinity : (sealed ?? -Infinity)));
+    let logId = 0;
+    const visitor = {
+      wants: (lane: number): boolean => logId >= (tails.get(lane)?.logFrom ?? Infinity),
+      columns: (lane: number, ids: Int32Array): void => tails.get(lane)?.columns(ids),
+      previous: (lane: number) => tails.get(lane)?.chain,
+      row: (lane: number, ts: number, words: Uint32Array<ArrayBuffer>): void => tails.get(lane)?.row(ts, words),
+      point: (lane: number, series: number, ts: number, words: Uint32Array): void => tails.get(lane)?.point(series, ts, words),
+    };
+    for (const { id, bytes } of this.#rows<{ id: number; bytes: Uint8Array }>('SELECT id, bytes FROM log ORDER BY id')) {
+      logId = id;
+      try {
+        playLog(unpack(bytes), visitor);
+      } catch (error) {
+        if (!(error instanceof BelfryError)) throw error;
+        this.holes++;
+        break;
+      }
+    }
+    for (const [lane, tail] of tails) if (tail.isEmpty) tails.delete(lane);
+    return tails;
+  }
+
+  #rows<Row>(sql: string, ...values: readonly unknown[]): readonly Row[] {
+    return this.#db.prepare(sql).all(...values) as Row[];
+  }
+
+  #symbolsOf(series: SeriesTable, bytes: Uint8Array): readonly number[] {
+    const from = new BitReader(bytes);
+    const symbols: number[] = [];
+    while (from.at < bytes.length) {
+      const symbol = from.varint();
+      if (series.symbols.text(symbol) === '') throw corrupt(`${this.#path}: a label's text ${symbol} is missing`);
+      symbols.push(symbol);
+    }
+    if (symbols.length % 2 !== 0) throw corrupt(`${this.#path}: a label has a name and no value`);
+    return symbols;
+  }
+}

@@ -1,0 +1,115 @@
+import type { BlockRange, HistoryFile, LaneContents } from './history-file.ts';
+import { LanePoints } from './history-points.ts';
+import { LaneRows, type ColumnSource, type WindowBudget } from './history-rows.ts';
+import type { DecodedColumn } from './lane-reader.ts';
+import type { SeriesId } from './series-table.ts';
+
+/** Something to take in, and from when on a present may see it. */
+interface Part {
+  readonly minTs: number;
+  readonly maxTs: number;
+  load(): ColumnSource | undefined;
+}
+
+/** One lane of the file: its blocks in order and a window over them for each reach that somebody asked for. */
+export class HistoryLane {
+  readonly id: number;
+  readonly isSide: boolean;
+  readonly #file: HistoryFile;
+  readonly #parts: readonly Part[];
+  /** For each part the earliest time of it and of all after it: points of different series may overlap. */
+  readonly #startsAt: readonly number[];
+  readonly #endTs: number;
+  readonly rows: LaneRows[] = [];
+  readonly points: LanePoints[] = [];
+  #next = 0;
+
+  constructor(id: number, isSide: boolean, contents: LaneContents, file: HistoryFile, endTs: number) {
+    this.id = id;
+    this.isSide = isSide;
+    this.#file = file;
+    this.#endTs = endTs;
+    this.#parts = [...contents.blocks.map((range) => this.#blockPart(range)), ...tailParts(contents, isSide)];
+    const startsAt = this.#parts.map(({ minTs }) => minTs);
+    for (let i = startsAt.length - 2; i >= 0; i--) startsAt[i] = Math.min(startsAt[i]!, startsAt[i + 1]!);
+    this.#startsAt = startsAt;
+  }
+
+  rowsOf(keepMs: number, budget: WindowBudget): LaneRows {
+    let rows = this.rows.find((one) => one.keepMs === keepMs);
+    if (rows === undefined) this.rows.push((rows = new LaneRows(keepMs, budget)));
+    return rows;
+  }
+
+  pointsOf(keepMs: number, budget: WindowBudget): LanePoints {
+    let points = this.points.find((one) => one.keepMs === keepMs);
+    if (points === undefined) this.points.push((points = new LanePoints(keepMs, budget)));
+    return points;
+  }
+
+  /** When the next part begins; Infinity where there is none. */
+  get nextTs(): number {
+    return this.#startsAt[this.#next] ?? Infinity;
+  }
+
+  /** Takes in what begins at or before `now`. */
+  moveTo(now: number): void {
+    while (this.nextTs <= now) {
+      const part = this.#parts[this.#next++]!;
+      if (this.rows.length === 0 && this.points.length === 0) continue;
+      const source = part.load();
+      if (source === undefined) continue;
+      for (const window of this.#windows()) if (!window.isBehind) window.append(source, now);
+    }
+  }
+
+  /** Fills the windows anew of which columns have been asked for since. */
+  catchUp(now: number): void {
+    const behind = this.#windows().filter(({ isBehind }) => isBehind);
+    if (behind.length === 0) return;
+    const fromTs = now - Math.max(...behind.map(({ keepMs }) => keepMs));
+    for (const window of behind) window.reset();
+    for (const part of this.#parts.slice(0, this.#next)) {
+      if (part.maxTs <= fromTs) continue;
+      const source = part.load();
+      if (source !== undefined) for (const window of behind) if (part.maxTs > now - window.keepMs) window.append(source, now);
+    }
+  }
+
+  #windows(): readonly (LaneRows | LanePoints)[] {
+    return this.isSide ? this.points : this.rows;
+  }
+
+  #blockPart(range: BlockRange): Part {
+    return { minTs: range.minTs, maxTs: range.maxTs, load: () => this.#file.block(range) ?? this.#moved(range) };
+  }
+
+  /** A block that is not there any more has been deleted, or its samples are in another one by now. */
+  #moved({ id, minTs, maxTs }: BlockRange): ColumnSource | undefined {
+    const found = this.#file.blocksOf(this.id, minTs - 1, Math.min(maxTs, this.#endTs)).filter((range) => range.id !== id);
+    const blocks = found.flatMap((range) => this.#file.block(range) ?? []);
+    if (blocks.length === 0) this.#file.holes++;
+    return blocks.length === 1 ? blocks[0] : blocks.length === 0 ? undefined : { column: (series) => joined(blocks, series) };
+  }
+}
+
+function tailParts({ tail }: LaneContents, isSide: boolean): readonly Part[] {
+  if (tail === undefined) return [];
+  if (isSide) return [{ minTs: tail.minTs, maxTs: tail.maxTs, load: () => ({ column: (id: SeriesId) => tail.points(id) }) }];
+  return tail.parts().map((part) => ({ minTs: part.minTs, maxTs: part.maxTs, load: () => part }));
+}
+
+/** A column over several blocks; all series of rows have the times of all. */
+function joined(blocks: readonly ColumnSource[], id: SeriesId): DecodedColumn | undefined {
+  const columns = blocks.flatMap((block) => block.column(id) ?? []);
+  if (columns.length < blocks.length) return undefined;
+  const words = new Uint32Array(columns.reduce((sum, column) => sum + column.words.length, 0));
+  const ts = new Float64Array(words.length / 2);
+  let at = 0;
+  for (const column of columns) {
+    ts.set(column.ts, at);
+    words.set(column.words, 2 * at);
+    at += column.ts.length;
+  }
+  return { ts, v: new Float64Array(words.buffer), words };
+}
