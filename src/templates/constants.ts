@@ -19,6 +19,9 @@ export function unquote(source: string, token: Token): string {
     parts.push(Buffer.from(inner.slice(from, match.index), 'utf8'));
     from = match.index + all.length;
     const code = Number.parseInt(hex ?? short ?? long ?? '', 16);
+    // Each kind of quotes can only escape itself.
+    if (simple !== undefined && (simple === '"' || simple === "'") && !token.text.startsWith(simple))
+      throw invalid(source, token.at, 'invalid escape in a quoted string');
     if (simple !== undefined) parts.push(Buffer.of(SIMPLE_ESCAPES[simple] ?? 0));
     else if (octal !== undefined && Number.parseInt(octal, 8) < 256) parts.push(Buffer.of(Number.parseInt(octal, 8)));
     else if (hex !== undefined) parts.push(Buffer.of(code));

@@ -255,7 +255,8 @@ class Evaluator {
 
   #field(value: Value, name: string, at: number, call: { dot: Value; args: readonly Operand[]; final: readonly Value[] }): Value {
     const hasArgs = call.args.length > 0 || call.final.length > 0;
-    if (value === undefined || value === null) return undefined;
+    if (value === undefined) return undefined;
+    if (value === null) throw this.#fail(at, `nil pointer evaluating interface {}.${name}`);
     if (value instanceof ListValue || value instanceof MapValue || value instanceof StructValue) {
       const method = Object.hasOwn(value.methods, name) ? value.methods[name] : undefined;
       if (method !== undefined) return this.#invoke(name, method, at, call.args, call.dot, call.final);
@@ -321,6 +322,7 @@ class Evaluator {
     }
     if (operand.type === 'nil' && (type === 'string' || type === 'int' || type === 'float' || type === 'bool'))
       throw this.#fail(operand.at, `cannot assign nil to ${PARAM_NAMES[type]}`);
+    if (operand.type === 'nil' && type === 'list') return new ListValue([]);
     return this.#validated(this.#operand(operand, dot), type, operand.at);
   }
 

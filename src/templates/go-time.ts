@@ -5,7 +5,7 @@ const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 const LAYOUT = new RegExp(
   [
-    'January|Jan|Monday|Mon|2006|MST|Z07:00:00|Z070000|Z0700|Z07:00|Z07|-07:00:00|-070000|-0700|-07:00|-07',
+    'January|Jan(?![a-z])|Monday|Mon(?![a-z])|2006|MST|Z07:00:00|Z070000|Z0700|Z07:00|Z07|-07:00:00|-070000|-0700|-07:00|-07',
     '002|01|02|03|04|05|06|15|__2|_2|PM|pm|[.,](?:0+|9+)(?!\\d)|1|2|3|4|5',
   ].join('|'),
   'g',

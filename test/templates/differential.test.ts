@@ -32,6 +32,7 @@ const KNOWN_DIFFERENCES: readonly {
   },
   { why: 'the type of the rule data has another name', applies: (_, theirs) => theirs.includes('struct { Labels') },
   { why: 'a byte is an int to us', applies: (_, theirs) => theirs.includes('uint8') },
+  { why: '%#v of a struct is no Go source to us', applies: (template) => /%[^ "%]*#[^ "%]*v/.test(template) },
   { why: 'maps have no address', applies: (template) => /%[^ "%]*p/.test(template) },
   {
     why: "Go's times have other fields inside, seen with verbs that are not for times",
