@@ -50,6 +50,8 @@ export interface AppOptions {
   readonly config: BelfryConfig;
   /** Reads the configuration again, for a reload: the problems where it is refused. */
   readonly readConfig: ConfigReader;
+  /** Rules are evaluated at their slots only, as Prometheus does. */
+  readonly strictSlots: boolean;
   readonly version: string;
   /** The folder of the installation. */
   readonly installation: string;
@@ -131,7 +133,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     inhibitRules: () => config.inhibitRules,
     maintenance: createOpenWindows(() => config.maintenance, clock),
     damping: () => config.damping,
-    inhibitionHoldMs: config.watch.inhibitionHoldMs,
+    inhibitionHoldMs: () => config.watch.inhibitionHoldMs,
     startGraceMs: config.watch.startGraceMs,
     sourcesKnown: createSourcesKnown({
       clusters: () => watches.values(),
@@ -174,7 +176,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   const blindness = (cluster: string): Blindness | undefined => isolation.blindness(cluster);
   const rules: RuleEngine = new RuleEngine(
     { querier: samples.reader, writer: samples.writer, state: new AlertStore(stateDb), sink, blindness, clock, logger: log, meter },
-    { externalUrl: config.http.externalUrl ?? '' },
+    { externalUrl: config.http.externalUrl ?? '', strictSlots: options.strictSlots },
   );
   const isolation = new WatcherIsolation({
     references: () => config.watch.references,

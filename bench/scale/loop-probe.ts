@@ -12,6 +12,8 @@ export interface ProbeLine {
   readonly lateMs: readonly number[];
   /** What the main thread computed in each of those turns, in ms: less than the lateness where others had the processor. */
   readonly computedMs: readonly number[];
+  /** Each turn that computed long: when it ended, in microseconds of the clock that CPU profiles use, and what it computed. */
+  readonly longTurns: readonly { readonly endUs: number; readonly lateMs: number; readonly computedMs: number }[];
   readonly rssBytes: number;
   readonly heapBytes: number;
   readonly arrayBufferBytes: number;
@@ -21,6 +23,8 @@ export interface ProbeLine {
 
 const EVERY_MS = 10;
 const TOLD_FROM_MS = 1;
+/** From this on a turn is long. */
+const LONG_MS = 20;
 const TELL_EVERY_MS = 1000;
 
 const file = process.env['BELFRY_BENCH_PROBE'];
@@ -29,6 +33,7 @@ let toldAt = performance.now();
 let looks = 0;
 let lateMs: number[] = [];
 let computedMs: number[] = [];
+let longTurns: ProbeLine['longTurns'][number][] = [];
 let computedBefore = process.threadCpuUsage();
 
 function look(): void {
@@ -37,7 +42,9 @@ function look(): void {
   const computed = process.threadCpuUsage();
   if (now - due > TOLD_FROM_MS) {
     lateMs.push(Math.round((now - due) * 10) / 10);
-    computedMs.push(Math.round((computed.user - computedBefore.user + computed.system - computedBefore.system) / 100) / 10);
+    const ms = Math.round((computed.user - computedBefore.user + computed.system - computedBefore.system) / 100) / 10;
+    computedMs.push(ms);
+    if (ms > LONG_MS) longTurns.push({ endUs: Number(process.hrtime.bigint() / 1000n), lateMs: now - due, computedMs: ms });
   }
   computedBefore = computed;
   if (now - toldAt >= TELL_EVERY_MS && file !== undefined) {
@@ -47,6 +54,7 @@ function look(): void {
       looks,
       lateMs,
       computedMs,
+      longTurns,
       rssBytes: rss,
       heapBytes: heapUsed,
       arrayBufferBytes: arrayBuffers,
@@ -58,6 +66,7 @@ function look(): void {
     looks = 0;
     lateMs = [];
     computedMs = [];
+    longTurns = [];
   }
   due = performance.now() + EVERY_MS;
   setTimeout(look, EVERY_MS).unref();

@@ -21,7 +21,7 @@ Usage: npm run bench -- scale [--quick] [options]
   --seconds N        how long each stretch is measured (60; 8 with --quick)
   --big-only         only the one cluster of 30 brokers, 40,000 partitions and 2,000 groups
   --many-only        only the 50 clusters of 10 brokers
-  --cpu-prof DIR     Belfry writes CPU profiles there when it ends
+  --cpu-prof DIR     Belfry writes CPU profiles there when it ends, and what its event loop did, into probe.jsonl
   --node-options S   more options for Belfry's Node
 
 The clusters are TCP listeners of another process; Belfry is a process of its own with the shipped rules (LeaderLoss without its
@@ -118,8 +118,9 @@ async function withWatched<T>(
   const dir = await makeTempDir();
   try {
     await using fleet = await SimulatedFleet.start(shapes);
+    const profile = context.values['cpu-prof'];
     const begin = performance.now();
-    await using watched = await Watched.start(fleet, join(dir, 'probe.jsonl'), { rules: rulesWithoutFor(LEADER_LOSS) }, context);
+    await using watched = await Watched.start(fleet, join(typeof profile === 'string' ? profile : dir, 'probe.jsonl'), { rules: rulesWithoutFor(LEADER_LOSS) }, context);
     await watched.allCollected(READY_WITHIN_MS);
     return await work(watched, performance.now() - begin);
   } finally {

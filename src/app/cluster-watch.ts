@@ -103,6 +103,8 @@ export class ClusterWatch {
       groupFilter: groupFilterOf(config),
       groupWatched: groupWatchedBy(config),
       onMetadata: async (metadata, slices) => {
+        // Answers of many clusters come in one turn of the loop: each is taken in in a turn of its own.
+        await slices.pause();
         this.liveness.observeMetadata(metadata, await brokerFactsInSlices(metadata, slices));
         if (slices.due) await slices.pause();
         await this.#lastIsr.observe(metadata, slices);

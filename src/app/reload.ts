@@ -13,6 +13,11 @@ export function refuseWhatNeedsARestart(before: BelfryConfig, next: BelfryConfig
   if (fixed(before) !== fixed(next)) throw new BelfryError('CONFIG_INVALID', 'storage, http and host change with a restart only');
 }
 
+/** What a reload has taken and only the next start goes by, each a key of the configuration. */
+export function whatWaitsForARestart(before: BelfryConfig, next: BelfryConfig): readonly string[] {
+  return before.watch.startGraceMs === next.watch.startGraceMs ? [] : ['watch.start_grace'];
+}
+
 /** Clusters that have not changed are not disturbed; the alerts of those that have gone end. */
 export async function replaceWatches(
   watches: Map<string, ClusterWatch>,
@@ -46,9 +51,12 @@ export async function tryReload(
       options.log.error('config_reload_failed', { problems });
       return problems;
     }
-    if (config.hash === current().hash) return [];
+    const before = current();
+    if (config.hash === before.hash) return [];
     await swap(config);
     options.log.info('config_reloaded', { hash: config.hash });
+    const keys = whatWaitsForARestart(before, config);
+    if (keys.length > 0) options.log.warn('config_needs_restart', { keys });
     return [];
   } catch (error) {
     const lines = error instanceof BelfryError ? error.message.split('\n') : [errorText(error)];

@@ -22,6 +22,7 @@ interface StartOptions extends ConfigOptions {
   /** Undefined where the variable names none. */
   readonly logLevel?: LogLevel;
   readonly json?: boolean;
+  readonly 'rules.strictSlots'?: boolean;
 }
 
 /** `belfry start`: the service. */
@@ -33,6 +34,7 @@ export function startCommand(program: Command, context: CliContext): void {
     .option('--insecure', 'listen on other addresses than loopback without TLS')
     .addOption(new Option('--log-level <level>', 'how much is logged (BELFRY_LOG_LEVEL)').choices(LOG_LEVELS).default(logLevelOf(context)))
     .option('--json', 'one line of JSON on standard output when it is up; the log goes to standard error')
+    .option('--rules.strict-slots', 'evaluate rules at their intervals only, as Prometheus does, not also when something changes')
     .addHelpText(
       'after',
       '\n' +
@@ -64,6 +66,7 @@ async function run(options: StartOptions, context: CliContext): Promise<void> {
   const app = await startApp({
     config: override(first.config, options, context),
     readConfig,
+    strictSlots: options['rules.strictSlots'] === true,
     version: context.version,
     installation: context.installation,
     clock,

@@ -14,7 +14,7 @@ export interface MutingOptions {
   readonly inhibitRules: () => readonly InhibitRule[];
   readonly maintenance: MaintenancePort;
   /** What a source inhibited stays inhibited for so long after it has ended: one that flaps lets nothing through. */
-  readonly holdMs: number;
+  readonly holdMs: () => number;
   /** For how long after the start an alert that something could inhibit waits for it to be known. */
   readonly startGraceMs: number;
   /** Whether the sources of a rule for alerts of a cluster would be known by now: the grace ends early for what only they could inhibit. */
@@ -268,7 +268,7 @@ export class Muting {
       this.#maintenance.delete(cluster);
     }
     this.#inhibition.removeTarget(key);
-    if (this.#inhibition.isSource(key)) this.#held.set(key, { labels: entry.alert.labels, endsAt: now + this.#options.holdMs });
+    if (this.#inhibition.isSource(key)) this.#held.set(key, { labels: entry.alert.labels, endsAt: now + this.#options.holdMs() });
   }
 
   #silence(key: string, entry: Entry, id: string): void {

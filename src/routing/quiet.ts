@@ -21,7 +21,7 @@ export interface QuietOptions {
   readonly maintenance?: MaintenancePort;
   readonly damping?: () => DampingOptions;
   /** Default 15 s. */
-  readonly inhibitionHoldMs?: number;
+  readonly inhibitionHoldMs?: () => number;
   /** Default: none. */
   readonly startGraceMs?: number;
   /**
@@ -81,7 +81,7 @@ export class Quiet {
       isTold,
       inhibitRules: options.inhibitRules ?? ((): readonly InhibitRule[] => []),
       maintenance: options.maintenance ?? ((): { open: readonly string[]; until: number } => ({ open: [], until: Infinity })),
-      holdMs: options.inhibitionHoldMs ?? HOLD_MS,
+      holdMs: options.inhibitionHoldMs ?? ((): number => HOLD_MS),
       startGraceMs: options.startGraceMs ?? 0,
       sourcesKnown: options.sourcesKnown ?? ((): boolean => false),
       onReleased: (alerts) => this.#release(alerts),

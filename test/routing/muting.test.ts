@@ -52,7 +52,7 @@ beforeEach(() => {
       reviews++;
       return { open: [], until: Infinity };
     },
-    holdMs: 1000,
+    holdMs: () => 1000,
     startGraceMs: 0,
     sourcesKnown: () => true,
     isTold: () => {
