@@ -9,6 +9,7 @@ import { createOpenWindows } from './app/maintenance-look.ts';
 import { ownerTableOf } from './app/owners.ts';
 import { Readiness } from './app/readiness.ts';
 import { createSourcesKnown } from './app/start-grace.ts';
+import { createRemoteWriteOut } from './app/remote-write-out.ts';
 import { readOrMakeToken } from './app/token.ts';
 import { refuseWhatNeedsARestart, replaceWatches, tryReload, type ConfigReader } from './app/reload.ts';
 import { HostCollector } from './collectors/host/host-collector.ts';
@@ -113,6 +114,8 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   // The wall clock may have been set back since the last run; rows must go on after the newest stored one.
   clock.startNotBefore((samples.stats().maxTs ?? 0) + 1);
   samples.start();
+  const remoteWrite = createRemoteWriteOut({ samples, stateDb, clock, log, meter });
+  lifecycle.onStop('remote write', () => remoteWrite.stop());
 
   // From the end of the flow to its beginning: whoever is called exists before whoever calls.
   let notifiers = createNotifiers(config, options);
@@ -276,6 +279,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     autopilot.reload();
     for (const { name } of before.clusters) if (!watches.has(name)) await meter.forget('cluster', name);
     await watchdog.replace(next);
+    await remoteWrite.replace(next.remoteWrite);
     oldNotifiers.close();
   };
   let reloading: Promise<readonly string[]> = Promise.resolve([]);
@@ -349,6 +353,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   autopilot.start();
   lifecycle.onStop('autopilot', () => autopilot.stop());
   await watchdog.replace(config);
+  await remoteWrite.replace(config.remoteWrite);
   lifecycle.onStop('watchdog', () => watchdog.stop());
   lifecycle.onStop('reload', () => reloading.then(() => undefined));
   return { url: http.url, notReady: () => readiness.notReady(), reload, stop: () => lifecycle.stop(clock, STOP_TIMEOUT_MS) };

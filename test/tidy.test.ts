@@ -4,7 +4,20 @@ import { basename, join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
 const LEAF_ROOMS = ['formats', 'templates', 'timeintervals', 'kafka', 'telemetry'];
-const STAGES = ['collectors', 'store', 'promql', 'rules', 'routing', 'outbox', 'notifiers', 'autopilot', 'executor', 'watchdog', 'http'];
+const STAGES = [
+  'collectors',
+  'store',
+  'promql',
+  'rules',
+  'routing',
+  'outbox',
+  'notifiers',
+  'autopilot',
+  'executor',
+  'watchdog',
+  'remotewrite',
+  'http',
+];
 
 /** Which rooms a room may import, besides itself. Root files of src/ are rooms of their own. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {

@@ -2,6 +2,7 @@ import type { AutopilotSettings, ClusterAutopilotSettings } from '../autopilot/s
 import type { Secret } from '../core/secret.ts';
 import type { ReceiverOptions, SmtpOptions, SlackOptions } from '../notifiers/schema.ts';
 import type { DeliverySettings } from '../outbox/schema.ts';
+import type { RemoteWriteOptions } from '../remotewrite/schema.ts';
 import type { DampingOptions, InhibitRule } from '../routing/schema.ts';
 import type { MaintenanceEntry } from '../timeintervals/maintenance.ts';
 
@@ -38,6 +39,7 @@ export interface BelfryConfig {
   readonly delivery: DeliverySettings;
   readonly heartbeat: HeartbeatConfig | undefined;
   readonly peers: readonly PeerConfig[];
+  readonly remoteWrite: readonly RemoteWriteOptions[];
 }
 
 /** How Belfry tells trouble of its own from trouble of what it watches. */

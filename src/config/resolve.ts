@@ -9,6 +9,7 @@ import { resolveSasl, resolveTls } from './connection.ts';
 import { resolveAutopilot, resolveMaintenance, resolveTokens } from './resolve-autopilot.ts';
 import type { ConfigPath } from './problems.ts';
 import { resolveHeartbeat, resolvePeers } from './resolve-watchdog.ts';
+import { resolveRemoteWrite } from './resolve-remote-write.ts';
 import { resolveReceivers } from './receivers.ts';
 import { inhibitRulesOf } from '../routing/schema.ts';
 import { type ClusterFile, type ConfigFile, DEFAULT_THRESHOLDS } from './schema.ts';
@@ -50,6 +51,7 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
     delivery: file.delivery,
     heartbeat: resolveHeartbeat(file, context),
     peers: resolvePeers(file, context),
+    remoteWrite: resolveRemoteWrite(file, context),
   };
 }
 

@@ -1,0 +1,199 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Labels } from '../../src/core/labels.ts';
+import { Secret } from '../../src/core/secret.ts';
+import { layout, metric } from '../store/fixture.ts';
+import { type Answer, destinationAt, Receiver, Sender } from './harness.ts';
+
+let receiver: Receiver;
+let sender: Sender;
+
+beforeEach(async () => {
+  receiver = await Receiver.listen();
+  sender = new Sender();
+});
+
+afterEach(async () => {
+  await sender.close();
+  await receiver[Symbol.asyncDispose]();
+});
+
+const UP = metric('up', 'job=kafka');
+let lastTs = 0;
+
+/** Appends a row now; the values in the order of the series. */
+function append(series: readonly Labels[], ...values: readonly number[]): number {
+  lastTs = Math.max(lastTs + 1, sender.clock.now());
+  sender.store.writer.target('t').append(lastTs, layout(...series), Float64Array.from(values));
+  return lastTs;
+}
+
+const keptOf = (name: Labels): readonly string[] => receiver.kept.get(name.toString()) ?? [];
+const hasArrived = (name: Labels, count: number): Promise<void> => receiver.until(() => keptOf(name).length >= count);
+
+describe('samples that the store takes', () => {
+  it('arrive bit by bit, each series in its order, its end too', async () => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    const lag = metric('lag', 'topic=zahlungen-ü');
+    const times = [append([UP, lag], 1, 0.1), append([UP, lag], Number.NaN, -0), append([UP], Infinity)];
+    await hasArrived(lag, 3);
+    expect(keptOf(UP)).toEqual([`1@${times[0]}`, `NaN@${times[1]}`, `Infinity@${times[2]}`]);
+    expect(keptOf(lag)).toEqual([`0.1@${times[0]}`, `0@${times[1]}`, `stale@${times[2]}`]);
+    expect(receiver.requests[0]?.headers).toMatchObject({
+      'content-type': 'application/x-protobuf',
+      'content-encoding': 'snappy',
+      'x-prometheus-remote-write-version': '0.1.0',
+      'user-agent': 'Belfry',
+    });
+  });
+
+  it('leave with the labels that the configuration wants, and only those that it wants', async () => {
+    const rule = { source_labels: [], separator: ';', target_label: '', regex: '(.*)', modulus: 0, replacement: '$1' };
+    await sender.remoteWrite.replace([
+      destinationAt(receiver.url, {
+        externalLabels: { region: 'eu', job: 'ours' },
+        relabel: [
+          { ...rule, action: 'drop', source_labels: ['__name__'], regex: 'secret_.*' },
+          { ...rule, action: 'replace', source_labels: ['job', 'region'], regex: '(.*);(.*)', target_label: 'where', replacement: '$2/$1' },
+          { ...rule, action: 'labeldrop', regex: 'reg.*' },
+        ],
+      }),
+    ]);
+    append([UP, metric('secret_a'), metric('lag')], 1, 2, 3);
+    const lag = metric('lag', 'job=ours', 'where=eu/ours');
+    await hasArrived(lag, 1);
+    expect([...receiver.kept.keys()].toSorted()).toEqual([lag.toString(), 'up{job="kafka", where="eu/kafka"}']);
+  });
+
+  it('arrive once it is there again, none lost and none out of order', async () => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    const expected: string[] = [];
+    const outages = [503, 429, 'refuse', 'reset', 500, 401, 404] as const;
+    for (const outage of outages) {
+      await receiver.outage(outage);
+      for (let i = 0; i < 5; i++) expected.push(`${i}@${append([UP], i)}`);
+      await new Promise<void>((resolve) => void sender.clock.timer(60, resolve));
+      await receiver.outage(undefined);
+      await hasArrived(UP, expected.length);
+    }
+    expect(keptOf(UP)).toEqual(expected);
+    await sender.remoteWrite.stop();
+    expect(await sender.metric('belfry_remote_write_failed_requests_total')).toBeGreaterThanOrEqual(outages.length);
+    expect(await sender.metric('belfry_remote_write_sent_samples_total')).toBe(expected.length);
+    expect(sender.logged.filter((line) => line.startsWith('remote_write_failing')).length).toBeGreaterThan(0);
+  });
+
+  it('wait as long as the destination asks for', async () => {
+    const times: number[] = [];
+    receiver.answer = () => {
+      times.push(sender.clock.elapsed());
+      return times.length === 1 ? { status: 429, headers: { 'retry-after': '1' } } : undefined;
+    };
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    append([UP], 1);
+    await hasArrived(UP, 1);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(990);
+  });
+
+  it('are not lost with one among them that is refused', async () => {
+    const bad = metric('bad');
+    receiver.answer = ({ samples }): Answer =>
+      samples.some((sample) => sample.startsWith('bad ')) ? { status: 400, text: 'label too long' } : undefined;
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    const series = Array.from({ length: 40 }, (_, i) => metric(`s${i}`));
+    append([...series.slice(0, 25), bad, ...series.slice(25)], ...Array.from({ length: 41 }, (_, i) => i));
+    for (const one of series) await hasArrived(one, 1);
+    await sender.remoteWrite.stop();
+    expect(await sender.metric('belfry_remote_write_dropped_samples_total', { reason: 'refused' })).toBe(1);
+    expect(sender.logged.find((line) => line.startsWith('remote_write_refused'))).toContain('answered 400: label too long');
+  });
+
+  it('that have become too old are passed over, and counted', async () => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url, { queue: { ageMaxMs: 200 } })]);
+    append([UP], 0);
+    await hasArrived(UP, 1);
+    await receiver.outage(503);
+    append([UP], 1);
+    await new Promise<void>((resolve) => void sender.clock.timer(400, resolve));
+    await receiver.outage(undefined);
+    append([UP], 2);
+    await receiver.until(() => keptOf(UP).some((sample) => sample.startsWith('2@')));
+    expect(keptOf(UP).some((sample) => sample.startsWith('1@'))).toBe(false);
+    expect(await sender.metric('belfry_remote_write_dropped_samples_total', { reason: 'too_old' })).toBe(1);
+  });
+});
+
+describe('over a restart', () => {
+  const rows = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}@${append([UP], i)}`);
+
+  it('goes on where it was, once', async () => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    const expected = rows(5);
+    await hasArrived(UP, 5);
+    await sender.remoteWrite.stop();
+    expected.push(...rows(300));
+    await sender.restart();
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    expected.push(...rows(3));
+    await hasArrived(UP, expected.length);
+    expect(keptOf(UP)).toEqual(expected);
+  });
+
+  it('sends what was on its way once more after a kill, and loses nothing', async () => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    const expected = rows(5);
+    await hasArrived(UP, 5);
+    await receiver.outage(503);
+    expected.push(...rows(20));
+    sender.store.flush();
+    await sender.restart({ killed: true });
+    await receiver.outage(undefined);
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    const all = () => [...new Set(keptOf(UP))];
+    await receiver.until(() => all().length >= expected.length);
+    expect(all()).toEqual(expected);
+  });
+
+  it('sends only what is new to a destination of another name, and forgets one that is not there any more', async () => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url, { name: 'old' })]);
+    append([UP], 1);
+    await hasArrived(UP, 1);
+    await sender.remoteWrite.replace([destinationAt(receiver.url, { name: 'new' })]);
+    const ts = append([UP], 2);
+    await hasArrived(UP, 2);
+    expect(keptOf(UP)[1]).toBe(`2@${ts}`);
+    expect([...sender.positions.keys()]).toEqual(['remote_write/new']);
+  });
+});
+
+describe('a reload', () => {
+  it('leaves a destination alone that is as it was, and loses nothing of one that changes', async () => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    const expected: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      expected.push(`${i}@${append([UP], i)}`);
+      await sender.remoteWrite.replace([destinationAt(receiver.url, i % 2 === 0 ? {} : { timeoutMs: 2000 + i })]);
+    }
+    await hasArrived(UP, expected.length);
+    expect(keptOf(UP)).toEqual(expected);
+  });
+});
+
+describe('what is told of a destination', () => {
+  it('holds none of its secrets, however it echoes them', async () => {
+    const secrets = { user: 'frieda-password', token: 'token-of-the-store', path: 'very-secret-path' };
+    const url = receiver.url.replace('/api/v1/write', `/${secrets.path}`);
+    receiver.answer = () => ({ status: 400, text: `you sent ${secrets.token} to ${url}` });
+    await sender.remoteWrite.replace([
+      destinationAt(url, {
+        authorization: { type: 'Bearer', credentials: new Secret(secrets.token) },
+        headers: { 'X-Scope-OrgID': 'orders' },
+      }),
+    ]);
+    append([UP], 1);
+    await receiver.until(() => receiver.requests.length > 0);
+    await sender.remoteWrite.stop();
+    expect(sender.logged.join()).toContain('remote_write_refused');
+    expect(receiver.requests[0]?.headers).toMatchObject({ authorization: `Bearer ${secrets.token}`, 'x-scope-orgid': 'orders' });
+    for (const secret of Object.values(secrets)) expect(sender.logged.join('\n')).not.toContain(secret);
+  });
+});
