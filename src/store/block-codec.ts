@@ -6,7 +6,7 @@ import type { RowRing } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
 import type { SideSeries } from './side-points.ts';
 
-/** Version 1 knew no columns around a line; what it wrote is read as it was. */
+/** Version 1 had fewer codes of columns, which are the same still. */
 const VERSION = 2;
 const OLDEST_VERSION = 1;
 const ROWS = 0;
@@ -163,7 +163,7 @@ export class DecodedBlock implements BlockHandle {
     this.bytesHeld = bytes.length + 4 * columns + 8 * this.#fields.length + 8 * (this.#times?.length ?? 0) + 256;
   }
 
-  get ids(): Int32Array {
+  ids(): Int32Array {
     return this.#ids;
   }
 

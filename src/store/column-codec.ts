@@ -1,15 +1,8 @@
 import { corrupt, type BitReader } from './bit-reader.ts';
 import type { BitWriter } from './bit-writer.ts';
-import {
-  asIntegers,
-  DifferenceCosts,
-  powerOf,
-  readDifferences,
-  readSecondDifferences,
-  writeDifferences,
-  writeSecondDifferences,
-} from './int-column.ts';
-import { LineFit, readLine, writeLine } from './line-column.ts';
+import { asIntegers, asSteps, fromSteps, NearDecimals, powerOf } from './double-column.ts';
+import { smallCost, writeSmall } from './difference-column.ts';
+import { DIFFERENCES, IntCodec, LINE, SECOND_DIFFERENCES } from './int-column.ts';
 import { ABSENT_HIGH, HIGH_WORD, NAN_HIGH, STALE_HIGH } from './sample-codes.ts';
 import { readXor, writeXor } from './xor-column.ts';
 
@@ -17,13 +10,20 @@ import { readXor, writeXor } from './xor-column.ts';
 const EMPTY = 0;
 const CONSTANT_INTEGER = 1;
 const CONSTANT_BITS = 2;
-const DIFFERENCES = 3;
-const SECOND_DIFFERENCES = 4;
 const XOR = 5;
-const LINE = 6;
+/** A second byte says what the whole numbers stand for (its lower half) and their code (its upper half). */
+const OTHER = 7;
 /** The fourth bit: runs of cells that are no numbers come first. The higher bits: decimals. */
 const HAS_RUNS = 8;
 const SCALE_SHIFT = 4;
+
+/** What whole numbers stand for: decimals, decimals that the values are only near to, steps between doubles. */
+const EXACT = 0;
+const NEAR = 1;
+const STEPS = 2;
+
+/** About what a first number and its first difference take. */
+const HEADER_BITS = 64;
 
 /** What a run of cells is. */
 const NUMBERS = 0;
@@ -31,15 +31,16 @@ const RUN_HIGHS = [-1, ABSENT_HIGH, STALE_HIGH, NAN_HIGH];
 
 /**
  * Turns columns of cells into bytes and back, bit for bit. Per column the shortest of: one constant; whole numbers of
- * the smallest decimal scale, as differences or second differences by Rice's code; differences in bits. Cells that are
- * no numbers are taken out first, as runs. Holds scratch memory: one instance, one use at a time.
+ * the smallest decimal scale, by the best code of `IntCodec`; where the values are no decimals, those that they are near
+ * to, or steps between doubles as such numbers, or differences in bits. Cells that are no numbers are taken out first, as
+ * runs. Holds scratch memory: one instance, one use at a time.
  */
 export class ColumnCodec {
   #values = new Float64Array(128);
   #words = new Uint32Array(this.#values.buffer);
   #ints = new Float64Array(128);
-  readonly #line = new LineFit();
-  readonly #differences = new DifferenceCosts();
+  readonly #intCodec = new IntCodec();
+  readonly #near = new NearDecimals();
 
   /** `words` holds n doubles as pairs of 32-bit words. */
   encode(words: Uint32Array, n: number, out: BitWriter): void {
@@ -47,14 +48,13 @@ export class ColumnCodec {
     const runs = this.#compact(words, n);
     const count = this.#count;
     const flags = runs.length > 0 ? HAS_RUNS : 0;
-    const scale = count === 0 ? -1 : asIntegers(this.#values, count, this.#ints);
-    const kind = this.#kind(count, scale);
-    out.byte(kind | flags | (scale > 0 ? scale << SCALE_SHIFT : 0));
-    if (flags !== 0) {
+    const begin = (kind: number, scale: number): void => {
+      out.byte(kind | flags | (scale << SCALE_SHIFT));
+      if (flags === 0) return;
       out.varint(runs.length);
       for (const run of runs) out.varint(run);
-    }
-    this.#write(kind, count, out);
+    };
+    this.#write(count, begin, out);
   }
 
   /** Fills n doubles of `words`. Throws `STORE_CORRUPT`. */
@@ -114,16 +114,6 @@ export class ColumnCodec {
     return special ? runs : [];
   }
 
-  #kind(count: number, scale: number): number {
-    if (count === 0) return EMPTY;
-    if (this.#isConstant(count)) return scale < 0 ? CONSTANT_BITS : CONSTANT_INTEGER;
-    if (scale < 0) return XOR;
-    this.#differences.of(this.#ints, count);
-    const { first, second } = this.#differences;
-    if (this.#line.fit(this.#ints, count) && this.#line.bits(count) < Math.min(first, second)) return LINE;
-    return second < first ? SECOND_DIFFERENCES : DIFFERENCES;
-  }
-
   #isConstant(count: number): boolean {
     const low = this.#words[0];
     const high = this.#words[1];
@@ -131,29 +121,94 @@ export class ColumnCodec {
     return true;
   }
 
-  #write(kind: number, count: number, out: BitWriter): void {
-    if (kind === CONSTANT_INTEGER) out.zigzag(this.#ints[0]!);
-    else if (kind === DIFFERENCES) writeDifferences(this.#ints, count, out);
-    else if (kind === SECOND_DIFFERENCES) writeSecondDifferences(this.#ints, count, out);
-    else if (kind === LINE) writeLine(this.#line, this.#ints, count, out);
-    else if (kind !== EMPTY) writeXor(this.#words, kind === CONSTANT_BITS ? 1 : count, out);
+  #write(count: number, begin: (kind: number, scale: number) => void, out: BitWriter): void {
+    if (count === 0) {
+      begin(EMPTY, 0);
+      return;
+    }
+    const scale = asIntegers(this.#values, count, this.#ints);
+    if (this.#isConstant(count)) {
+      begin(scale < 0 ? CONSTANT_BITS : CONSTANT_INTEGER, Math.max(0, scale));
+      if (scale < 0) writeXor(this.#words, 1, out);
+      else out.zigzag(this.#ints[0]!);
+      return;
+    }
+    if (scale < 0 || !this.#intCodec.choose(this.#ints, count)) {
+      this.#writeDoubles(count, begin, out);
+      return;
+    }
+    const { kind } = this.#intCodec;
+    if (kind === DIFFERENCES || kind === SECOND_DIFFERENCES || kind === LINE) begin(kind, scale);
+    else {
+      begin(OTHER, scale);
+      out.byte(EXACT | (kind << SCALE_SHIFT));
+    }
+    this.#intCodec.write(this.#ints, count, out);
+  }
+
+  /** Doubles that no decimals are: the shortest of three ways. */
+  #writeDoubles(count: number, begin: (kind: number, scale: number) => void, out: BitWriter): void {
+    const start = out.length;
+    begin(XOR, 0);
+    writeXor(this.#words, count, out);
+    let bits = 8 * (out.length - start);
+    asSteps(this.#words, count, this.#ints);
+    if (this.#intCodec.choose(this.#ints, count) && this.#intCodec.bits + HEADER_BITS < bits) {
+      out.length = start;
+      begin(OTHER, 0);
+      out.byte(STEPS | (this.#intCodec.kind << SCALE_SHIFT));
+      writeXor(this.#words, 1, out);
+      this.#intCodec.write(this.#ints, count, out);
+      bits = 8 * (out.length - start);
+    }
+    const scale = this.#near.of(this.#values, this.#words, count, this.#ints);
+    if (scale < 0 || !this.#intCodec.choose(this.#ints, count)) return;
+    if (this.#intCodec.bits + smallCost(this.#near.steps, count) + HEADER_BITS >= bits) return;
+    out.length = start;
+    begin(OTHER, scale);
+    out.byte(NEAR | (this.#intCodec.kind << SCALE_SHIFT));
+    this.#intCodec.write(this.#ints, count, out);
+    writeSmall(this.#near.steps, count, out);
   }
 
   #read(kind: number, count: number, scale: number, from: BitReader): void {
     if ((kind === EMPTY) !== (count === 0)) throw corrupt('a column lost its numbers');
     if (kind === EMPTY) return;
-    if (kind === DIFFERENCES) readDifferences(from, count, scale, this.#values);
-    else if (kind === SECOND_DIFFERENCES) readSecondDifferences(from, count, scale, this.#values);
-    else if (kind === LINE) readLine(from, count, powerOf(scale), this.#values);
+    if (kind === DIFFERENCES || kind === SECOND_DIFFERENCES || kind === LINE) this.#readDecimals(kind, count, scale, from);
+    else if (kind === OTHER) this.#readOther(count, scale, from);
     else if (kind === XOR) readXor(from, count, this.#words);
     else if (kind === CONSTANT_INTEGER) this.#values.fill(from.zigzag() / powerOf(scale), 0, count);
-    else if (kind === CONSTANT_BITS) {
+    else {
       readXor(from, 1, this.#words);
       for (let i = 1; i < count; i++) {
         this.#words[2 * i] = this.#words[0]!;
         this.#words[2 * i + 1] = this.#words[1]!;
       }
-    } else throw corrupt(`a column of kind ${kind}`);
+    }
+  }
+
+  #readDecimals(kind: number, count: number, scale: number, from: BitReader): void {
+    const power = powerOf(scale);
+    this.#intCodec.read(kind, from, count, this.#ints);
+    for (let i = 0; i < count; i++) this.#values[i] = this.#ints[i]! / power;
+  }
+
+  #readOther(count: number, scale: number, from: BitReader): void {
+    const second = from.byte();
+    const kind = second >>> SCALE_SHIFT;
+    const what = second & 15;
+    if (what === EXACT) this.#readDecimals(kind, count, scale, from);
+    else if (what === NEAR) {
+      this.#intCodec.read(kind, from, count, this.#ints);
+      this.#near.read(from, count);
+      this.#near.restore(this.#ints, count, scale, this.#words);
+    } else if (what === STEPS) {
+      readXor(from, 1, this.#words);
+      from.align();
+      const [low = 0, high = 0] = this.#words;
+      this.#intCodec.read(kind, from, count, this.#ints);
+      fromSteps(low, high, this.#ints, count, this.#words);
+    } else throw corrupt(`whole numbers that stand for ${what}`);
   }
 
   #spread(runs: readonly number[], count: number, words: Uint32Array): void {

@@ -1,8 +1,8 @@
 import { corrupt, type BitReader } from './bit-reader.ts';
 import type { BitWriter } from './bit-writer.ts';
 
-/** Above that the residuals are too wide for bits; then the other codes are as good. */
-const MAX_RANGE = 2 ** 46;
+/** Above that distances would not be exact. */
+const MAX_RANGE = 2 ** 51;
 
 /**
  * Whole numbers that scatter around a straight line: a gauge with noise around its level, a counter whose rate is steady
@@ -37,7 +37,7 @@ export class LineFit {
     }
     this.base = least;
     this.range = most - least;
-    return Number.isSafeInteger(this.rise) && Math.abs(this.rise) < MAX_RANGE && this.range < MAX_RANGE && Math.abs(least) < 2 ** 50;
+    return Number.isSafeInteger(this.rise) && Math.abs(this.rise) < MAX_RANGE && this.range < MAX_RANGE && Math.abs(least) < 2 ** 52;
   }
 
   /** Bits of the distances, without those of the line. */
@@ -62,7 +62,7 @@ export function writeLine(fit: LineFit, ints: Float64Array, n: number, out: BitW
   out.align();
 }
 
-export function readLine(from: BitReader, n: number, power: number, values: Float64Array): void {
+export function readLine(from: BitReader, n: number, ints: Float64Array): void {
   const base = from.zigzag();
   const rise = from.zigzag();
   const range = from.varint();
@@ -72,13 +72,13 @@ export function readLine(from: BitReader, n: number, power: number, values: Floa
   for (let i = 0; i < n; i++) {
     let value = width > 0 ? from.wide(width - 1) : 0;
     if (value >= short && width > 0) value = 2 * value + from.bits(1) - short;
-    values[i] = (value + base + lineAt(rise, i, n)) / power;
+    ints[i] = value + base + lineAt(rise, i, n);
   }
 }
 
 /** The line through zero with that rise over n numbers, rounded down at number i. The same floats give the same. */
 function lineAt(rise: number, i: number, n: number): number {
-  return n < 2 ? 0 : Math.floor((rise * i) / (n - 1));
+  return Math.floor((rise * i) / (n - 1));
 }
 
 /** Of the numbers 0 to `range`. */

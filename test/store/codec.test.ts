@@ -30,6 +30,7 @@ function decode(bytes: Uint8Array, n: number): Uint32Array {
   return words;
 }
 
+const sums = (steps: readonly number[]): number[] => steps.map((_, i) => steps.slice(0, i + 1).reduce((sum, step) => sum + step, 0));
 const repeat = (n: number, value: (i: number) => number): number[] => Array.from({ length: n }, (_, i) => value(i));
 
 describe('a column of cells', () => {
@@ -46,6 +47,14 @@ describe('a column of cells', () => {
     fc.array(fc.integer({ min: 0, max: 2 ** 45 }), { maxLength: 130 }),
     fc.array(fc.maxSafeInteger(), { maxLength: 20 }),
     fc.array(any, { maxLength: 130 }),
+    // Sums and quotients that just miss a decimal, walks of doubles, steps now and then, scatter around a line.
+    fc.array(fc.integer({ min: 0, max: 100_000 }), { maxLength: 130 }).map((ints) => ints.map((int) => int * 0.001)),
+    fc.array(fc.integer({ min: -1000, max: 1000 }), { maxLength: 130 }).map((ints) => ints.map((int, i) => Math.exp(i / 100) + int * 1e-9)),
+    fc.array(fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 500), { maxLength: 130 }).map(sums),
+    fc
+      .tuple(fc.array(fc.nat(2 ** 30), { maxLength: 130 }), fc.integer({ min: -(2 ** 40), max: 2 ** 40 }))
+      .map(([ints, slope]) => ints.map((int, i) => int + slope * i)),
+    fc.array(fc.nat(2_000_000_000), { maxLength: 130 }).map((ints) => ints.map((int) => int / 1e9)),
   );
 
   it('comes back bit for bit', () => {
@@ -62,7 +71,13 @@ describe('a column of cells', () => {
     ['constant fractions', repeat(120, () => 0.25), 3],
     ['times on a steady beat', repeat(120, (i) => 1_700_000_000_000 + 5000 * i), 12],
     ['counters with small noise', repeat(120, (i) => 1_000_000 + 100 * i + ((i * 7919) % 4)), 60],
-    ['gauges of three decimals', repeat(120, (i) => 20 + ((i * 7919) % 100) / 1000), 125],
+    ['gauges of three decimals', repeat(120, (i) => 20 + ((i * 7919) % 100) / 1000), 118],
+    ['nanoseconds as seconds', repeat(120, (i) => 20_000 + ((i * 7919) % 1000)).map((ns) => ns / 1e9), 165],
+    ['milliseconds times 0.001', repeat(120, (i) => (1_000_000 + 12 * i + ((i * 7919) % 5)) * 0.001), 90],
+    ['percentiles that were interpolated', repeat(120, (i) => 3 + 0.95 * (5 + (i % 7)) - 0.95 * 5), 140],
+    ['two bursts of a counter', repeat(120, (i) => 12 + (i > 40 ? 90_000 : 0) + (i > 77 ? 5 : 0)), 14],
+    ['scatter around a line', repeat(120, (i) => 1e12 + 123_456 * i + ((i * 7919) % 1024)), 162],
+    ['averages that decay', repeat(120, (i) => 5.123 * Math.exp(-i / 300)), 700],
   ])('of %s is short', (_, values, bytes) => {
     expect(encode(values).length).toBeLessThanOrEqual(bytes);
   });
@@ -84,13 +99,47 @@ describe('a column of cells', () => {
 
 it('a block of garbage is refused', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+    fc.property(fc.constantFrom(1, 2), fc.uint8Array({ maxLength: 60 }), (version, bytes) => {
       try {
-        const block = new DecodedBlock(Uint8Array.of(1, ...bytes), 0, 1, codec);
+        const block = new DecodedBlock(Uint8Array.of(version, ...bytes), 0, 1, codec);
         for (const id of block.ids()) block.column(id);
       } catch (error) {
         expect(error).toMatchObject({ code: 'STORE_CORRUPT' });
       }
     }),
   );
+});
+
+describe('a block of version 1', () => {
+  /** As the program of then wrote it: 16 rows of the columns below. */
+  const BLOCK =
+    'AQAQDwOAoKv++WKQTgDWta1rWAgUAgYCBgsGDQYPBnsGEAZnAQ4hMgPQDyIBkslkslkoMwACAqE68nrlPNCdAAQACgSSSSSSSSSSSSSSQAU/9qCeZn87zdme' +
+    'i3JHE7uz4ff/3bPXQsJlWAAPG7zcv6VIABPfzHz2rDgANZeN7t7OLdjxXDn1uGT7M+oJ5mfzvNhTFg62ltTjxCqpJzRnhPgh7pSOenblGsORVZhNsFVCWa6j' +
+    'FTSgJ3GT15++96xT07bxu/B7NX9oOAsIDAYMBgwGDAYAAgAxjAANCAcMBwwHDAcMf/AAAAAAAADAX//g9/jfkPIgAdZ4Bx+Q8iAB1nv/wAAAAAAAC/jfkPIg' +
+    'AdZ4Bx+Q8iAB1nv/wAAAAAAAC/jfkPIgAdZ4Bx+Q8iAB1nv/wAAAAAAAC/jfkPIgAdZw';
+  const COLUMNS: readonly ((row: number) => number | 'absent' | 'stale')[] = [
+    () => 7,
+    () => 0.25,
+    (row) => 1000 + 17 * row + (row % 3),
+    (row) => ((row * row * 37) % 11) / 1000,
+    (row) => row * row * 5,
+    (row) => Math.sqrt(row + 2),
+    (row) => (row % 4 === 3 ? 'stale' : row),
+    (row) => [NaN, Infinity, -0, 1e300][row % 4]!,
+  ];
+
+  it('is read as it was written', () => {
+    const block = new DecodedBlock(Buffer.from(BLOCK, 'base64'), 0, 1, codec);
+    for (const [i, of] of COLUMNS.entries()) {
+      const column = block.column(10 + 3 * i);
+      expect(column?.words).toEqual(wordsOf(repeat(16, (row) => row).map((row) => of(row))));
+      expect([...(column?.ts ?? [])]).toEqual(repeat(16, (row) => 1_700_000_000_000 + row * 5000 + (row % 2)));
+    }
+  });
+
+  it.each([0, 3, 255])('is told from one of version %i, which is refused', (version) => {
+    const bytes = Buffer.from(BLOCK, 'base64');
+    bytes[0] = version;
+    expect(() => new DecodedBlock(bytes, 0, 1, codec)).toThrow(expect.objectContaining({ code: 'STORE_CORRUPT' }));
+  });
 });
