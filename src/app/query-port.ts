@@ -32,8 +32,12 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
       const value = prepare(expression).instant(querier, ts, limitsOf(options, clock));
       return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
     },
+    instantInSlices: async (expression, ts, options): Promise<QueryAnswer> => {
+      const value = await prepare(expression).instantInSlices(querier, ts, limitsOf(options, clock), () => turns.take(options.signal));
+      return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
+    },
     range: async (expression, range, options): Promise<QueryAnswer> => {
-      const value = await prepare(expression).rangeInSlices(querier, range, limitsOf(options, clock), () => turns.take());
+      const value = await prepare(expression).rangeInSlices(querier, range, limitsOf(options, clock), () => turns.take(options.signal));
       return { result: resultOf(value, range.endTs), warnings: value.warnings, infos: value.infos };
     },
   };
@@ -43,9 +47,11 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
 class LoopTurns {
   #last: Promise<void> = Promise.resolve();
 
-  take(): Promise<void> {
+  /** Rejects with `PROMQL_CANCELED` where nobody waits any more. */
+  async take(signal: AbortSignal | undefined): Promise<void> {
     this.#last = this.#last.then(yieldToLoop);
-    return this.#last;
+    await this.#last;
+    if (signal?.aborted === true) throw new BelfryError('PROMQL_CANCELED', 'the query was canceled: whoever asked has gone');
   }
 }
 
@@ -74,12 +80,6 @@ function resultOf(value: Value, ts: number): QueryResult {
     case 'vector':
       return { type: 'vector', ts, samples: Array.from(value.values, (sample, i) => ({ labels: value.labels(i), value: sample })) };
     case 'matrix':
-      return {
-        type: 'matrix',
-        series: value.series.map(({ labels, timestamps, values }) => ({
-          labels,
-          points: Array.from(timestamps, (at, i) => [at, values[i] ?? 0] as const),
-        })),
-      };
+      return { type: 'matrix', series: value.series };
   }
 }

@@ -16,6 +16,7 @@ const ERROR_CODES = {
   PROMQL_EXECUTION: { retryable: false, status: 422 },
   PROMQL_LIMIT: { retryable: false, status: 422 },
   PROMQL_TIMEOUT: { retryable: true, status: 503 },
+  PROMQL_CANCELED: { retryable: true, status: 499 },
   // Collecting.
   SCRAPE_FAILED: { retryable: true, status: 502 },
   SCRAPE_TIMEOUT: { retryable: true, status: 504 },

@@ -39,7 +39,8 @@ export type QueryResult =
   | { readonly type: 'vector'; readonly ts: number; readonly samples: readonly { readonly labels: Labels; readonly value: number }[] }
   | {
       readonly type: 'matrix';
-      readonly series: readonly { readonly labels: Labels; readonly points: readonly (readonly [number, number])[] }[];
+      /** Each with as many times, rising, as values. */
+      readonly series: readonly { readonly labels: Labels; readonly timestamps: Float64Array; readonly values: Float64Array }[];
     };
 
 export interface QueryAnswer {
@@ -51,6 +52,8 @@ export interface QueryAnswer {
 export interface QueryOptions {
   readonly timeoutMs?: number;
   readonly lookbackMs?: number;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** Milliseconds; the end is included where a step falls on it. */
@@ -61,10 +64,12 @@ export interface QueryRange {
 }
 
 export interface QueryPort {
-  /** Evaluates an expression at a time. Throws `PROMQL_…` errors. */
+  /** Evaluates an expression at a time, in one piece. Throws `PROMQL_…` errors. */
   instant(expression: string, ts: number, options: QueryOptions): QueryAnswer;
+  /** The same in slices between which others have their turn. Rejects as `instant`, and with `PROMQL_CANCELED`. */
+  instantInSlices(expression: string, ts: number, options: QueryOptions): Promise<QueryAnswer>;
   /**
-   * Evaluates it at each step of a range, in slices between which others have their turn. Rejects as `instant`, and with
+   * Evaluates it at each step of a range, in slices between which others have their turn. Rejects as these, and with
    * `BAD_REQUEST` for what is neither scalar nor instant vector.
    */
   range(expression: string, range: QueryRange, options: QueryOptions): Promise<QueryAnswer>;

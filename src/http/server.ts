@@ -154,6 +154,7 @@ function statusOf(error: unknown): number {
 function errorType(status: number): string {
   if (status === 404) return 'not_found';
   if (status === 422) return 'execution';
+  if (status === 499) return 'canceled';
   if (status === 503) return 'timeout';
   if (status === 401) return 'unauthorized';
   if (status === 403) return 'forbidden';

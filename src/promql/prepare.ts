@@ -3,15 +3,16 @@ import { BelfryError } from '../core/errors.ts';
 import type { Expr, ValueType } from './ast.ts';
 import { children, unwrapParens } from './ast.ts';
 import { check, typeName } from './check.ts';
-import { Exec, type EvalOptions } from './exec.ts';
+import type { Exec, EvalOptions } from './exec.ts';
+import { execAt, matrixInSlices, matrixOf, openInSlices, type InstantRun } from './instant-run.ts';
 import { parse, type ParseOptions } from './parse.ts';
 import { KeptPlan } from './kept-plan.ts';
-import { planMatrix, planScalar, planVector, type MatrixPlan, type VectorPlan } from './plan.ts';
+import { planMatrix, planScalar, planVector, type VectorPlan } from './plan.ts';
 import { print } from './printer.ts';
-import { PointBuffer, type Querier } from './querier.ts';
+import type { Querier } from './querier.ts';
 import { RangeRun, vectorOf } from './range-run.ts';
-import type { VectorOp } from './space.ts';
-import type { MatrixValue, Series, Value, VectorValue } from './value.ts';
+import type { ScalarOp, VectorOp } from './space.ts';
+import type { MatrixValue, ScalarValue, Value, VectorValue } from './value.ts';
 
 /** A selector that an expression reads. */
 export interface SelectorInfo {
@@ -31,6 +32,11 @@ export interface Prepared {
   print(): string;
   /** Evaluates at one time, in milliseconds. Throws `PROMQL_EXECUTION`, `PROMQL_LIMIT`, `PROMQL_TIMEOUT`. */
   instant(querier: Querier, ts: number, options?: EvalOptions): Value;
+  /**
+   * The same in slices of about 20 ms by `options.now`, before each of which `turn` is awaited, so that a long one does not
+   * hold the event loop: what has to be read of the store is read in slices, and then worked out.
+   */
+  instantInSlices(querier: Querier, ts: number, options: EvalOptions, turn: () => Promise<void>): Promise<Value>;
   /**
    * Does beforehand what makes the first `instant` over new series dear, so that the next one is cheap. False where there
    * was nothing to do. Throws what `instant` would throw.
@@ -72,6 +78,7 @@ export function prepare(text: string, options: ParseOptions = {}): Prepared {
     selectors: selectorsOf(expr),
     print: () => print(expr),
     instant: (querier, ts, evalOptions = {}) => evaluate.instant(querier, ts, evalOptions),
+    instantInSlices: async (querier, ts, evalOptions, turn) => evaluate.inSlices({ text, querier, ts, options: evalOptions }, turn),
     openAt: (querier, ts, evalOptions = {}) => evaluate.openAt(querier, ts, evalOptions),
     range: (querier, range, evalOptions = {}) => rangeRun(querier, range, evalOptions).whole(),
     rangeInSlices: async (querier, range, evalOptions, turn) => rangeRun(querier, range, evalOptions).inSlices(turn),
@@ -80,6 +87,7 @@ export function prepare(text: string, options: ParseOptions = {}): Prepared {
 
 interface Root {
   instant(querier: Querier, ts: number, options: EvalOptions): Value;
+  inSlices(run: InstantRun, turn: () => Promise<void>): Promise<Value>;
   openAt(querier: Querier, ts: number, options: EvalOptions): boolean;
   /** For a range. Throws `BAD_REQUEST` for what has none. */
   open(): VectorPlan;
@@ -89,16 +97,18 @@ function planRoot(text: string, expr: Expr, type: ValueType): Root {
   const refuse = (): never => {
     throw new BelfryError('BAD_REQUEST', `invalid expression type "${typeName(type)}" for range query, must be Scalar or instant Vector`);
   };
-  const at = (querier: Querier, ts: number, options: EvalOptions): Exec =>
-    new Exec(text, querier, { startTs: ts, endTs: ts, stepMs: 1 }, options);
+  const at = (querier: Querier, ts: number, options: EvalOptions): Exec => execAt({ text, querier, ts, options });
   switch (type) {
     case 'scalar': {
       const plan = planScalar(expr);
       return {
         instant: (querier, ts, options) => {
           const exec = at(querier, ts, options);
-          const value = plan(exec).eval(exec.startTs);
-          return { type: 'scalar', ts: exec.startTs, value, ...exec.annotations() };
+          return instantScalar(exec, plan(exec));
+        },
+        inSlices: async (run, turn) => {
+          const { exec, op } = await openInSlices(run, plan, turn);
+          return instantScalar(exec, op);
         },
         openAt: () => false,
         open: () => (exec) => vectorOf(plan(exec)),
@@ -109,20 +119,37 @@ function planRoot(text: string, expr: Expr, type: ValueType): Root {
       const kept = new KeptPlan(text, expr, plan);
       return {
         instant: (querier, ts, options) => kept.run(querier, ts, options, instantVector),
+        inSlices: async (run, turn) => {
+          const { exec, op } = await openInSlices(run, plan, turn);
+          return instantVector(exec, op);
+        },
         openAt: (querier, ts, options) => kept.openAt(querier, ts, options),
         open: () => plan,
       };
     }
     case 'matrix': {
       const plan = planMatrix(expr);
-      return { instant: (querier, ts, options) => instantMatrix(at(querier, ts, options), plan), openAt: () => false, open: refuse };
+      return {
+        instant: (querier, ts, options) => {
+          const exec = at(querier, ts, options);
+          return matrixOf(exec, plan(exec));
+        },
+        inSlices: async (run, turn) => matrixInSlices(run, plan, turn),
+        openAt: () => false,
+        open: refuse,
+      };
     }
     case 'string': {
       const literal = unwrapParens(expr);
       const value = literal.kind === 'string' ? literal.value : '';
-      return { instant: (_, ts) => ({ type: 'string', ts, value, warnings: [], infos: [] }), openAt: () => false, open: refuse };
+      const stringAt = (ts: number): Value => ({ type: 'string', ts, value, warnings: [], infos: [] });
+      return { instant: (_, ts) => stringAt(ts), inSlices: async ({ ts }) => stringAt(ts), openAt: () => false, open: refuse };
     }
   }
+}
+
+function instantScalar(exec: Exec, op: ScalarOp): ScalarValue {
+  return { type: 'scalar', ts: exec.startTs, value: op.eval(exec.startTs), ...exec.annotations() };
 }
 
 function instantVector(exec: Exec, op: VectorOp): VectorValue {
@@ -137,20 +164,6 @@ function instantVector(exec: Exec, op: VectorOp): VectorValue {
     labels: (index) => op.space.labels(ids[index] ?? 0),
     ...exec.annotations(),
   };
-}
-
-function instantMatrix(exec: Exec, plan: MatrixPlan): MatrixValue {
-  const op = plan(exec);
-  const toTs = op.windowEnd(exec.startTs);
-  const points = new PointBuffer();
-  const series: Series[] = [];
-  for (let id = 0; id < op.n; id++) {
-    const count = op.window(id, toTs, points);
-    if (count === 0) continue;
-    exec.budget.hold(count);
-    series.push({ labels: op.space.labels(id), timestamps: points.timestamps.slice(0, count), values: points.values.slice(0, count) });
-  }
-  return { type: 'matrix', series, ...exec.annotations() };
 }
 
 function selectorsOf(expr: Expr): readonly SelectorInfo[] {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { BelfryError } from '../../src/core/errors.ts';
 import { Labels } from '../../src/core/labels.ts';
+import { startHttpServer } from '../../src/http/server.ts';
 import { NOW, serverWith } from './harness.ts';
 
 const T = NOW / 1000;
@@ -120,5 +122,47 @@ describe('POST /api/v1/query_range', () => {
         ],
       },
     });
+  });
+});
+
+describe('an answer of many points', () => {
+  it('comes in pieces and is whole', async () => {
+    const { server } = serverWithSeries();
+    const range = { query: 'time() * 1.000001', start: '0', end: '10999', step: '1' };
+    const answer = await server.inject({ url: `/api/v1/query_range?${new URLSearchParams(range).toString()}` });
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    const { data } = answer.json<{ data: { result: { values: [number, string][] }[] } }>();
+    const values = data.result[0]?.values ?? [];
+    expect([values.length, values[0], values.at(-1)]).toEqual([11_000, [0, '0'], [10_999, String(10_999 * 1.000001)]]);
+  });
+
+  it('is not worked out for one who has gone', async () => {
+    const made = serverWithSeries();
+    let signal: AbortSignal | undefined;
+    const begun = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<string>();
+    const real = made.serverOptions.ports.query;
+    const query: typeof real = {
+      ...real,
+      instantInSlices: async (expression, ts, options) => {
+        signal = options.signal;
+        begun.resolve();
+        await new Promise<void>((resolve) => options.signal?.addEventListener('abort', () => resolve()));
+        try {
+          return await real.instantInSlices(expression, ts, options);
+        } catch (error) {
+          ended.resolve(error instanceof BelfryError ? error.code : 'another');
+          throw error;
+        }
+      },
+    };
+    const server = await startHttpServer({ ...made.serverOptions, ports: { ...made.serverOptions.ports, query } });
+    const leaving = new AbortController();
+    const asking = fetch(`${server.url}/api/v1/query?query=up`, { signal: leaving.signal });
+    await begun.promise;
+    leaving.abort();
+    await expect(asking).rejects.toThrow();
+    expect([await ended.promise, signal?.aborted]).toEqual(['PROMQL_CANCELED', true]);
+    await server.close();
   });
 });

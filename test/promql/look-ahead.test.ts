@@ -7,7 +7,7 @@ import type { Querier } from '../../src/promql/querier.ts';
 import { openSampleStore, type SampleStore } from '../../src/store/sample-store.ts';
 import { layout, metric, T0 } from '../store/fixture.ts';
 import { Random } from './expression-generator.ts';
-import { shownOrRefused, showMatrix } from './evaluating.ts';
+import { show, shownOrRefused, showMatrix } from './evaluating.ts';
 
 const STEP_MS = 15_000;
 const ROWS = 400;
@@ -125,5 +125,33 @@ describe('a range over sealed history', () => {
         await shownOrRefused(async () => showMatrix(await prepared.rangeInSlices(source, range, { now }, async () => undefined))),
       ).toEqual(whole);
     }
+  });
+
+  it.each([
+    ...TEXTS,
+    ...['b[1h]', 'max_over_time(b[90m:45s])[10m:1m]', 'scalar(b{k="9"})', '"text"'].map((text) => [text, prepare(text)] as const),
+  ])('gives in slices at one time what it gives in one piece: %s', async (_, prepared) => {
+    for (const source of [querier, fickle(querier)]) {
+      const random = new Random(SEED);
+      for (const row of [110, 250, 399]) {
+        let at = 0;
+        const now = (): number => (at += random.below(10) < 2 ? 30 : 1);
+        const ts = T0 + row * STEP_MS + 4000;
+        const whole = await shownOrRefused(async () => show(prepared.instant(querier, ts)));
+        const sliced = async (): Promise<readonly string[]> =>
+          show(await prepared.instantInSlices(source, ts, { now }, async () => undefined));
+        expect(await shownOrRefused(sliced)).toEqual(whole);
+      }
+    }
+  });
+
+  it('reads sealed history in slices, and ends where a turn says so', async () => {
+    let at = 0;
+    let turns = 0;
+    const turn = async (): Promise<void> => {
+      if (++turns > 5) throw new Error('canceled');
+    };
+    const running = prepare('avg_over_time(b[90m])').instantInSlices(querier, T0 + 399 * STEP_MS, { now: () => (at += 30) }, turn);
+    await expect(running).rejects.toThrow('canceled');
   });
 });

@@ -1,24 +1,16 @@
 import { matchesAll } from '../../core/matcher.ts';
-import { formatExponent, formatFloat } from '../../core/number-format.ts';
-import type { AlertView, HttpPorts, QueryAnswer, QueryResult, RuleGroupView, RuleView } from '../ports.ts';
+import { formatExponent } from '../../core/number-format.ts';
+import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../ports.ts';
 import type { RouteContext } from '../server.ts';
-import {
-  booleanParameter,
-  durationParameter,
-  invalid,
-  limitParameter,
-  parametersOf,
-  rfc3339,
-  timeParameter,
-  TRUNCATED,
-} from './parameters.ts';
+import { booleanParameter, durationParameter, invalid, limitParameter, parametersOf, rfc3339, timeParameter } from './parameters.ts';
+import { sendAnswer, whileAwaited } from './query-answer.ts';
 
 /** Of the Prometheus HTTP API v1: query, rules, alerts. */
 export function prometheusRoutes({ server, access, ports }: RouteContext): void {
   server.route({
     method: ['GET', 'POST'],
     url: '/api/v1/query',
-    handler: async (request) => {
+    handler: async (request, reply) => {
       access.require('read', request.headers);
       const parameters = parametersOf(request);
       const limit = limitParameter(parameters);
@@ -26,11 +18,14 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
       const lookbackMs = durationParameter(parameters, 'lookback_delta');
       if (lookbackMs !== undefined && lookbackMs <= 0) throw invalid('lookback_delta', 'must be above zero');
       const ts = timeParameter(parameters, 'time') ?? ports.query.now();
-      const answer = ports.query.instant(parameters.get('query') ?? '', ts, {
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-        ...(lookbackMs === undefined ? {} : { lookbackMs }),
-      });
-      return queryJson(answer, limit);
+      const answer = await whileAwaited(request, (signal) =>
+        ports.query.instantInSlices(parameters.get('query') ?? '', ts, {
+          signal,
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          ...(lookbackMs === undefined ? {} : { lookbackMs }),
+        }),
+      );
+      return sendAnswer(reply, answer, limit);
     },
   });
 
@@ -47,59 +42,8 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
 }
 
 /** Prometheus's envelope of an answer. */
-export function success(data: unknown, answer?: Pick<QueryAnswer, 'warnings' | 'infos'>) {
-  return {
-    status: 'success',
-    data,
-    ...(answer !== undefined && answer.warnings.length > 0 ? { warnings: answer.warnings } : {}),
-    ...(answer !== undefined && answer.infos.length > 0 ? { infos: answer.infos } : {}),
-  };
-}
-
-/** `[1435781451.781, "1"]`: seconds as a number, the value as a text. */
-function pair(ts: number, value: number): readonly [number, string] {
-  return [ts / 1000, sampleText(value)];
-}
-
-/** As util/jsonutil of Prometheus: no exponent, but for the very large and the very small (a scalar never has one). */
-function sampleText(value: number): string {
-  const size = Math.abs(value);
-  return size !== 0 && (size < 1e-6 || size >= 1e21) ? formatExponent(value) : formatFloat(value);
-}
-
-/** A query's answer as Prometheus writes it, with no more series than `limit`. */
-export function queryJson(answer: QueryAnswer, limit: number) {
-  const { result, infos } = answer;
-  const count = result.type === 'vector' ? result.samples.length : result.type === 'matrix' ? result.series.length : 0;
-  if (count <= limit) return success(resultJson(result), answer);
-  return success(resultJson(cut(result, limit)), { warnings: [...answer.warnings, TRUNCATED], infos });
-}
-
-function cut(result: QueryResult, limit: number): QueryResult {
-  if (result.type === 'vector') return { ...result, samples: result.samples.slice(0, limit) };
-  return result.type === 'matrix' ? { ...result, series: result.series.slice(0, limit) } : result;
-}
-
-function resultJson(result: QueryResult) {
-  switch (result.type) {
-    case 'scalar':
-      return { resultType: 'scalar', result: [result.ts / 1000, formatFloat(result.value)] };
-    case 'string':
-      return { resultType: 'string', result: [result.ts / 1000, result.text] };
-    case 'vector':
-      return {
-        resultType: 'vector',
-        result: result.samples.map(({ labels, value }) => ({ metric: labels.toObject(), value: pair(result.ts, value) })),
-      };
-    case 'matrix':
-      return {
-        resultType: 'matrix',
-        result: result.series.map(({ labels, points }) => ({
-          metric: labels.toObject(),
-          values: points.map(([ts, value]) => pair(ts, value)),
-        })),
-      };
-  }
+export function success(data: unknown) {
+  return { status: 'success', data };
 }
 
 /** The groups and rules that are asked for; a filter of rules leaves out the groups that have none of them. */

@@ -1,6 +1,7 @@
 import type { RouteContext } from '../server.ts';
 import { durationParameter, invalid, limitParameter, parametersOf, timeParameter } from './parameters.ts';
-import { queryJson, success } from './prometheus.ts';
+import { success } from './prometheus.ts';
+import { sendAnswer, whileAwaited } from './query-answer.ts';
 
 /** Steps beyond which Prometheus refuses a range: more points than anybody's screen has. */
 const STEPS_MAX = 11_000;
@@ -23,7 +24,7 @@ export function queryRangeRoutes({ server, access, ports }: RouteContext): void 
   server.route({
     method: ['GET', 'POST'],
     url: '/api/v1/query_range',
-    handler: async (request) => {
+    handler: async (request, reply) => {
       access.require('read', request.headers);
       const parameters = parametersOf(request);
       const limit = limitParameter(parameters);
@@ -31,11 +32,14 @@ export function queryRangeRoutes({ server, access, ports }: RouteContext): void 
       const timeoutMs = durationParameter(parameters, 'timeout');
       const lookbackMs = durationParameter(parameters, 'lookback_delta');
       if (lookbackMs !== undefined && lookbackMs <= 0) throw invalid('lookback_delta', 'must be above zero');
-      const answer = await ports.query.range(parameters.get('query') ?? '', range, {
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-        ...(lookbackMs === undefined ? {} : { lookbackMs }),
-      });
-      return queryJson(answer, limit);
+      const answer = await whileAwaited(request, (signal) =>
+        ports.query.range(parameters.get('query') ?? '', range, {
+          signal,
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          ...(lookbackMs === undefined ? {} : { lookbackMs }),
+        }),
+      );
+      return sendAnswer(reply, answer, limit);
     },
   });
 }

@@ -1,0 +1,124 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { yieldToLoop } from '../../core/clock.ts';
+import type { Labels } from '../../core/labels.ts';
+import { formatExponent, formatFloat } from '../../core/number-format.ts';
+import type { QueryAnswer, QueryResult } from '../ports.ts';
+import { TRUNCATED } from './parameters.ts';
+
+const CONTENT_TYPE = 'application/json; charset=utf-8';
+/** Characters that are written together: they take a millisecond or two. */
+const PIECE_CHARS = 128 * 1024;
+
+/** Runs until its result is there or whoever asked has gone. */
+export async function whileAwaited<T>({ raw }: FastifyRequest, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const gone = new AbortController();
+  const end = (): void => gone.abort();
+  raw.socket.once('close', end);
+  try {
+    return await run(gone.signal);
+  } finally {
+    raw.socket.off('close', end);
+  }
+}
+
+/** Answers as Prometheus writes it, with no more series than `limit`; a long answer piece by piece, others having their turn between. */
+export function sendAnswer(reply: FastifyReply, answer: QueryAnswer, limit: number): FastifyReply {
+  const pieces = inPieces(answerTexts(answer, limit));
+  const first = pieces.next();
+  const second = pieces.next();
+  reply.type(CONTENT_TYPE);
+  if (second.done === true) return reply.send(first.done === true ? '' : first.value);
+  return reply.send(Readable.from(paced([first.value ?? '', second.value], pieces)));
+}
+
+async function* paced(begun: readonly string[], rest: Iterable<string>): AsyncGenerator<string, void> {
+  yield* begun;
+  for (const piece of rest) {
+    await yieldToLoop();
+    yield piece;
+  }
+}
+
+function* inPieces(texts: Iterable<string>): Generator<string, void> {
+  let piece = '';
+  for (const text of texts) {
+    piece += text;
+    if (piece.length < PIECE_CHARS) continue;
+    yield piece;
+    piece = '';
+  }
+  yield piece;
+}
+
+/** The envelope and in it the result, in texts of any length. */
+function* answerTexts({ result, warnings, infos }: QueryAnswer, limit: number): Generator<string, void> {
+  yield `{"status":"success","data":{"resultType":"${result.type}","result":`;
+  yield* resultTexts(result, limit);
+  yield '}';
+  const told = countOf(result) > limit ? [...warnings, TRUNCATED] : warnings;
+  if (told.length > 0) yield `,"warnings":${JSON.stringify(told)}`;
+  if (infos.length > 0) yield `,"infos":${JSON.stringify(infos)}`;
+  yield '}';
+}
+
+function countOf(result: QueryResult): number {
+  return result.type === 'vector' ? result.samples.length : result.type === 'matrix' ? result.series.length : 0;
+}
+
+function* resultTexts(result: QueryResult, limit: number): Generator<string, void> {
+  switch (result.type) {
+    case 'scalar':
+      // A scalar never has an exponent.
+      yield `[${result.ts / 1000},"${formatFloat(result.value)}"]`;
+      return;
+    case 'string':
+      yield `[${result.ts / 1000},${JSON.stringify(result.text)}]`;
+      return;
+    case 'vector': {
+      let separator = '[';
+      for (const { labels, value } of result.samples.slice(0, limit)) {
+        yield `${separator}${metricText(labels)},"value":${pairText(result.ts, value)}}`;
+        separator = ',';
+      }
+      yield separator === '[' ? '[]' : ']';
+      return;
+    }
+    case 'matrix': {
+      let separator = '[';
+      for (const { labels, timestamps, values } of result.series.slice(0, limit)) {
+        yield `${separator}${metricText(labels)},"values":[`;
+        yield* pairTexts(timestamps, values);
+        yield ']}';
+        separator = ',';
+      }
+      yield separator === '[' ? '[]' : ']';
+    }
+  }
+}
+
+function* pairTexts(timestamps: Float64Array, values: Float64Array): Generator<string, void> {
+  let text = '';
+  for (let i = 0; i < values.length; i++) {
+    text += `${i === 0 ? '' : ','}${pairText(timestamps[i] ?? 0, values[i] ?? 0)}`;
+    if (text.length < PIECE_CHARS) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
+}
+
+function metricText(labels: Labels): string {
+  return `{"metric":${JSON.stringify(labels.toObject())}`;
+}
+
+/** `[1435781451.781,"1"]`: seconds as a number, the value as a text. */
+function pairText(ts: number, value: number): string {
+  return `[${ts / 1000},"${sampleText(value)}"]`;
+}
+
+/** As util/jsonutil of Prometheus: no exponent, but for the very large and the very small (a scalar never has one). */
+function sampleText(value: number): string {
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-6 || size >= 1e21) ? formatExponent(value) : formatFloat(value);
+}
