@@ -1,25 +1,57 @@
+import { writeFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { compileRegex } from '../core/regex.ts';
-import { loadUnitTest, runUnitTest, type UnitTestFailure, type UnitTestOptions } from '../rules/unit-test.ts';
+import { loadUnitTest, runUnitTest, type UnitTestFailure, type UnitTestOptions, type UnitTestReport } from '../rules/unit-test.ts';
 import type { CliContext } from './context.ts';
+import { junitOf } from './junit.ts';
 import { printable } from './table.ts';
 
 interface Options {
   readonly run?: readonly string[];
   readonly obeyDirectives?: boolean;
   readonly json?: boolean;
+  readonly junit?: string;
 }
 
-interface Tested {
+/** How one file went. */
+export interface Tested {
   readonly file: string;
   readonly passed: number;
+  readonly tests: UnitTestReport['tests'];
   readonly failures: readonly UnitTestFailure[];
   /** Why the file could not be run at all, one mistake a line. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
 }
+
+const HELP = `
+The format is that of promtool test rules, and so are the verdicts: annotations such as belfry_no_data are texts like
+any other, unless --obey-directives is given. A smallest file:
+
+  rule_files: [rules.yaml]            # names and patterns, relative to this file
+  evaluation_interval: 1m
+  tests:
+    - name: a broker that is down     # what --run looks at
+      interval: 1m                    # between the values of input_series
+      input_series:
+        - {series: 'up{broker="1"}', values: '1x4 0x10'}   # 1 five times, then 0 eleven times
+      alert_rule_test:
+        - eval_time: 8m
+          alertname: Down
+          exp_alerts:
+            - exp_labels: {broker: "1", severity: page}
+              exp_annotations: {summary: broker 1 is down}
+      promql_expr_test:
+        - {expr: count(up == 0), eval_time: 8m, exp_samples: [{labels: '{}', value: 1}]}
+
+values:  1 2 3 · 1x3 = 1 1 1 1 · 0+10x3 = 0 10 20 30 · 9-3x2 = 9 6 3 · _ and _x5 no sample · stale ends the series.
+
+In a difference "-" is what was expected and is not there, "+" what is there and was not expected.
+
+Exit status: 0 when all passed, 1 when some failed. What else there is: docs/rules.md.
+`;
 
 /** `belfry test`: the unit tests of rules, in promtool's format and with its verdicts. */
 export function testCommand(program: Command, context: CliContext): void {
@@ -30,16 +62,14 @@ export function testCommand(program: Command, context: CliContext): void {
     .option('--run <regex>', 'only tests whose name has a match; may be given several times', collect)
     .option('--obey-directives', 'follow annotations such as belfry_no_data, as the running Belfry does; promtool knows none')
     .option('--json', 'the findings as JSON')
-    .addHelpText(
-      'after',
-      '\nIn a difference "-" is what was expected and is not there, "+" what is there and was not expected.\n\n' +
-        'Exit status: 0 when all passed, 1 when some failed.',
-    )
+    .option('--junit <file>', 'write the findings to a file as JUnit XML, for CI')
+    .addHelpText('after', HELP)
     .action(async (files: readonly string[], options: Options) => {
       const settings = settingsOf(options);
       const tested: Tested[] = [];
       for (const file of files) tested.push(await test(file, settings, context));
       if (tested.some(({ failures, problems }) => failures.length + problems.length > 0)) context.setExitCode(1);
+      if (options.junit !== undefined) writeFileSync(resolve(context.workingFolder, options.junit), junitOf(tested));
       if (options.json === true) context.out.write(`${JSON.stringify({ files: tested }, null, 2)}\n`);
       else for (const result of tested) report(result, context);
     });
@@ -56,13 +86,13 @@ function settingsOf({ run = [], obeyDirectives = false }: Options): UnitTestOpti
 }
 
 async function test(path: string, options: UnitTestOptions, { workingFolder }: CliContext): Promise<Tested> {
-  const none = { file: path, passed: 0, failures: [], problems: [], warnings: [] };
+  const none = { file: path, passed: 0, tests: [], failures: [], problems: [], warnings: [] };
   try {
     const { file, ruleFiles, unmatched } = await loadUnitTest(resolve(workingFolder, path));
     const warnings = unmatched.map((name) => `${path}: no file matches ${JSON.stringify(name)}`);
-    const { passed, failures } = runUnitTest(file, ruleFiles, options);
+    const { passed, tests, failures } = runUnitTest(file, ruleFiles, options);
     if (passed + failures.length === 0) warnings.push(`${path}: no test was run`);
-    return { ...none, passed, failures, warnings };
+    return { ...none, passed, tests, failures, warnings };
   } catch (error) {
     if (!(error instanceof BelfryError)) throw error;
     return { ...none, problems: problemsOf(error, workingFolder) };

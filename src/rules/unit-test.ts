@@ -6,7 +6,6 @@ import { formatDuration } from '../core/duration.ts';
 import { compareLabels } from '../core/labels.ts';
 import type { Labels } from '../core/labels.ts';
 import { silentLogger } from '../core/log.ts';
-import { formatFloat } from '../core/number-format.ts';
 import { prepare } from '../promql/prepare.ts';
 import { AlertingRule } from './alerting-rule.ts';
 import { asVector, querySamples } from './evaluation.ts';
@@ -15,6 +14,7 @@ import { InputSelectors } from './input-selectors.ts';
 import { parseRuleFiles, readRuleFiles } from './load.ts';
 import { MemorySeries } from './memory-series.ts';
 import { RuleRunner } from './rule-runner.ts';
+import { alertDifference, sampleDifference } from './unit-test-diff.ts';
 import { parseUnitTestFile } from './unit-test-file.ts';
 import { DIRECTIVES } from './model.ts';
 import { DEFAULT_RULE_OPTIONS } from './ports.ts';
@@ -23,12 +23,15 @@ import type { Evaluation } from './evaluation.ts';
 import type { Expression } from './expression.ts';
 import type { RuleFile } from './load.ts';
 import type { GroupDefinition, RuleSet } from './model.ts';
+import type { Difference } from './unit-test-diff.ts';
 import type { AlertTest, ExprTest, UnitTest, UnitTestFile } from './unit-test-file.ts';
 
 /** How the tests of one file went. */
 export interface UnitTestReport {
   readonly file: string;
   readonly passed: number;
+  /** Every test that was run. */
+  readonly tests: readonly { readonly name: string; readonly line: number; readonly passed: boolean }[];
   /** One for each expectation that was not met, and for each test that could not be run. */
   readonly failures: readonly UnitTestFailure[];
 }
@@ -38,7 +41,12 @@ export interface UnitTestFailure {
   readonly line: number;
   /** What was expected and what was there, over several lines. */
   readonly message: string;
+  /** What was expected and is not there, and what is there and was not expected; none where the test could not be run. */
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
 }
+
+type Finding = Omit<UnitTestFailure, 'test' | 'line'>;
 
 export interface UnitTestOptions {
   /** Only tests whose name it accepts. */
@@ -84,6 +92,7 @@ export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], 
   const ignoreDirectives = options.obeyDirectives !== true;
   const ruleSets = new Map<number, RuleSet>();
   const failures: UnitTestFailure[] = [];
+  const tests: { name: string; line: number; passed: boolean }[] = [];
   let passed = 0;
   for (const test of file.tests) {
     if (options.filter?.(test.name) === false) continue;
@@ -92,11 +101,12 @@ export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], 
       ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives });
       ruleSets.set(test.intervalMs, ruleSet);
     }
-    const messages = new TestRun(file, ignoreDirectives ? test : withoutDirectives(test), ruleSet).run();
-    if (messages.length === 0) passed++;
-    failures.push(...messages.map((message) => ({ test: test.name, line: test.line, message })));
+    const findings = new TestRun(file, ignoreDirectives ? test : withoutDirectives(test), ruleSet).run();
+    if (findings.length === 0) passed++;
+    tests.push({ name: test.name, line: test.line, passed: findings.length === 0 });
+    failures.push(...findings.map((finding) => ({ test: test.name, line: test.line, ...finding })));
   }
-  return { file: file.path, passed, failures };
+  return { file: file.path, passed, tests, failures };
 }
 
 function withoutDirectives(test: UnitTest): UnitTest {
@@ -128,20 +138,21 @@ class TestRun {
       .map((definition) => ({ definition, rules: definition.rules.map((rule) => new RuleRunner(rule, definition)) }));
   }
 
-  run(): readonly string[] {
+  run(): readonly Finding[] {
     const { alertTests, exprTests } = this.#test;
     try {
       this.#load();
     } catch (error) {
-      return [`input_series: ${errorText(error)}`];
+      return [trouble(`input_series: ${errorText(error)}`)];
     }
     const endMs = Math.max(0, ...[...alertTests, ...exprTests].map(({ evalTimeMs }) => evalTimeMs));
     const stepMs = this.#file.evaluationIntervalMs;
-    if (endMs / stepMs > MAX_STEPS) return [`more than ${MAX_STEPS} evaluations: evaluation_interval is too short for its eval_time`];
-    const failures: string[] = [];
+    if (endMs / stepMs > MAX_STEPS)
+      return [trouble(`more than ${MAX_STEPS} evaluations: evaluation_interval is too short for its eval_time`)];
+    const failures: Finding[] = [];
     for (let atMs = 0; atMs <= endMs; atMs += stepMs) {
       const errors = this.#evaluate(atMs);
-      if (errors.length > 0) return [...failures, ...errors];
+      if (errors.length > 0) return [...failures, ...errors.map(trouble)];
       // An alert test is judged on the last evaluation before or at its time.
       const due = alertTests.filter(({ evalTimeMs }) => evalTimeMs >= atMs && evalTimeMs < atMs + stepMs);
       for (const test of due.toSorted((a, b) => a.evalTimeMs - b.evalTimeMs)) failures.push(...this.#checkAlerts(test));
@@ -196,7 +207,7 @@ class TestRun {
     return expression;
   }
 
-  #checkAlerts({ alertname, evalTimeMs, expected }: AlertTest): readonly string[] {
+  #checkAlerts({ alertname, evalTimeMs, expected }: AlertTest): readonly Finding[] {
     const got: { labels: Labels; annotations: Labels }[] = [];
     for (const { rules } of this.#groups) {
       for (const { rule } of rules) {
@@ -204,27 +215,24 @@ class TestRun {
         for (const { state, labels, annotations } of rule.entries) if (state === 'firing') got.push({ labels, annotations });
       }
     }
-    const show = (alerts: typeof got): readonly string[] =>
-      alerts.map(({ labels, annotations }) => `labels ${labels.toString()} annotations ${annotations.toString()}`).toSorted();
-    return difference(`alertname: ${alertname}, time: ${formatDuration(evalTimeMs)}`, show([...expected]), show(got));
+    const found = alertDifference(expected, got);
+    return found === undefined ? [] : [finding(`alertname: ${alertname}, time: ${formatDuration(evalTimeMs)}`, found)];
   }
 
-  #checkExpr({ expr, evalTimeMs, expected }: ExprTest): readonly string[] {
+  #checkExpr({ expr, evalTimeMs, expected }: ExprTest): readonly Finding[] {
     const what = `expr: ${JSON.stringify(expr)}, time: ${formatDuration(evalTimeMs)}`;
     let got: { labels: Labels; value: number }[];
     try {
       got = this.#query(expr, this.#test.startTs + evalTimeMs);
     } catch (error) {
-      return [`${what}, err: ${errorText(error)}`];
+      return [trouble(`${what}, err: ${errorText(error)}`)];
     }
     const byLabels = (a: { labels: Labels }, b: { labels: Labels }): number => compareLabels(a.labels, b.labels);
     const wanted = expected.toSorted(byLabels);
     got.sort(byLabels);
     const same = (a: number, b: number): boolean => (this.#file.fuzzyCompare ? almostEqual(a, b) : a === b);
     const equal = wanted.length === got.length && wanted.every((sample, i) => matches(sample, got[i], same));
-    const show = (samples: typeof got): readonly string[] =>
-      samples.map(({ labels, value }) => `${labels.toString()} ${formatFloat(value)}`);
-    return equal ? [] : [describe(what, show(wanted), show(got))];
+    return equal ? [] : [finding(what, sampleDifference(wanted, got, same))];
   }
 
   #query(expr: string, ts: number): { labels: Labels; value: number }[] {
@@ -248,19 +256,11 @@ function almostEqual(a: number, b: number): boolean {
   return Math.abs(a - b) / Math.min(sum, Number.MAX_VALUE) < 1e-6;
 }
 
-function difference(what: string, expected: readonly string[], got: readonly string[]): readonly string[] {
-  return expected.length === got.length && expected.every((text, i) => text === got[i]) ? [] : [describe(what, expected, got)];
+function finding(what: string, { lines, missing, unexpected }: Difference): Finding {
+  return { message: [what, ...lines.map((line) => `  ${line}`)].join('\n'), missing, unexpected };
 }
 
-/** Line by line: "-" was expected and is not there, "+" is there and was not expected, the rest is as it should be. */
-function describe(what: string, expected: readonly string[], got: readonly string[]): string {
-  const unexpected = [...got];
-  const lines = expected.map((text) => {
-    const found = unexpected.indexOf(text);
-    if (found < 0) return `- ${text}`;
-    unexpected.splice(found, 1);
-    return `  ${text}`;
-  });
-  lines.push(...unexpected.map((text) => `+ ${text}`));
-  return [what, ...lines.map((line) => `  ${line}`)].join('\n');
+/** A test that could not be run. */
+function trouble(message: string): Finding {
+  return { message, missing: [], unexpected: [] };
 }

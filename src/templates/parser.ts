@@ -208,6 +208,8 @@ class Parser {
   #pipeline(where: string, end: 'close' | ')', maxVariables: number): Pipeline {
     const first = this.#token;
     const { variables, assigns } = this.#declarations(where, maxVariables);
+    // Known from here on, also to its own value: that it has none yet is said when that is worked out, as in Go.
+    this.#variables.push(...variables);
     const commands: Command[] = [];
     for (;;) {
       const token = this.#token;
@@ -221,7 +223,6 @@ class Parser {
     }
     if (commands.length === 0) throw this.#fail(first, `missing value for ${where}`);
     this.#checkStages(commands);
-    this.#variables.push(...variables);
     return { at: first.at, variables, assigns, commands };
   }
 

@@ -36,7 +36,7 @@ export const ruleFunctions: ReadonlyMap<string, TemplateFunction> = functionTabl
   value: { params: ['struct'], call: ([sample]) => field(sample, 'Value') },
   strvalue: { params: ['struct'], call: ([sample]) => labelOf(sample, '__value__') },
   sortByLabel: { params: ['string', 'list'], call: ([name, list]) => sortByLabel(textOf(name), list) },
-  args: { params: [], rest: 'any', call: (values) => new MapValue(new Map(values.map((value, i) => [`arg${i}`, value]))) },
+  args: { params: [], rest: 'any', call: (values) => new MapValue(new Map(values.map((value, i) => [`arg${i}`, value])), { zero: null }) },
   humanize: ofNumber(humanize),
   humanize1024: ofNumber(humanize1024),
   humanizeDuration: ofNumber(humanizeDuration),
@@ -151,9 +151,11 @@ function splitHostPort(text: string): { host: string; port: string } | undefined
 function stripDomain(text: string): string {
   const parts = splitHostPort(text);
   const host = parts?.host ?? text;
-  if (isIP(host.replace(/%.*$/, '')) !== 0) return text;
+  // An address with a zone is none to Go's ParseIP.
+  if (isIP(host) !== 0 && !host.includes('%')) return text;
   const name = host.split('.')[0] ?? '';
-  return parts === undefined || parts.port === '' ? name : `${name}:${parts.port}`;
+  if (parts === undefined || parts.port === '') return name;
+  return name.includes(':') ? `[${name}]:${parts.port}` : `${name}:${parts.port}`;
 }
 
 function pathOf(url: string): string {

@@ -81,13 +81,48 @@ describe('belfry test', () => {
           {
             file: 'bad.test.yaml',
             passed: 1,
-            failures: [{ test: 'nothing is down', line: 4, message: expect.stringContaining('alertname: Down') }],
+            tests: [
+              { name: 'broker down', line: 3, passed: true },
+              { name: 'nothing is down', line: 4, passed: false },
+            ],
+            failures: [
+              {
+                test: 'nothing is down',
+                line: 4,
+                message: expect.stringContaining('alertname: Down'),
+                missing: [],
+                unexpected: ['labels {alertname="Down", broker="1", severity="page"} annotations {}'],
+              },
+            ],
             problems: [],
             warnings: [],
           },
         ],
       },
       1,
+    ]);
+  });
+
+  it('writes its findings as JUnit XML', async () => {
+    write('bad.test.yaml', BAD.replace('nothing is down', '"<nothing> & \\"all\\"\\u0007"'));
+    write('none.test.yaml', 'tests: 5\n');
+    await shell.run('test', '--junit', 'out.xml', 'bad.test.yaml', 'none.test.yaml');
+    expect(readFileSync(join(shell.folder, 'out.xml'), 'utf8').split('\n')).toEqual([
+      '<?xml version="1.0" encoding="UTF-8"?>',
+      '<testsuites>',
+      '  <testsuite name="bad.test.yaml" tests="2" failures="1" errors="0">',
+      '    <testcase name="broker down" classname="bad.test.yaml" file="bad.test.yaml" line="3"/>',
+      '    <testcase name="&lt;nothing&gt; &amp; &quot;all&quot;\ufffd" classname="bad.test.yaml" file="bad.test.yaml" line="4">',
+      expect.stringMatching(/^ {6}<failure message="alertname: Down, time: 5m">alertname: Down, time: 5m&#10; {2}\+ labels .*<\/failure>$/),
+      '    </testcase>',
+      '  </testsuite>',
+      '  <testsuite name="none.test.yaml" tests="1" failures="0" errors="1">',
+      '    <testcase name="none.test.yaml" classname="none.test.yaml">',
+      '      <error message="none.test.yaml:1:8: tests: must be a list"/>',
+      '    </testcase>',
+      '  </testsuite>',
+      '</testsuites>',
+      '',
     ]);
   });
 

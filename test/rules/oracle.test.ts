@@ -49,8 +49,10 @@ function expectationsOf(timelines: readonly string[]): readonly ExprTest[] {
   const { failures } = runUnitTest(parseUnitTestFile('t.yaml', fileOf(timelines, wanted)), ruleFiles);
   expect(failures).toHaveLength(wanted.length);
   return wanted.map(({ expr, eval_time }, i) => {
-    const got = failures[i]?.message ?? '';
-    const samples = [...got.matchAll(/^ {2}\+ (.*\S) (\S+)$/gm)].map(([, labels = '', value]) => ({ labels, value: Number(value) }));
+    const samples = (failures[i]?.unexpected ?? []).map((text) => {
+      const space = text.lastIndexOf(' ');
+      return { labels: text.slice(0, space), value: Number(text.slice(space + 1)) };
+    });
     return { expr, eval_time, exp_samples: samples };
   });
 }

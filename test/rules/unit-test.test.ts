@@ -124,8 +124,48 @@ describe('unit tests of rules', () => {
           'alertname: Down, time: 4m',
           '  - labels {alertname="Down", instance="a", job="k", severity="page"} annotations {summary="a of k in eu is down"}',
         ].join('\n'),
+        missing: ['labels {alertname="Down", instance="a", job="k", severity="page"} annotations {summary="a of k in eu is down"}'],
+        unexpected: [],
       },
     ]);
+  });
+
+  it.each([
+    [
+      'only the parts of an alert that differ',
+      alertTest('5m', 'Down', DOWN.replace('eu', 'us').replace('page', 'ticket')),
+      [
+        '    label alertname="Down", label instance="a", label job="k"',
+        '  -   label severity="ticket"',
+        '  +   label severity="page"',
+        '  -   annotation summary="a of k in us is down"',
+        '  +   annotation summary="a of k in eu is down"',
+      ],
+    ],
+    [
+      'an annotation that was not expected',
+      alertTest('5m', 'Down', DOWN.replace(/, exp_annotations.*/, '}')),
+      [
+        '    label alertname="Down", label instance="a", label job="k", label severity="page"',
+        '  +   annotation summary="a of k in eu is down"',
+      ],
+    ],
+    [
+      'the two values of a sample',
+      exprTest('1m', 'up + 1', `{labels: '{instance="a",job="k"}', value: 2}, {labels: '{x="y"}', value: 2}`),
+      ['  - {instance="a", job="k"} 2', '  + {instance="a", job="k"} 1', '  - {x="y"} 2'],
+    ],
+    [
+      'that NaN is equal to nothing',
+      exprTest('1m', 'up / 0', `{labels: '{instance="a",job="k"}', value: .nan}`),
+      ['  ! {instance="a", job="k"} NaN: NaN is equal to nothing'],
+    ],
+  ])('shows %s', (_, checks, lines) => {
+    expect(
+      run(test([UP], checks))
+        .failures[0]?.message.split('\n')
+        .slice(1),
+    ).toEqual(lines);
   });
 
   it('runs only the tests that are asked for', () => {
