@@ -26,6 +26,8 @@ export interface ClusterOptions {
   heapMb?: number;
   /** server.properties of all nodes, over the testbed's own. */
   brokerProps?: Readonly<Record<string, string | number | boolean>>;
+  /** Every broker has a second log directory, `secondLogDir(cluster.logDir(id))`. Since Kafka 3.7. */
+  twoLogDirs?: boolean;
   /** broker.session.timeout.ms. Default 9000, as Kafka's. */
   sessionTimeoutMs?: number;
   /** Racks of brokers 1, 2, …, repeated as needed. */
@@ -82,6 +84,7 @@ export async function planCluster(options: ClusterOptions, dir: string, version:
     authorizer,
     brokerCount: brokers,
     brokerProps: options.brokerProps ?? {},
+    twoLogDirs: options.twoLogDirs ?? false,
     voters: nodes.flatMap((node) => (node.controllerPort === undefined ? [] : [{ id: node.id, port: node.controllerPort }])),
     sessionTimeoutMs: options.sessionTimeoutMs ?? 9000,
     users: allUsers(options.users ?? {}),

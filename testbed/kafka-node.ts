@@ -4,7 +4,7 @@ import path from 'node:path';
 import { spawnGuarded } from './guarded-process.ts';
 import type { GuardedProcess } from './guarded-process.ts';
 import type { KafkaDist } from './kafka-dist.ts';
-import { nodeProperties } from './node-config.ts';
+import { metaProperties, nodeProperties, secondLogDir } from './node-config.ts';
 import type { ClusterSpec, NodeSpec } from './node-config.ts';
 import { SmallDisk } from './small-disk.ts';
 import { formatStorage, jvmFlags } from './storage-template.ts';
@@ -66,6 +66,10 @@ export class KafkaNode {
     if (smallDiskBytes !== undefined) this.#disk ??= await SmallDisk.mount(insidePath, smallDiskBytes, this.logPath);
     if (!existsSync(path.join(this.dataDir, 'meta.properties'))) {
       await formatStorage(this.#options.template, this.dataDir, cluster.clusterId, spec);
+      if (cluster.twoLogDirs === true) {
+        await mkdir(secondLogDir(this.dataDir), { recursive: true });
+        await writeFile(path.join(secondLogDir(this.dataDir), 'meta.properties'), metaProperties(cluster.clusterId, spec.id));
+      }
     }
     const properties = path.join(dir, 'server.properties');
     await writeFile(properties, nodeProperties(cluster, spec, insidePath));

@@ -39,6 +39,8 @@ export interface ClusterSpec {
   readonly users: Readonly<Record<string, { username: string; password: string }>>;
   readonly tls?: { caPath: string; keystorePath: string };
   readonly scram: boolean;
+  /** Brokers have a second log directory beside their first, `secondLogDir` of it. */
+  readonly twoLogDirs?: boolean;
   readonly listeners?: readonly (ExtraListener & { readonly keystorePath?: string })[];
 }
 
@@ -49,6 +51,10 @@ export function kafkaUuid(): string {
     const id = randomBytes(16).toString('base64url');
     if (!id.startsWith('-')) return id;
   }
+}
+
+export function secondLogDir(dataDir: string): string {
+  return `${dataDir}-second`;
 }
 
 /** server.properties of one node. */
@@ -71,7 +77,7 @@ export function nodeProperties(cluster: ClusterSpec, node: NodeSpec, dataDir: st
       `CLIENT:${PROTOCOLS[cluster.security]},CONTROLLER:PLAINTEXT`,
       ...extra.map(({ name, security }) => `${name}:${PROTOCOLS[security]}`),
     ].join(','),
-    'log.dirs': dataDir,
+    'log.dirs': cluster.twoLogDirs === true && isBroker ? `${dataDir},${secondLogDir(dataDir)}` : dataDir,
     'broker.session.timeout.ms': cluster.sessionTimeoutMs,
     'broker.heartbeat.interval.ms': Math.min(2000, Math.floor(cluster.sessionTimeoutMs / 3)),
     'controlled.shutdown.enable': true,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startCluster } from '../../testbed/cluster.ts';
 import type { Cluster } from '../../testbed/cluster.ts';
 import { missingTool, NEWEST_KAFKA } from '../../testbed/kafka-dist.ts';
+import { secondLogDir } from '../../testbed/node-config.ts';
 import { describeWhere, describeWithKafka } from '../../testbed/skip.ts';
 import { missingSmallDisk } from '../../testbed/small-disk.ts';
 import { shippedRules } from '../../testbed/shipped-rules.ts';
@@ -21,7 +22,9 @@ describeWithKafka('partitions', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await startCluster({ sessionTimeoutMs: 3000 });
+    // A directory that is gone is noticed at the next checkpoint.
+    const brokerProps = { 'replica.high.watermark.checkpoint.interval.ms': 500 };
+    cluster = await startCluster({ sessionTimeoutMs: 3000, twoLogDirs: true, brokerProps });
     await cluster.createTopic('orders', { partitions: 6, replicas: 3, config: { 'min.insync.replicas': 2 } });
     await cluster.createTopic('single', { replicas: [[1], [2], [3]] });
     await cluster.createTopic('moving', {
@@ -115,6 +118,23 @@ describeWithKafka('partitions', () => {
     await told(stage, { status: 'resolved', alertname: 'ConsumerStopped' }, { timeoutMs: 40_000 });
     const names = new Set(stage.webhook.requests.all.flatMap(({ body }) => body.match(/"consumergroup":"[^"]*"/g) ?? []));
     expect([...names]).toEqual(['"consumergroup":"payments-billing"']);
+  });
+
+  it('in a log directory that a broker has given up are told of with the broker; it is not called down', async () => {
+    await cluster.createTopic('spread', { replicas: Array.from({ length: 6 }, () => [3, 1, 2]), config: { 'min.insync.replicas': 2 } });
+    await using stage = await startWatching('orders-dal', cluster.bootstrap, {
+      rules: shippedRules({ for: { ...SHORT, LogDirOffline: '1s' } }),
+      cluster: { cadence: CADENCE },
+    });
+    const gone = secondLogDir(cluster.logDir(3));
+    await rm(gone, { recursive: true });
+    await stage.belfry.queryUntil(`belfry_kafka_log_dir_offline{broker="3", log_dir="${gone}"}`, ([dir]) => dir?.value === 1);
+    await stage.belfry.queryUntil('belfry_kafka_offline_replicas', ([replicas]) => (replicas?.value ?? 0) >= 3);
+    const { labels, annotations } = await told(stage, { alertname: 'LogDirOffline', status: 'firing' });
+    expect(labels).toMatchObject({ cluster: 'orders-dal', broker: '3', severity: 'critical' });
+    expect(annotations['description']).toContain(gone);
+    expect(await stage.belfry.query('up{job="kafka"} == 1')).toHaveLength(3);
+    expect(ledger(stage).filter((line) => /Broker(Crashed|Stopped|Down)/.test(line))).toEqual([]);
   });
 });
 
