@@ -1,6 +1,7 @@
 import type { BelfryConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
 import { BelfryError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
 import type { AutopilotPort } from '../http/autopilot-ports.ts';
 import type { HttpPorts, IncidentView, OperationsPort, StatusView } from '../http/ports.ts';
 import type { NotifierSet } from '../notifiers/notifier-set.ts';
@@ -15,6 +16,7 @@ import { kafkaFamilies } from './kafka-families.ts';
 import { createQueryPort } from './query-port.ts';
 import type { Readiness } from './readiness.ts';
 import { createRemoteWritePort } from './remote-write-port.ts';
+import { ReplayJobs } from './replay-jobs.ts';
 import { rulesView } from './rules-view.ts';
 import { sendTest } from './send-test.ts';
 
@@ -22,6 +24,7 @@ export interface HttpParts {
   readonly version: string;
   readonly startedAt: number;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly meter: PrometheusMeter;
   readonly samples: SampleStore;
   readonly rules: RuleEngine;
@@ -48,6 +51,7 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     operations: operations(parts),
     silences: parts.routing.silences,
     alertStatus: parts.routing,
+    replay: new ReplayJobs({ config: parts.config, clock, log: parts.log }),
     autopilot: parts.autopilot,
   };
 }

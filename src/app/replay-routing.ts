@@ -94,7 +94,6 @@ export class ReplayMessages {
       outbox: {
         enqueue: (message) => this.#enqueue(message),
         holds: (groupKey) => [...this.#waiting.values()].some((message) => message.groupKey === groupKey),
-        hasTold: () => true,
         forget: nothing,
         hasTold: () => true,
       },

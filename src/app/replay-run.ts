@@ -48,6 +48,8 @@ export interface ReplayProgress {
 
 export interface ReplayControl {
   readonly clock: Clock;
+  /** Called once, when the rules have been read and found right. */
+  readonly begun?: () => void;
   /** Awaited several times a second; whoever shares the thread has its turn. */
   readonly turn: (progress: ReplayProgress) => Promise<void>;
   readonly isCancelled: () => boolean;

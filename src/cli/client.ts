@@ -58,19 +58,35 @@ export class BelfryClient {
     path: string,
     body?: Readonly<Record<string, string>> | JsonBody,
   ): Promise<{ readonly ok: boolean; readonly status: number; readonly text: string }> {
+    const response = await this.#send(method, path, body, AbortSignal.any([this.#signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]));
+    return { ok: response.ok, status: response.status, text: await this.#heard(textOf(response)) };
+  }
+
+  #send(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body: Readonly<Record<string, string>> | JsonBody | undefined,
+    signal: AbortSignal,
+  ): Promise<Response> {
     const isJson = body instanceof JsonBody;
-    try {
-      const response = await fetch(this.#url + path, {
+    return this.#heard(
+      fetch(this.#url + path, {
         method,
         headers: {
           ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
           ...(isJson ? { 'content-type': 'application/json' } : {}),
         },
-        signal: AbortSignal.any([this.#signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+        signal,
         redirect: 'error',
         ...(body === undefined ? {} : { body: isJson ? body.text : new URLSearchParams(body) }),
-      });
-      return { ok: response.ok, status: response.status, text: await textOf(response) };
+      }),
+    );
+  }
+
+  /** Says where there is no Belfry. */
+  async #heard<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    try {
+      return await answer;
     } catch (error) {
       if (error instanceof BelfryError) throw error;
       throw new BelfryError(
@@ -78,6 +94,20 @@ export class BelfryClient {
         `no answer from Belfry at ${this.#url} (${errorText(error)}); is it running? Say where with --url or BELFRY_URL`,
         { cause: error },
       );
+    }
+  }
+
+  /** The lines of an answer that goes on for long, as they come. Throws what the server said where it refused. */
+  async *lines(method: 'POST', path: string, body: JsonBody): AsyncGenerator<string, void> {
+    const response = await this.#send(method, path, body, this.#signal);
+    if (!response.ok) throw new BelfryError('BAD_REQUEST', sentenceOf(await textOf(response), response.status));
+    const decoder = new TextDecoder();
+    let rest = '';
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      const pieces = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = pieces.pop() ?? '';
+      if (rest.length > MAX_ANSWER_BYTES) throw new BelfryError('LIMIT_EXCEEDED', `a line of more than ${MAX_ANSWER_BYTES} characters`);
+      yield* pieces;
     }
   }
 

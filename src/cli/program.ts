@@ -11,6 +11,7 @@ import { executorCommand } from './executor.ts';
 import { healthCommand } from './health.ts';
 import { queryCommand } from './query.ts';
 import { rebalanceCommand } from './rebalance.ts';
+import { replayCommand } from './replay.ts';
 import { sendTestCommand } from './send-test.ts';
 import { silenceCommand } from './silence.ts';
 import { startCommand } from './start.ts';
@@ -36,6 +37,7 @@ export function buildProgram(context: CliContext): Command {
   startCommand(program, context);
   checkCommand(program, context);
   testCommand(program, context);
+  replayCommand(program, context);
   healthCommand(program, context);
   queryCommand(program, context);
   statusCommand(program, context);

@@ -4,6 +4,7 @@ import type { WrittenFamily } from '../formats/write-exposition.ts';
 import type { AutopilotPort } from './autopilot-ports.ts';
 import type { CatalogPort, RemoteWritePort } from './prometheus-ports.ts';
 import type { AlertStatusPort, SilencesPort } from './quiet-ports.ts';
+import type { ReplayPort } from './replay-ports.ts';
 
 /** What the HTTP room reads of the others; `app.ts` plugs the rooms in. Times are milliseconds of Belfry time. */
 export interface HttpPorts {
@@ -16,6 +17,7 @@ export interface HttpPorts {
   readonly operations: OperationsPort;
   readonly silences: SilencesPort;
   readonly alertStatus: AlertStatusPort;
+  readonly replay: ReplayPort;
   /** Left out where there is no auto-pilot: its routes are then not there. */
   readonly autopilot?: AutopilotPort;
 }

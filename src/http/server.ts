@@ -16,6 +16,7 @@ import { prometheusStatusRoutes } from './routes/prometheus-status.ts';
 import { prometheusRoutes } from './routes/prometheus.ts';
 import { queryRangeRoutes } from './routes/query-range.ts';
 import { remoteWriteRoutes } from './routes/remote-write.ts';
+import { replayRoutes } from './routes/replay.ts';
 import { runbookRoutes } from './routes/runbooks.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -117,6 +118,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   prometheusStatusRoutes(context);
   remoteWriteRoutes(context);
   belfryRoutes(context);
+  replayRoutes(context);
   runbookRoutes(context);
   if (options.ports.autopilot !== undefined) autopilotRoutes({ ...context, autopilot: options.ports.autopilot, clock: options.clock });
   alertmanagerRoutes(server, { ...context, clock: options.clock, log: options.log });

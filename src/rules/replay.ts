@@ -7,7 +7,7 @@ import type { Querier } from '../promql/querier.ts';
 import { RuleEngine } from './engine.ts';
 import type { RuleSet } from './model.ts';
 import type { RuleEngineOptions } from './ports.ts';
-import { ReplayClock } from './replay-clock.ts';
+import type { ReplayClock } from './replay-clock.ts';
 import { ReplayRecord } from './replay-record.ts';
 import type { GroupSnapshot } from './snapshot.ts';
 

@@ -9,6 +9,7 @@ import { BelfryError } from '../../src/core/errors.ts';
 import type { MutedAlert, Silence } from '../../src/core/silence.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView, StatusView } from '../../src/http/ports.ts';
 import type { AlertStatusView, SilencesPort } from '../../src/http/quiet-ports.ts';
+import type { ReplayPort } from '../../src/http/replay-ports.ts';
 import type { SeriesFilter, SeriesPort, TargetView } from '../../src/http/prometheus-ports.ts';
 import { buildServer, type HttpServerOptions } from '../../src/http/server.ts';
 import { MemoryQuerier } from '../promql/memory-querier.ts';
@@ -98,6 +99,7 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
       },
     },
     rules: { groups: () => rooms.groups },
+    replay: fakeReplay(rooms),
     silences: fakeSilences(clock),
     alertStatus: {
       alerts: () => rooms.alerts,
@@ -206,4 +208,21 @@ export function firingAlert(labels: Readonly<Record<string, string>>, more: Part
 
 export function ruleGroup(name: string, file: string, rules: readonly RuleView[]): RuleGroupView {
   return { name, file, intervalMs: 5000, limit: 0, evaluationTimeMs: 2, lastEvaluation: NOW, rules };
+}
+
+function fakeReplay({ calls }: FakeRooms): ReplayPort {
+  return {
+    start: async (request) => {
+      calls.push(`replay ${JSON.stringify(request)}`);
+      return {
+        lines: linesOf(['{"type":"started","id":"X"}\n', '{"type":"result","answer":', '{}}\n']),
+        end: () => void calls.push('replay over'),
+      };
+    },
+    stop: (id) => void calls.push(`stop replay ${id}`),
+  };
+}
+
+async function* linesOf(lines: readonly string[]): AsyncGenerator<string, void> {
+  yield* lines;
 }

@@ -40,6 +40,8 @@ const ROUTES: Readonly<Record<Scope | 'open', readonly string[]>> = {
     'POST /api/belfry/v1/owners/:owner/test',
     'DELETE /api/belfry/v1/clusters/:cluster/brokers/:id',
     'POST /api/belfry/v1/clusters/:cluster/accept',
+    'POST /api/belfry/v1/replay',
+    'DELETE /api/belfry/v1/replay/:id',
   ],
   approve: [
     ...['approve', 'reject'].map((word) => `POST ${PILOT}/intents/:id/${word}`),

@@ -1,0 +1,112 @@
+import type { BelfryConfig } from '../config/config.ts';
+import { Matcher, type MatchOp } from '../core/matcher.ts';
+import { parseRuleFiles, type RuleFile } from '../rules/load.ts';
+import type { RuleSet } from '../rules/model.ts';
+import { compareReplays, type ReplayComparison } from './replay-compare.ts';
+import type { ReplayResult } from './replay-result.ts';
+import type { ReplayRouting } from './replay-routing.ts';
+import { replay, type ReplayControl, type ReplayInput } from './replay-run.ts';
+
+interface PlainMatcher {
+  readonly name: string;
+  readonly op: MatchOp;
+  readonly value: string;
+}
+
+interface PlainInhibitRule {
+  readonly sourceMatchers: readonly PlainMatcher[];
+  readonly targetMatchers: readonly PlainMatcher[];
+  readonly equal: readonly string[];
+}
+
+/** Who is told, in values that can be given to another thread. */
+export interface PlainRouting extends Omit<ReplayRouting, 'inhibitRules'> {
+  readonly inhibitRules: readonly PlainInhibitRule[];
+  /** What a reader must know of it. */
+  readonly notes: readonly string[];
+}
+
+/** A replay as it is asked for: plain values only. */
+export interface ReplaySpec extends Omit<ReplayInput, 'ruleSet' | 'routing'> {
+  readonly files: readonly RuleFile[];
+  /** The rules to compare with. */
+  readonly oldFiles?: readonly RuleFile[];
+  readonly evaluationIntervalMs: number;
+  readonly routing: PlainRouting;
+  /** What files are called in the result, by their path; a path decides when its groups have their slots. */
+  readonly shownAs: Readonly<Record<string, string>>;
+}
+
+/** The result of one set of rules, or of two beside each other. */
+export interface ReplayAnswer {
+  readonly result: ReplayResult;
+  readonly compared?: { readonly old: ReplayResult; readonly comparison: ReplayComparison };
+}
+
+/** Told of all where nobody is configured, so that there is something to count. */
+const EVERYONE = 'everyone';
+
+/** What of a configuration decides who is told. */
+export function routingOf(config: BelfryConfig): PlainRouting {
+  const { owners, inhibitRules, maintenance, damping, watch, smtp, defaultOwner } = config;
+  const nobody = owners.length === 0;
+  const ways = owners.map(({ name, receiver }) => {
+    const integrations = (['slack', 'email', 'webhook'] as const).filter((integration) => receiver[integration] !== undefined);
+    return [name, integrations.map((integration) => ({ integration, index: 0 }))] as const;
+  });
+  const ownerOfCluster = config.clusters.flatMap(({ name, owner }) => (owner === undefined ? [] : [[name, owner] as const]));
+  return {
+    owners: {
+      owners: new Map(nobody ? [[EVERYONE, [{ integration: 'message', index: 0 }]]] : ways),
+      ownerOfCluster: new Map(ownerOfCluster),
+      defaultOwner: nobody ? EVERYONE : (defaultOwner ?? ''),
+    },
+    inhibitRules: inhibitRules.map(({ sourceMatchers, targetMatchers, equal }) => ({
+      sourceMatchers: sourceMatchers.map(plain),
+      targetMatchers: targetMatchers.map(plain),
+      equal: [...equal],
+    })),
+    maintenance,
+    damping,
+    inhibitionHoldMs: watch.inhibitionHoldMs,
+    mailIntervalMs: smtp?.minIntervalMs,
+    notes: nobody ? [`no owners are configured: messages are counted as if one, called ${EVERYONE}, was told of all`] : [],
+  };
+}
+
+/** Parses and runs. Throws `RULES_INVALID`, and as `replay`. */
+export async function runSpec(spec: ReplaySpec, control: ReplayControl): Promise<ReplayAnswer> {
+  const { files, oldFiles, evaluationIntervalMs, routing, shownAs, ...rest } = spec;
+  const next = parseRuleFiles(files, { evaluationIntervalMs });
+  const old = oldFiles === undefined ? undefined : parseRuleFiles(oldFiles, { evaluationIntervalMs });
+  control.begun?.();
+  const input = (ruleSet: RuleSet): ReplayInput => ({ ...rest, ruleSet, routing: routingFrom(routing) });
+  const shown = (result: ReplayResult): ReplayResult => ({ ...named(result, shownAs), notes: [...routing.notes, ...result.notes] });
+  const result = shown(await replay(input(next), control));
+  if (old === undefined || result.partial) return { result };
+  // Exactly the same time, though samples have been added meanwhile.
+  const range = { startTs: Date.parse(result.start), endTs: Date.parse(result.end) };
+  const before = shown(await replay({ ...input(old), ...range }, control));
+  return { result, compared: { old: before, comparison: compareReplays(before, result) } };
+}
+
+function plain({ name, op, value }: Matcher): PlainMatcher {
+  return { name, op, value };
+}
+
+function routingFrom({ inhibitRules, ...rest }: PlainRouting): ReplayRouting {
+  const made = ({ name, op, value }: PlainMatcher): Matcher => new Matcher(name, op, value);
+  return {
+    ...rest,
+    inhibitRules: inhibitRules.map(({ sourceMatchers, targetMatchers, equal }) => ({
+      sourceMatchers: sourceMatchers.map(made),
+      targetMatchers: targetMatchers.map(made),
+      equal,
+    })),
+  };
+}
+
+function named(result: ReplayResult, shownAs: Readonly<Record<string, string>>): ReplayResult {
+  const shown = <Row extends { readonly file: string }>(row: Row): Row => ({ ...row, file: shownAs[row.file] ?? row.file });
+  return { ...result, rules: result.rules.map(shown), alerts: result.alerts.map(shown) };
+}

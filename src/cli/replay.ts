@@ -1,0 +1,204 @@
+import { join, relative, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { ReplayProgress } from '../app/replay-run.ts';
+import { routingOf, runSpec, type ReplayAnswer, type ReplaySpec } from '../app/replay-spec.ts';
+import type { BelfryConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { problemText } from '../config/problems.ts';
+import { yieldToLoop } from '../core/clock.ts';
+import { parseDuration } from '../core/duration.ts';
+import { BelfryError } from '../core/errors.ts';
+import { parseFloatText } from '../core/number-format.ts';
+import { parseRfc3339 } from '../core/rfc3339.ts';
+import { readRuleFiles, type RuleFile } from '../rules/load.ts';
+import { type ConfigOptions, loadOptionsOf, withConfigOptions } from './config-options.ts';
+import type { CliContext } from './context.ts';
+import { Progress } from './replay-progress.ts';
+import { remoteReplay } from './replay-remote.ts';
+import { answerText } from './replay-text.ts';
+
+export interface ReplayOptions extends ConfigOptions {
+  readonly since?: string;
+  readonly start?: string;
+  readonly end?: string;
+  readonly step?: string;
+  readonly warmup?: string;
+  readonly compare?: string;
+  readonly alert?: string;
+  readonly cluster?: string;
+  readonly json?: boolean;
+  readonly data?: string;
+  readonly url?: string;
+}
+
+/** What a shell reports of a command that was interrupted. */
+const EXIT_INTERRUPTED = 130;
+/** The word for the rules that the configuration names, or that the running Belfry has loaded. */
+const CURRENT = 'current';
+
+const HELP = `
+It says how often each alert of a rule file would have fired, for how long, and whom Belfry would have told. \`for\`,
+keep_firing_for, recorded series, owners, inhibition and maintenance windows count as they do live. It reads
+samples.db of the data folder, beside a running Belfry too, and changes nothing.
+
+Examples:
+  belfry replay new-rules.yaml --since 7d
+  belfry replay new-rules.yaml --compare current       what would change, in pages a week for each owner
+  belfry replay rules.yaml --alert DiskLow --json
+  belfry replay rules.yaml --url http://belfry:9559    on the Belfry there, with its history and owners
+
+Without a file it replays the rules of the configuration. Progress goes to standard error. Ctrl-C ends it with what was
+found so far, said to be partial.
+
+Exit status: 0 it came to the end, whatever fired; 1 it could not (rules with mistakes, no history); 2 a wrong command
+line; 130 stopped by Ctrl-C.`;
+
+/** `belfry replay`: rules over the stored history. */
+export function replayCommand(program: Command, context: CliContext): void {
+  withConfigOptions(program.command('replay'))
+    .description('how often would these rules have fired? Run them over the stored history')
+    .argument('[files...]', 'rule files; where none is named those of the configuration')
+    .option('--since <duration>', 'so far back from the end, such as 7d', '7d')
+    .option('--start <time>', 'from this time: Unix seconds, or RFC 3339')
+    .option('--end <time>', 'up to this time; the newest sample where it is left out')
+    .option('--step <duration>', 'evaluate every group that often instead of at its own interval')
+    .option('--warmup <duration>', 'evaluated before the start and not counted; what for and recorded series need where it is left out')
+    .option('--compare <file>', "compare with the rules of that file, or with 'current'")
+    .option('--alert <name>', 'only this alert')
+    .option('--cluster <name>', 'only alerts of this cluster')
+    .option('--json', 'everything, as JSON')
+    .option('--data, --storage.path <folder>', 'the data folder; that of the configuration where it is left out')
+    .option('--url <address>', 'on the Belfry that listens there (BELFRY_TOKEN, scope operate)')
+    .addHelpText('after', HELP)
+    .action(async (files: readonly string[], options: ReplayOptions & { 'storage.path'?: string }) => {
+      const folder = options.data ?? options['storage.path'];
+      await run(files, { ...options, ...(folder === undefined ? {} : { data: folder }) }, context);
+    });
+}
+
+async function run(files: readonly string[], options: ReplayOptions, context: CliContext): Promise<void> {
+  const progress = new Progress(context, options.compare === undefined ? 1 : 2);
+  let answer: ReplayAnswer;
+  try {
+    answer =
+      options.url === undefined
+        ? await localReplay(files, options, context, (at) => progress.show(at))
+        : await remoteReplay(await askedOf(files, options, context), options.url, context, (at) => progress.show(at));
+  } finally {
+    progress.end();
+  }
+  context.out.write(options.json === true ? `${JSON.stringify(jsonOf(answer), null, 2)}\n` : answerText(answer));
+  if (answer.result.partial) context.setExitCode(EXIT_INTERRUPTED);
+}
+
+/** One result as it is; of a comparison both, and what is different. */
+function jsonOf({ result, compared }: ReplayAnswer): object {
+  return compared === undefined ? result : { new: result, old: compared.old, comparison: compared.comparison };
+}
+
+async function localReplay(
+  files: readonly string[],
+  options: ReplayOptions,
+  context: CliContext,
+  onProgress: (progress: ReplayProgress) => void,
+): Promise<ReplayAnswer> {
+  const config = configOf(options, context);
+  const paths = files.length === 0 ? config.ruleFiles : files.map((file) => resolve(context.workingFolder, file));
+  const old = options.compare === undefined ? undefined : await filesOf(oldPaths(options.compare, config, context));
+  const ruleFiles = await filesOf(paths);
+  const folder = options.data === undefined ? config.storage.path : resolve(context.workingFolder, options.data);
+  const spec: ReplaySpec = {
+    ...rangeOf(options),
+    samplesPath: join(folder, 'samples.db'),
+    files: ruleFiles,
+    ...(old === undefined ? {} : { oldFiles: old }),
+    evaluationIntervalMs: config.evaluationIntervalMs,
+    routing: routingOf(config),
+    externalUrl: config.http.externalUrl ?? '',
+    ...(options.alert === undefined ? {} : { alert: options.alert }),
+    ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
+    shownAs: Object.fromEntries([...ruleFiles, ...(old ?? [])].map(({ path }) => [path, shown(path, context)])),
+  };
+  return runSpec(spec, {
+    clock: context.clock,
+    isCancelled: () => context.signal.aborted,
+    turn: async (at) => {
+      onProgress(at);
+      await yieldToLoop();
+    },
+  });
+}
+
+/** The files' texts, for a Belfry that does not see them. */
+async function askedOf(files: readonly string[], options: ReplayOptions, context: CliContext): Promise<object> {
+  const texts = async (paths: readonly string[]): Promise<object> =>
+    (await filesOf(paths.map((path) => resolve(context.workingFolder, path)))).map(({ path, text }) => ({
+      name: shown(path, context),
+      text,
+    }));
+  const { startTs, endTs, sinceMs, stepMs, warmupMs } = rangeOf(options);
+  return {
+    rules: files.length === 0 ? CURRENT : await texts(files),
+    ...(options.compare === undefined ? {} : { compare: options.compare === CURRENT ? CURRENT : await texts([options.compare]) }),
+    ...(startTs === undefined ? {} : { start: startTs / 1000 }),
+    ...(endTs === undefined ? {} : { end: endTs / 1000 }),
+    ...(sinceMs === undefined ? {} : { since: sinceMs / 1000 }),
+    ...(stepMs === undefined ? {} : { step: stepMs / 1000 }),
+    ...(warmupMs === undefined ? {} : { warmup: warmupMs / 1000 }),
+    ...(options.alert === undefined ? {} : { alert: options.alert }),
+    ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
+  };
+}
+
+function configOf(options: ReplayOptions, context: CliContext): BelfryConfig {
+  const { config, problems } = loadConfig({ ...loadOptionsOf(options, context), readSecrets: false });
+  if (config !== undefined) return config;
+  throw new BelfryError('CONFIG_INVALID', problems.map(problemText).join('\n'));
+}
+
+function oldPaths(compare: string, { ruleFiles }: BelfryConfig, { workingFolder }: CliContext): readonly string[] {
+  return compare === CURRENT ? ruleFiles : [resolve(workingFolder, compare)];
+}
+
+async function filesOf(paths: readonly string[]): Promise<readonly RuleFile[]> {
+  if (paths.length === 0) throw new BelfryError('BAD_REQUEST', 'there are no rule files: name one');
+  return readRuleFiles(paths);
+}
+
+function shown(path: string, { workingFolder }: CliContext): string {
+  const short = relative(workingFolder, path);
+  return short.startsWith('..') ? path : short;
+}
+
+type Range = Pick<ReplaySpec, 'startTs' | 'endTs' | 'sinceMs' | 'stepMs' | 'warmupMs'>;
+
+function rangeOf(options: ReplayOptions): Range {
+  const startTs = timeOf('--start', options.start);
+  const endTs = timeOf('--end', options.end);
+  const sinceMs = durationOf('--since', options.since, 1);
+  const stepMs = durationOf('--step', options.step, 1000);
+  const warmupMs = durationOf('--warmup', options.warmup, 0);
+  return {
+    ...(startTs === undefined ? {} : { startTs }),
+    ...(endTs === undefined ? {} : { endTs }),
+    ...(sinceMs === undefined ? {} : { sinceMs }),
+    ...(stepMs === undefined ? {} : { stepMs }),
+    ...(warmupMs === undefined ? {} : { warmupMs }),
+  };
+}
+
+function timeOf(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = parseFloatText(text);
+  const ts = seconds === undefined ? parseRfc3339(text) : Math.round(seconds * 1000);
+  if (ts === undefined || !Number.isFinite(ts))
+    throw new BelfryError('BAD_REQUEST', `${option}: ${JSON.stringify(text)} is no time (Unix seconds, or such as 2026-11-22T06:00:00Z)`);
+  return ts;
+}
+
+function durationOf(option: string, text: string | undefined, leastMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  const durationMs = parseDuration(text);
+  if (durationMs < leastMs) throw new BelfryError('BAD_REQUEST', `${option}: ${text} is too short`);
+  return durationMs;
+}
