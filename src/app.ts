@@ -4,6 +4,7 @@ import { createAutopilot, type AutopilotApp } from './app/autopilot-parts.ts';
 import { autopilotSentence } from './app/autopilot-sentence.ts';
 import { ClusterWatch } from './app/cluster-watch.ts';
 import { createHttpPorts } from './app/http-ports.ts';
+import { LeftBehind } from './app/left-behind.ts';
 import { loadRules } from './app/load-rules.ts';
 import { createOpenWindows } from './app/maintenance-look.ts';
 import { ownerTableOf } from './app/owners.ts';
@@ -336,12 +337,11 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   if (config.host.collect)
     scheduler.add(new HostCollector({ ...config.host, instance: hostname(), writer: samples.writer, clock }), { now: true });
 
-  // A cluster that left the configuration while Belfry was down will never be heard of again.
-  const left = new Set(expectedBrokers.clusters());
-  for (const { name } of config.clusters) left.delete(name);
-  samples.endTargets((id) => left.has(clusterOfTarget(id)), clock.now());
+  // What left the configuration while Belfry was down will never be heard of again.
+  const left = new LeftBehind(config, expectedBrokers.clusters());
+  samples.endTargets((id) => left.isTarget(id), clock.now());
   rules.start();
-  rules.targetRemoved((labels) => left.has(labels.get('cluster')));
+  rules.targetRemoved((labels) => left.isAbout(labels));
   lifecycle.onStop('rules', () => rules.stop());
   lifecycle.onStop('cluster watches', async () => {
     await Promise.all([...watches.values()].map((made) => made.stop()));
@@ -371,10 +371,4 @@ function createNotifiers(config: BelfryConfig, { clock, log }: AppOptions): Noti
     clock,
     logger: log,
   });
-}
-
-/** The cluster in the id of what is collected from one: `kafka/orders-dal/health`, `liveness/orders-dal`, `scrape/…`. */
-function clusterOfTarget(id: string): string {
-  const [room = '', cluster = ''] = id.split('/');
-  return ['kafka', 'liveness', 'scrape'].includes(room) ? cluster : '';
 }

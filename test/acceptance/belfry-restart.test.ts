@@ -50,7 +50,7 @@ describe('Belfry that ends and starts again', () => {
     expect(mail).toHaveLength(2);
   });
 
-  it('killed with -9 while a receiver refuses: tries again after the start', async () => {
+  it('killed with -9 while a receiver refuses: tries again after the start; an exporter that left meanwhile is over at once', async () => {
     await using faults = await Faults.start();
     await using stage = await startStage(faults);
     await stage.webhook.outage('refuse');
@@ -61,6 +61,11 @@ describe('Belfry that ends and starts again', () => {
     await stage.webhook.outage(undefined);
     await told(stage, { status: 'firing', alertname: 'Fault' });
     expect(ledger(stage)).toEqual(['firing Fault fixture/']);
+    await stage.belfry.kill9();
+    stage.configure({ clusters: [NO_KAFKA], rules: JSON.stringify(FAULT_RULES) });
+    await stage.startAgain();
+    expect(await stage.belfry.query('{job="fixture"}')).toEqual([]);
+    await told(stage, { status: 'resolved', alertname: 'Fault' });
   });
 
   it('neither tells again nor takes back what fires, also while nothing of its data has come in yet', async () => {
