@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createAutopilot, type AutopilotApp } from './app/autopilot-parts.ts';
 import { autopilotSentence } from './app/autopilot-sentence.ts';
 import { ClusterWatch } from './app/cluster-watch.ts';
+import { createFirstLook } from './app/first-look.ts';
 import { createHttpPorts } from './app/http-ports.ts';
 import { LeftBehind } from './app/left-behind.ts';
 import { loadRules } from './app/load-rules.ts';
@@ -22,7 +23,7 @@ import { Scheduler } from './collectors/scheduler.ts';
 import { LargePages } from './collectors/scrape/large-pages.ts';
 import type { BelfryConfig } from './config/config.ts';
 import type { Alert } from './core/alert.ts';
-import type { StartableClock } from './core/clock.ts';
+import { yieldToLoop, type StartableClock } from './core/clock.ts';
 import { errorText } from './core/errors.ts';
 import { Lifecycle } from './core/lifecycle.ts';
 import { LIMITS } from './core/limits.ts';
@@ -97,6 +98,8 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   let { config } = options;
   const startedAt = clock.now();
   const ruleSet = await loadRules(config);
+  // Until it listens nobody sees it, and nothing is watched: there it may give way, so that a signal is not kept waiting.
+  await yieldToLoop();
 
   // What must survive: decisions in state.db, samples in samples.db.
   const stateDb = openStateDb({ path: join(config.storage.path, 'state.db'), clock, log, meter });
@@ -192,6 +195,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     log,
   });
   rules.replace(ruleSet);
+  await yieldToLoop();
 
   // Whether all that works, for whoever asks and for whoever waits to hear it.
   const readiness = new Readiness({
@@ -234,6 +238,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   });
   const configSeries = new ConfigSeries({ writer: samples.writer, intervalMs: OWN_INTERVAL_MS });
   const largePages = new LargePages({ smallBytes: LIMITS.smallPageBytes, places: LIMITS.largePages });
+  const firstLook = createFirstLook({ clusters: () => watches.values(), look: () => rules.lookAtAll() });
   const watch = (cluster: BelfryConfig['clusters'][number]): void => {
     const made = new ClusterWatch(cluster, {
       clock,
@@ -243,7 +248,10 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       expectedBrokers,
       largePages,
       writer: samples.writer,
-      wake: (wake) => rules.wake(wake),
+      wake: (wake) => {
+        rules.wake(wake);
+        firstLook();
+      },
       isolation,
       removed: (isGone) => rules.targetRemoved(isGone),
       onVerdict: (name) => autopilot.pilot.lookNow(name),
@@ -349,6 +357,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   isolation.start();
   lifecycle.onStop('isolation', () => isolation.stop());
   for (const cluster of config.clusters) watch(cluster);
+  firstLook();
   // After the clusters are there: what it knows of them from before stands from its first answer on.
   autopilot.start();
   lifecycle.onStop('autopilot', () => autopilot.stop());

@@ -8,7 +8,7 @@ import { emptyRuleSet } from './model.ts';
 import { Orphans } from './orphans.ts';
 import { DEFAULT_RULE_OPTIONS } from './ports.ts';
 import { snapshotOf } from './snapshot.ts';
-import { WakeLine, type WakeSlices } from './wake-line.ts';
+import { EVERY_NAME, WakeLine, type WakeSlices } from './wake-line.ts';
 import type { Timer } from '../core/clock.ts';
 import type { Labels } from '../core/labels.ts';
 import type { Wake } from '../core/sample.ts';
@@ -25,6 +25,7 @@ const MAX_TEMPLATE_QUERIES = 1000;
 export interface GroupProgress {
   readonly name: string;
   readonly intervalMs: number;
+  /** At a slot, or at the first look at all rules. */
   readonly lastEvaluationTs: number;
   /** Whether at least one of its rules gave a result the last time. */
   readonly works: boolean;
@@ -121,6 +122,14 @@ export class RuleEngine {
     this.#line.push(wake.metricNames, wake.ts);
   }
 
+  /**
+   * Evaluates all rules that wakes may evaluate: at a start, when there is something to look at, so that nobody waits for the
+   * slots of groups that are seldom evaluated.
+   */
+  lookAtAll(): void {
+    this.wake({ ts: this.#ports.clock.now(), metricNames: new Set([EVERY_NAME]), cluster: '' });
+  }
+
   /** Resolves the alerts of a target or cluster that has left the configuration, with the reason `target_removed`. */
   targetRemoved(matches: (labels: Labels) => boolean): void {
     const ts = this.#ports.clock.now();
@@ -129,10 +138,10 @@ export class RuleEngine {
 
   /** How far each group has come, without a look at its alerts. */
   progress(): readonly GroupProgress[] {
-    return this.#groups.map(({ definition, lastEvaluationTs, rules }) => ({
+    return this.#groups.map(({ definition, lastEvaluationTs, firstLookTs, rules }) => ({
       name: definition.name,
       intervalMs: definition.intervalMs,
-      lastEvaluationTs,
+      lastEvaluationTs: Math.max(lastEvaluationTs, firstLookTs),
       works: rules.some(({ health }) => health === 'ok'),
       isEmpty: rules.length === 0,
     }));

@@ -3,6 +3,7 @@ import { AlertingRule } from './alerting-rule.ts';
 import { Outcome, querySamples } from './evaluation.ts';
 import { OverlayQuerier } from './overlay.ts';
 import { RuleRunner } from './rule-runner.ts';
+import { EVERY_NAME } from './wake-line.ts';
 import type { ResolveReason } from '../core/alert.ts';
 import type { Timer } from '../core/clock.ts';
 import type { Labels } from '../core/labels.ts';
@@ -51,6 +52,8 @@ export class GroupRunner {
   #rehearsed = false;
   missedIterations = 0;
   lastEvaluationTs = 0;
+  /** When all its rules were evaluated before the first slot; 0 where they were not. */
+  firstLookTs = 0;
   evaluationTimeMs = 0;
 
   constructor(definition: GroupDefinition, context: GroupContext) {
@@ -90,16 +93,19 @@ export class GroupRunner {
 
   /**
    * Evaluates the rules that select one of the names, and the later ones that read what those make. Each step of the iteration
-   * is a piece of work: plans that are dear to open are opened one by one, and the last step evaluates all rules at one time.
+   * is a piece of work: plans that are dear to open, or may be, are opened one by one, and the last step evaluates all rules at
+   * one time.
    */
   *wake(names: ReadonlySet<string>, ts: number): Generator<void> {
     if (!this.#mayWake) return;
-    const selected = this.#selectedBy((rule) => rule.selects(names));
+    const all = names.has(EVERY_NAME);
+    const selected = this.#selectedBy((rule) => all || rule.selects(names));
     if (selected.size === 0) return;
     const evaluation = this.#evaluation(Math.max(ts, this.#lastTs + 1), this.#context.ports.querier);
-    for (const rule of selected) if (rule.isDear && rule.openPlans(evaluation)) yield;
+    for (const rule of selected) if ((all || rule.isDear) && rule.openPlans(evaluation)) yield;
     if (!this.#mayWake) return;
     this.#evaluateBetween(selected, ts);
+    if (all && selected.size === this.rules.length) this.firstLookTs = this.#lastTs;
     yield;
   }
 

@@ -9,6 +9,9 @@ const REST = 4;
 /** The longest that an event waits for the rules because of it. */
 const REST_MAX_MS = 250;
 
+/** No metric has this name: among those that have changed it stands for all of them. */
+export const EVERY_NAME = '';
+
 /** How a long evaluation gives way: `pause` where `due`. */
 export interface WakeSlices {
   readonly due: boolean;

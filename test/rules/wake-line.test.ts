@@ -152,3 +152,31 @@ describe('a wake of dear rules', () => {
     expect(bench.takeSent()).toEqual(['firing A', 'firing New']);
   });
 });
+
+describe('the first look at all rules', () => {
+  const FIRST = `groups:
+  - {name: often, interval: 10s, rules: [{alert: A, expr: a > 0}, {alert: Always, expr: vector(1)}]}
+  - {name: seldom, interval: 1h, rules: [{record: "a:sum", expr: sum(a)}, {alert: Sum, expr: "a:sum > 0"}]}
+  - {name: later, interval: 1h, query_offset: 1s, rules: [{alert: Later, expr: a > 0}]}
+`;
+
+  it('evaluates them before their slots, but those that nothing wakes', async () => {
+    const bench = new Bench(FIRST);
+    bench.engine.start();
+    bench.write({ __name__: 'a', cluster: 'c' }, 1);
+    bench.engine.lookAtAll();
+    await bench.clock.advance(0);
+    await turn();
+    expect(bench.takeSent()).toEqual(['firing A', 'firing Always', 'firing Sum']);
+    expect(bench.series('a:sum')).toEqual([]);
+    expect(bench.engine.progress().map(({ lastEvaluationTs }) => lastEvaluationTs > 0)).toEqual([true, true, false]);
+  });
+
+  it('leaves an engine with strict slots alone', async () => {
+    const bench = new Bench(FIRST, { strictSlots: true });
+    bench.engine.start();
+    bench.engine.lookAtAll();
+    await bench.clock.advance(0);
+    expect(bench.engine.progress().map(({ lastEvaluationTs }) => lastEvaluationTs)).toEqual([0, 0, 0]);
+  });
+});
