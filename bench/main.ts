@@ -3,14 +3,16 @@ import { parseArgs } from 'node:util';
 import { MissingToolError } from '../testbed/kafka-dist.ts';
 import { autopilot } from './autopilot/autopilot.ts';
 import { BenchUsageError, type Bench } from './bench.ts';
+import { blocks } from './blocks/blocks.ts';
 import { detect } from './detect/detect.ts';
 import { footprint } from './footprint/footprint.ts';
 import { machine, textOf, writeResults } from './report.ts';
 import { query } from './query/query.ts';
+import { replay } from './replay/replay.ts';
 import { rules } from './rules/rules.ts';
 import { scale } from './scale/scale.ts';
 
-const BENCHES: readonly Bench[] = [detect, autopilot, rules, query, scale, footprint];
+const BENCHES: readonly Bench[] = [detect, autopilot, rules, blocks, query, scale, footprint, replay];
 
 const HELP = `Benches of Belfry: they measure and tell, and fail on no figure.
 

@@ -11,6 +11,8 @@ import { isDamage, sqliteCode } from './state/sqlite-error.ts';
 const APPLICATION_ID = 0x42454c73;
 /** Version 2 has blocks that a program of version 1 cannot read; what version 1 wrote stays as it is. */
 export const SCHEMA_VERSION = 2;
+/** How hard zstd tries with blocks. */
+export const BLOCK_LEVEL = 3;
 /** Labels, logs and blocks never come near this; a damaged length must not take all memory. */
 const MAX_UNPACKED_BYTES = 512 * 1024 * 1024;
 
@@ -128,7 +130,7 @@ export class SampleFile {
   }
 
   insertBlock({ id, lane, minTs, maxTs, samples, bytes }: SealedBlock): void {
-    this.run('INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)', id, lane, minTs, maxTs, samples, pack(bytes, 3));
+    this.run('INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)', id, lane, minTs, maxTs, samples, pack(bytes, BLOCK_LEVEL));
   }
 
   /** A block's bytes; undefined where it has gone. */
