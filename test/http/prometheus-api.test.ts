@@ -171,8 +171,9 @@ function serverWithRules() {
 describe('GET /api/v1/rules', () => {
   it('shows every rule with its state', async () => {
     const { body } = await ask('/api/v1/rules', serverWithRules());
-    const { groups } = body['data'] as { groups: { rules: unknown[] }[] };
-    expect(groups[0]).toMatchObject({
+    const { groups } = body['data'] as { groups: { name: string; rules: unknown[] }[] };
+    const [, hosts, brokers] = groups;
+    expect(brokers).toMatchObject({
       name: 'brokers',
       file: '/etc/belfry/rules.yaml',
       interval: 5,
@@ -180,7 +181,7 @@ describe('GET /api/v1/rules', () => {
       evaluationTime: 0.002,
       lastEvaluation: '2023-11-14T22:13:20.000Z',
     });
-    expect(groups[0]?.rules).toEqual([
+    expect(brokers?.rules).toEqual([
       {
         state: 'firing',
         name: 'Down',
@@ -215,17 +216,17 @@ describe('GET /api/v1/rules', () => {
         type: 'recording',
       },
     ]);
-    expect(groups[1]?.rules).toMatchObject([{ health: 'unknown', lastEvaluation: '0001-01-01T00:00:00Z' }]);
+    expect(hosts?.rules).toMatchObject([{ health: 'unknown', lastEvaluation: '0001-01-01T00:00:00Z' }]);
   });
 
   it.each([
-    ['', ['brokers: Down Low job:up:sum', 'hosts: cpu:idle', 'empty: ']],
+    ['', ['empty: ', 'hosts: cpu:idle', 'brokers: Down Low job:up:sum']],
     ['type=alert', ['brokers: Down Low']],
-    ['type=record', ['brokers: job:up:sum', 'hosts: cpu:idle']],
-    ['rule_name[]=Low&rule_name[]=cpu:idle', ['brokers: Low', 'hosts: cpu:idle']],
+    ['type=record', ['hosts: cpu:idle', 'brokers: job:up:sum']],
+    ['rule_name[]=Low&rule_name[]=cpu:idle', ['hosts: cpu:idle', 'brokers: Low']],
     ['rule_name[]=nowhere', []],
-    ['rule_group[]=hosts&rule_group[]=empty', ['hosts: cpu:idle', 'empty: ']],
-    ['file[]=/etc/belfry/hosts.yaml', ['hosts: cpu:idle', 'empty: ']],
+    ['rule_group[]=hosts&rule_group[]=empty', ['empty: ', 'hosts: cpu:idle']],
+    ['file[]=/etc/belfry/hosts.yaml', ['empty: ', 'hosts: cpu:idle']],
     ['file[]=/etc/belfry/hosts.yaml&type=alert', []],
     ['match[]={severity="critical"}', ['brokers: Down']],
     ['match[]={severity="critical"}&match[]={kind=~"s.m"}', ['brokers: Down job:up:sum']],
@@ -250,7 +251,30 @@ describe('GET /api/v1/rules', () => {
     expect(body['data']).toMatchObject({ groups: [{ rules: [{ alerts: { length: alerts } }] }] });
   });
 
-  it.each(['type=both', 'exclude_alerts=yes', 'match[]=up{', 'match[]=rate(up[5m])'])('refuses %s', async (parameters) => {
+  it('shows the groups page by page', async () => {
+    const server = serverWithRules();
+    const pages: string[][] = [];
+    let more = '';
+    do {
+      const { body } = await ask(`/api/v1/rules?group_limit=2${more}`, server);
+      const { groups, groupNextToken } = body['data'] as { groups: { name: string }[]; groupNextToken?: string };
+      pages.push(groups.map(({ name }) => name));
+      more = groupNextToken === undefined ? '' : `&group_next_token=${groupNextToken}`;
+    } while (more !== '');
+    expect(pages).toEqual([['empty', 'hosts'], ['brokers']]);
+  });
+
+  it.each([
+    'type=both',
+    'exclude_alerts=yes',
+    'match[]=up{',
+    'match[]=rate(up[5m])',
+    'group_limit=x',
+    'group_limit=0',
+    'group_limit=-1',
+    'group_next_token=x',
+    'group_limit=1&group_next_token=x',
+  ])('refuses %s', async (parameters) => {
     expect(await ask(`/api/v1/rules?${parameters}`, serverWithRules())).toMatchObject({ status: 400, body: { errorType: 'bad_data' } });
   });
 });

@@ -41,7 +41,7 @@ async function startOurs(): Promise<void> {
   store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: 86_400_000 });
   for (const { name, labels, points: samples } of SERIES) {
     const series = Labels.of({ ...labels, [METRIC_NAME]: name });
-    for (const { ts, value } of samples) store.writer.target('test').appendAt(ts, series, value);
+    for (const { ts, value } of samples) store.writer.target('test').appendAt(ts, series, Number(value));
   }
   const { catalog } = serverWith().serverOptions.ports;
   const { serverOptions } = serverWith({
@@ -159,6 +159,9 @@ describeWhere(missing, 'data and ranges beside a real Prometheus', () => {
     ['/api/v1/series', { 'match[]': 'up', start: RANGE.start, end: RANGE.end }],
     ['/api/v1/series', { 'match[]': 'up', start: 'x' }],
     ...FORMATTED.map((query): readonly [string, Parameters] => ['/api/v1/format_query', { query }]),
+    ['/api/v1/query_exemplars', { query: 'up', start: RANGE.start, end: RANGE.end }],
+    ['/api/v1/query_exemplars', { query: 'up{', start: RANGE.start, end: RANGE.end }],
+    ['/api/v1/query_exemplars', { query: 'up', start: RANGE.end, end: RANGE.start }],
     ['/api/v1/labels', {}],
     ['/api/v1/labels', { 'match[]': ['up', 'broken'] }],
     ['/api/v1/labels', { 'match[]': 'up', start: RANGE.start, end: RANGE.end }],
@@ -183,6 +186,7 @@ describeWhere(missing, 'data and ranges beside a real Prometheus', () => {
     ['/api/v1/metadata', { metric: 'nowhere' }],
     ['/api/v1/metadata', { limit: 'x' }],
     ['/api/v1/targets', { state: 'dropped' }],
+    ['/api/v1/alertmanagers', {}],
     ['/api/v1/status/nowhere', {}],
   ])('%s %j: the same status, the same answer', async (path, parameters) => {
     const theirs = await ask(prometheus?.url ?? '', path, parameters, 'GET');

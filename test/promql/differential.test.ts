@@ -10,7 +10,9 @@ import { describeWhere } from '../../testbed/skip.ts';
 /** By default always the same expressions; by hand a long run on others: `BELFRY_FUZZ_SECONDS=600 BELFRY_FUZZ_SEED=7`. */
 const SECONDS = Number(process.env['BELFRY_FUZZ_SECONDS'] ?? 0);
 const SEED = Number(process.env['BELFRY_FUZZ_SEED'] ?? (SECONDS > 0 ? Date.now() % 1_000_000 : 1));
-const EXPRESSIONS = 600;
+/** Shows what is excused, too. */
+const SHOW = process.env['BELFRY_FUZZ_SHOW'] !== undefined;
+const EXPRESSIONS = 900;
 const START_TS = 1_700_000_000_000;
 const SAMPLES = 160;
 
@@ -19,18 +21,26 @@ const SAMPLES = 160;
  * kept out of the comparison, everything else must agree. Differences that depend on where samples lie (windows and
  * lookback closed on the left in 2.x, counters that start near zero) are kept out by the generated data.
  */
-const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegExp }[] = [
-  { why: '3.x gives NaN for the deviation of an infinity or NaN alone, 2.42 gives 0', applies: /\b(stddev|stdvar)\b/ },
+const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegExp; readonly only?: RegExp }[] = [
+  { why: '3.x gives NaN for the deviation of an infinity or NaN alone, 2.42 gives 0', applies: /\b(stddev|stdvar)\b/, only: /NaN|="0"/ },
+  { why: 'no difference of versions: the order of series moves the last digits of large numbers', applies: /\bstd(dev|var)\b.*\btime/ },
   {
     why: '3.x takes an exact rank of a quantile without its neighbour, so that infinities do not make NaN',
     applies: /\bquantile(_over_time)?\b/,
+    only: /NaN|Infinity/,
   },
   { why: '3.x keeps histograms of different names apart and ignores small falls of buckets', applies: /histogram_quantile\(.*__name__/ },
   { why: '3.x checks that matches are unique before it filters', applies: /(>|<|>=|<=|==|!=) (on|ignoring)/ },
   { why: '3.x sees a label_replace or label_join that makes series equal at one step only', applies: /label_(replace|join)/ },
-  { why: '3.x sums infinities over time without NaN from the compensation', applies: /\b(sum|avg)(_over_time)?\b/ },
+  { why: '3.x sums infinities over time without NaN from the compensation', applies: /\b(sum|avg)(_over_time)?\b/, only: /NaN/ },
+  {
+    why: 'no difference of versions: what Go makes of a time that is none depends on the processor, here it is NaN',
+    applies: /\b(minute|hour|day_of|days_in|month|year)/,
+    only: /is NaN/,
+  },
   { why: 'under timestamp(), Prometheus of any version forgets the offset of a selector pinned by @', applies: /timestamp\(.*offset.*@/ },
   { why: '2.42 loses steps of predict_linear where @ pins its window', applies: /predict_linear\(.*@/ },
+  { why: '2.42 cannot show a range vector in parentheses that @ pins', applies: /^\(/, only: /unexpected number of samples/ },
   { why: '2.42 keeps the metric name in atan2', applies: /atan2/ },
   { why: 'after a reset beside a gap, 3.x takes half an interval where 2.42 goes to the zero point', applies: /\b(rate|increase)\(/ },
   {
@@ -110,7 +120,7 @@ describeWhere(
         const wrong: string[] = [];
         let compared = 0;
         let excused = 0;
-        while ((SECONDS > 0 ? Date.now() < endAt : compared < EXPRESSIONS) && wrong.length < 5) {
+        while ((SECONDS > 0 ? Date.now() < endAt : compared < EXPRESSIONS) && wrong.length < 12) {
           const text = generator.expression();
           // Even milliseconds: samples stand on odd ones, so that nothing lies on the edge of a window.
           const startTs = START_TS + 600_000 + 2 * random.below(500_000);
@@ -123,8 +133,10 @@ describeWhere(
           const wrongness = difference(ourAnswer(querier, text, startTs, endTs, stepMs), theirs);
           compared++;
           if (wrongness === undefined) continue;
-          if (KNOWN_DIFFERENCES.some(({ applies }) => applies.test(text))) excused++;
-          else wrong.push(`${text} from ${startTs} to ${endTs} by ${stepMs}: ${wrongness}`);
+          if (KNOWN_DIFFERENCES.some(({ applies, only }) => applies.test(text) && only?.test(wrongness) !== false)) {
+            excused++;
+            if (SHOW) process.stderr.write(`excused: ${text} from ${startTs} to ${endTs} by ${stepMs}: ${wrongness}\n`);
+          } else wrong.push(`${text} from ${startTs} to ${endTs} by ${stepMs}: ${wrongness}`);
         }
         process.stderr.write(`promql: ${compared} expressions compared with a real Prometheus, ${excused} excused, seed ${SEED}\n`);
         expect(wrong).toEqual([]);

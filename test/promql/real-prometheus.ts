@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatFloat } from '../../src/core/number-format.ts';
+import { Labels, METRIC_NAME } from '../../src/core/labels.ts';
+import { SnappyCompressor } from '../../src/formats/snappy-compress.ts';
+import { encodeLabels, WriteRequestEncoder, type SampleColumns } from '../../src/formats/write-request.ts';
 import type { GeneratedSeries } from './expression-generator.ts';
 
 /** What a query answers: the value's type and series by their labels, or a refusal. */
@@ -31,15 +33,12 @@ export class RealPrometheus {
 
   static async start(series: readonly GeneratedSeries[]): Promise<RealPrometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'belfry-prometheus-'));
-    const data = join(folder, 'data');
-    writeFileSync(join(folder, 'input.om'), openMetrics(series));
     writeFileSync(join(folder, 'prometheus.yml'), 'global: {evaluation_interval: 1m}\n');
-    const made = spawnSync('promtool', ['tsdb', 'create-blocks-from', 'openmetrics', join(folder, 'input.om'), data]);
-    if (made.status !== 0) throw new Error(`promtool cannot make blocks: ${made.stderr.toString()}`);
     const port = await freePort();
     const args = [
       `--config.file=${join(folder, 'prometheus.yml')}`,
-      `--storage.tsdb.path=${data}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      '--web.enable-remote-write-receiver',
       '--storage.tsdb.retention.time=100y',
       `--web.listen-address=127.0.0.1:${port}`,
       '--log.level=error',
@@ -47,6 +46,7 @@ export class RealPrometheus {
     const server = spawn('prometheus', args, { stdio: ['ignore', 'ignore', 'pipe'] });
     const prometheus = new RealPrometheus(folder, server, `http://127.0.0.1:${port}`);
     await prometheus.#ready();
+    await prometheus.#write(series);
     return prometheus;
   }
 
@@ -76,6 +76,25 @@ export class RealPrometheus {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  async #write(series: readonly GeneratedSeries[]): Promise<void> {
+    const encoder = new WriteRequestEncoder();
+    encoder.begin();
+    for (const { name, labels, points } of series) {
+      const samples: SampleColumns = {
+        ts: Float64Array.from(points, ({ ts }) => ts),
+        values: Float64Array.from(points, ({ value }) => (value === 'stale' ? NaN : value)),
+        stale: Uint8Array.from(points, ({ value }) => (value === 'stale' ? 1 : 0)),
+      };
+      encoder.series(encodeLabels(Labels.of({ ...labels, [METRIC_NAME]: name })), samples, 0, points.length);
+    }
+    const response = await fetch(`${this.#url}/api/v1/write`, {
+      method: 'POST',
+      headers: { 'content-encoding': 'snappy', 'content-type': 'application/x-protobuf', 'x-prometheus-remote-write-version': '0.1.0' },
+      body: Buffer.from(new SnappyCompressor().compress(encoder.message())),
+    });
+    if (!response.ok) throw new Error(`prometheus takes no samples: ${await response.text()}`);
+  }
+
   /** Asks until it answers; the operating system refuses at once while nothing listens. */
   async #ready(): Promise<void> {
     let errors = '';
@@ -101,15 +120,6 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function openMetrics(series: readonly GeneratedSeries[]): string {
-  const lines: string[] = [];
-  for (const { name, labels, points } of series) {
-    const inner = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-    for (const { ts, value } of points) lines.push(`${name}{${inner.join(',')}} ${formatFloat(value)} ${ts / 1000}`);
-  }
-  return `${lines.join('\n')}\n# EOF\n`;
-}
-
 interface Sample {
   readonly metric?: Readonly<Record<string, string>>;
   readonly value?: readonly [number, string];
@@ -125,6 +135,7 @@ function readAnswer(body: unknown): Answer {
   const { error, data } = body as Body;
   if (data === undefined) return { error: error ?? 'no answer' };
   const series = new Map<string, readonly (readonly [number, number])[]>();
+  if (data.resultType === 'string') return { type: 'string', series };
   if (data.resultType === 'scalar') {
     series.set('{}', [point(data.result as readonly [number, string])]);
   } else {

@@ -54,6 +54,27 @@ export function prometheusDataRoutes({ server, access, ports }: RouteContext): v
     return success({ activeTargets: targets.map(targetJson), droppedTargets: [], droppedTargetCounts: {} });
   });
 
+  // Grafana asks for exemplars beside every panel; none are kept.
+  server.route({
+    method: ['GET', 'POST'],
+    url: '/api/v1/query_exemplars',
+    handler: async (request) => {
+      access.require('read', request.headers);
+      const parameters = parametersOf(request);
+      const [startTs, endTs] = [boundParameter(parameters, 'start'), boundParameter(parameters, 'end')];
+      if (startTs !== undefined && endTs !== undefined && endTs < startTs)
+        throw invalid('end', 'end timestamp must not be before start timestamp');
+      ports.query.tree(parameters.get('query') ?? '');
+      return success([]);
+    },
+  });
+
+  // Belfry tells owners itself.
+  server.get('/api/v1/alertmanagers', async (request) => {
+    access.require('read', request.headers);
+    return success({ activeAlertmanagers: [], droppedAlertmanagers: [] });
+  });
+
   server.get('/api/v1/scrape_pools', async (request) => {
     access.require('read', request.headers);
     return success({ scrapePools: [...new Set(catalog.targets().map(({ job }) => job))].toSorted() });

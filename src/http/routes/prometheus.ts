@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { compareNames } from '../../core/labels.ts';
 import { matchesAll } from '../../core/matcher.ts';
 import { formatExponent } from '../../core/number-format.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../ports.ts';
@@ -31,7 +33,7 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
 
   server.get('/api/v1/rules', async (request) => {
     access.require('read', request.headers);
-    return success({ groups: filterGroups(ports, parametersOf(request)) });
+    return success(groupsPage(ports, parametersOf(request)));
   });
 
   server.get('/api/v1/alerts', async (request) => {
@@ -46,17 +48,51 @@ export function success(data: unknown) {
   return { status: 'success', data };
 }
 
-/** The groups and rules that are asked for; a filter of rules leaves out the groups that have none of them. */
-function filterGroups(ports: HttpPorts, parameters: URLSearchParams): readonly object[] {
-  const [group, file] = [oneOf(parameters, 'rule_group'), oneOf(parameters, 'file')];
+/** The groups that are asked for, as many as are wanted at once, and where the next page begins. */
+function groupsPage(ports: HttpPorts, parameters: URLSearchParams) {
+  const [limit, token] = [groupLimit(parameters), parameters.get('group_next_token') ?? ''];
   const withAlerts = !booleanParameter(parameters, 'exclude_alerts');
+  const groups = filterGroups(ports, parameters);
+  const from = token === '' ? 0 : groups.findIndex(({ group }) => tokenOf(group) === token);
+  if (from < 0) throw invalid('group_next_token', `invalid group_next_token '${token}'. were rule groups changed?`);
+  const next = groups[from + limit]?.group;
+  return {
+    groups: groups.slice(from, from + limit).map(({ group, rules }) => groupJson(group, rules, withAlerts)),
+    ...(next === undefined ? {} : { groupNextToken: tokenOf(next) }),
+  };
+}
+
+function groupLimit(parameters: URLSearchParams): number {
+  const text = parameters.get('group_limit') ?? '';
+  if (text === '') {
+    if ((parameters.get('group_next_token') ?? '') === '') return Infinity;
+    throw invalid('group_next_token', 'group_limit needs to be present in order to paginate over the groups');
+  }
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw invalid('group_limit', `group_limit needs to be a valid number: ${JSON.stringify(text)}`);
+  if (Number(text) <= 0) throw invalid('group_limit', 'group_limit needs to be greater than 0');
+  return Number(text);
+}
+
+/** What stands for a group in the address of the page that begins with it; clients look for no meaning in it. */
+function tokenOf({ file, name }: RuleGroupView): string {
+  return createHash('sha1').update(`${file};${name}`).digest('hex');
+}
+
+interface FoundGroup {
+  readonly group: RuleGroupView;
+  readonly rules: readonly RuleView[];
+}
+
+/** By file and name; a filter of rules leaves out the groups that have none of them. */
+function filterGroups(ports: HttpPorts, parameters: URLSearchParams): readonly FoundGroup[] {
+  const [group, file] = [oneOf(parameters, 'rule_group'), oneOf(parameters, 'file')];
   const filters = ruleFilters(ports, parameters);
   return ports.rules
     .groups()
     .filter((candidate) => group?.(candidate.name) !== false && file?.(candidate.file) !== false)
-    .map((candidate) => ({ candidate, rules: candidate.rules.filter((rule) => filters.every((accepts) => accepts(rule))) }))
-    .filter(({ rules }) => rules.length > 0 || filters.length === 0)
-    .map(({ candidate, rules }) => groupJson(candidate, rules, withAlerts));
+    .toSorted((a, b) => compareNames(a.file, b.file) || compareNames(a.name, b.name))
+    .map((candidate) => ({ group: candidate, rules: candidate.rules.filter((rule) => filters.every((accepts) => accepts(rule))) }))
+    .filter(({ rules }) => rules.length > 0 || filters.length === 0);
 }
 
 function ruleFilters({ query }: HttpPorts, parameters: URLSearchParams): readonly ((rule: RuleView) => boolean)[] {
