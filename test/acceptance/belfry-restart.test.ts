@@ -61,7 +61,7 @@ describe('Belfry that ends and starts again', () => {
     await stage.webhook.outage(undefined);
     await told(stage, { status: 'firing', alertname: 'Fault' });
     expect(ledger(stage)).toEqual(['firing Fault fixture/']);
-    await stage.belfry.kill9();
+    await stage.belfry.stop();
     stage.configure({ clusters: [NO_KAFKA], rules: JSON.stringify(FAULT_RULES) });
     await stage.startAgain();
     expect(await stage.belfry.query('{job="fixture"}')).toEqual([]);
