@@ -34,6 +34,17 @@ export class MemorySeries implements Querier, SampleWriter {
     points.stale.push(value === undefined);
   }
 
+  /**
+   * Adds a sample of a rule. Two rules may have the same output: of one time the first sample counts, and what is another
+   * is refused, as Prometheus does; a marker that the series has ended then is left out. False where it was refused.
+   */
+  addOfRule(labels: Labels, ts: number, value: number | undefined): boolean {
+    const points = this.#series.get(labels.key);
+    if (points?.timestamps.at(-1) !== ts) this.add(labels, ts, value);
+    else if (value !== undefined) return points.stale.at(-1) !== true && Object.is(points.values.at(-1), value);
+    return true;
+  }
+
   target(id: string): TargetWriter {
     let target = this.#targets.get(id);
     if (target === undefined) this.#targets.set(id, (target = new MemoryTarget(this)));
@@ -63,13 +74,15 @@ class MemoryTarget implements TargetWriter {
     if (ts <= this.#lastTs) throw new BelfryError('STORE_OUT_OF_ORDER', `row at ${ts} is not newer than the last`);
     this.#lastTs = ts;
     const live = new Map<string, Labels>();
+    let isWhole = true;
     for (const [i, labels] of layout.series.entries()) {
       if (absent?.[i] === 1) continue;
       live.set(labels.key, labels);
-      this.#store.add(labels, ts, values[i] ?? Number.NaN);
+      isWhole = this.#store.addOfRule(labels, ts, values[i] ?? Number.NaN) && isWhole;
     }
-    for (const [key, labels] of this.#live) if (!live.has(key)) this.#store.add(labels, ts, undefined);
+    for (const [key, labels] of this.#live) if (!live.has(key)) this.#store.addOfRule(labels, ts, undefined);
     this.#live = live;
+    if (!isWhole) throw new BelfryError('STORE_OUT_OF_ORDER', 'duplicate sample for timestamp');
   }
 
   appendAt(ts: number, series: Labels, value: number): void {

@@ -1,11 +1,15 @@
 import { formatFloat } from '../core/number-format.ts';
 import { quote } from '../promql/printer.ts';
+import { compareNames } from '../core/labels.ts';
 import type { Labels } from '../core/labels.ts';
+
+/** Names with their values, also with empty ones: to expect an empty annotation is not the same as to expect none. */
+export type Pairs = ReadonlyMap<string, string>;
 
 /** An alert as tests name it. */
 export interface ShownAlert {
-  readonly labels: Labels;
-  readonly annotations: Labels;
+  readonly labels: Pairs;
+  readonly annotations: Pairs;
 }
 
 export interface ShownSample {
@@ -34,9 +38,19 @@ export function alertDifference(expected: readonly ShownAlert[], got: readonly S
 
 function alertItem({ labels, annotations }: ShownAlert): Item {
   const parts = new Map<string, string>();
-  for (const [name, value] of labels) parts.set(`label ${name}`, value);
-  for (const [name, value] of annotations) parts.set(`annotation ${name}`, value);
-  return { text: `labels ${labels.toString()} annotations ${annotations.toString()}`, parts };
+  for (const [name, value] of sorted(labels)) parts.set(`label ${name}`, value);
+  for (const [name, value] of sorted(annotations)) parts.set(`annotation ${name}`, value);
+  return { text: `labels ${braced(labels)} annotations ${braced(annotations)}`, parts };
+}
+
+function sorted(pairs: Pairs): readonly (readonly [name: string, value: string])[] {
+  return [...pairs].toSorted(([a], [b]) => compareNames(a, b));
+}
+
+function braced(pairs: Pairs): string {
+  return `{${sorted(pairs)
+    .map(([name, value]) => `${name}=${quote(value)}`)
+    .join(', ')}}`;
 }
 
 /** How samples differ, for one that `isSame` has found to differ. */

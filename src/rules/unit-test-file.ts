@@ -3,6 +3,7 @@ import { Labels } from '../core/labels.ts';
 import { parseFloatText } from '../core/number-format.ts';
 import { parseSeries, parseValues } from './series-notation.ts';
 import { formatProblem, YamlReader } from './yaml-reader.ts';
+import type { Pairs, ShownAlert } from './unit-test-diff.ts';
 import type { NotedValue } from './series-notation.ts';
 import type { YamlFields, YamlNode } from './yaml-reader.ts';
 
@@ -32,7 +33,7 @@ export interface UnitTest {
 export interface AlertTest {
   readonly evalTimeMs: number;
   readonly alertname: string;
-  readonly expected: readonly { readonly labels: Labels; readonly annotations: Labels }[];
+  readonly expected: readonly ShownAlert[];
 }
 
 export interface ExprTest {
@@ -101,7 +102,7 @@ class Parser {
       inputSeries: reader.list(fields.get('input_series'), `${name}, input_series`).flatMap((item) => this.#input(item, name)),
       alertTests: reader.list(fields.get('alert_rule_test'), `${name}, alert_rule_test`).map((item) => this.#alertTest(item, name)),
       exprTests: reader.list(fields.get('promql_expr_test'), `${name}, promql_expr_test`).map((item) => this.#exprTest(item, name)),
-      externalLabels: this.#labels(fields.get('external_labels'), `${name}, external_labels`),
+      externalLabels: Labels.of([...this.#pairs(fields.get('external_labels'), `${name}, external_labels`)]),
       externalUrl: reader.text(fields.get('external_url'), name) ?? '',
     };
   }
@@ -136,9 +137,9 @@ class Parser {
     return labels === undefined || values === undefined ? [] : [{ labels, values }];
   }
 
-  #labels(node: YamlNode, context: string): Labels {
+  #pairs(node: YamlNode, context: string): Pairs {
     const entries = this.#reader.entries(node, context) ?? [];
-    return Labels.of(entries.map(({ key, value }) => [key, this.#reader.text(value, context) ?? ''] as const));
+    return new Map(entries.map(({ key, value }) => [key, this.#reader.text(value, context) ?? ''] as const));
   }
 
   #alertTest(node: YamlNode, test: string): AlertTest {
@@ -149,8 +150,8 @@ class Parser {
     const expected = this.#reader.list(fields.get('exp_alerts'), `${context}, exp_alerts`).map((item) => {
       const alert = this.#reader.fields(item, `${context}, exp_alerts`, ['exp_labels', 'exp_annotations']);
       return {
-        labels: this.#labels(alert.get('exp_labels'), `${context}, exp_labels`).with('alertname', alertname),
-        annotations: this.#labels(alert.get('exp_annotations'), `${context}, exp_annotations`),
+        labels: new Map([...this.#pairs(alert.get('exp_labels'), `${context}, exp_labels`), ['alertname', alertname]]),
+        annotations: this.#pairs(alert.get('exp_annotations'), `${context}, exp_annotations`),
       };
     });
     return { evalTimeMs: this.#reader.duration(fields, 'eval_time', context), alertname, expected };

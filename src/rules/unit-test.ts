@@ -23,7 +23,7 @@ import type { Evaluation } from './evaluation.ts';
 import type { Expression } from './expression.ts';
 import type { RuleFile } from './load.ts';
 import type { GroupDefinition, RuleSet } from './model.ts';
-import type { Difference } from './unit-test-diff.ts';
+import type { Difference, Pairs, ShownAlert } from './unit-test-diff.ts';
 import type { AlertTest, ExprTest, UnitTest, UnitTestFile } from './unit-test-file.ts';
 
 /** How the tests of one file went. */
@@ -110,10 +110,11 @@ export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], 
 }
 
 function withoutDirectives(test: UnitTest): UnitTest {
-  const directives = Object.values(DIRECTIVES);
+  const directives: readonly string[] = Object.values(DIRECTIVES);
+  const kept = (annotations: Pairs): Pairs => new Map([...annotations].filter(([name]) => !directives.includes(name)));
   const alertTests = test.alertTests.map((alertTest) => ({
     ...alertTest,
-    expected: alertTest.expected.map(({ labels, annotations }) => ({ labels, annotations: annotations.without(...directives) })),
+    expected: alertTest.expected.map(({ labels, annotations }) => ({ labels, annotations: kept(annotations) })),
   }));
   return { ...test, alertTests };
 }
@@ -208,11 +209,15 @@ class TestRun {
   }
 
   #checkAlerts({ alertname, evalTimeMs, expected }: AlertTest): readonly Finding[] {
-    const got: { labels: Labels; annotations: Labels }[] = [];
+    const got: ShownAlert[] = [];
     for (const { rules } of this.#groups) {
       for (const { rule } of rules) {
         if (!(rule instanceof AlertingRule) || rule.definition.name !== alertname) continue;
-        for (const { state, labels, annotations } of rule.entries) if (state === 'firing') got.push({ labels, annotations });
+        const names = rule.definition.annotations.map(({ name }) => name);
+        for (const { state, labels, annotations } of rule.entries) {
+          if (state !== 'firing') continue;
+          got.push({ labels: new Map(labels), annotations: new Map(names.map((name) => [name, annotations.get(name)])) });
+        }
       }
     }
     const found = alertDifference(expected, got);

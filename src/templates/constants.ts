@@ -36,6 +36,8 @@ export function unquote(source: string, token: Token): string {
 export function numberConstant(source: string, token: Token): Operand {
   const text = token.text.replaceAll('_', '');
   const bad = (): Error => invalid(source, token.at, `bad number syntax: ${JSON.stringify(token.text)}`);
+  // An underscore separates digits, or stands behind the prefix of the base.
+  if (/_(?![0-9a-fA-F])|(^|[^0-9a-fA-FxXoObB])_/.test(token.text)) throw bad();
   const isHex = /^[+-]?0[xX]/.test(text);
   const looksFloat = isHex ? /[.pP]/.test(text) : /[.eE]/.test(text);
   if (looksFloat) {

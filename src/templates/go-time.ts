@@ -129,7 +129,7 @@ export function timeValue(ms: number): StructValue {
     Before: { params: ['struct'], call: ([other]) => ms < timeMs(other) },
     After: { params: ['struct'], call: ([other]) => ms > timeMs(other) },
   };
-  return new StructValue('time.Time', { unixMs: ms }, { text: formatGoTime(ms, GO_STRING), methods });
+  return new StructValue('*time.Time', { unixMs: ms }, { text: formatGoTime(ms, GO_STRING), methods });
 }
 
 const GO_STRING = '2006-01-02 15:04:05.999999999 -0700 MST';
