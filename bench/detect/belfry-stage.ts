@@ -10,10 +10,12 @@ const SHIPPED_RULES = fileURLToPath(new URL('../../rules.yaml', import.meta.url)
 const FLAPPING_WINDOW = '1s';
 /** The same broker killed again within five minutes is the same incident, of which there would be one mail in five minutes. */
 const MAIL_INTERVAL = '0s';
+/** The most there is: a broker that is killed for the fourth time in a quarter of an hour would be told as flapping. */
+const DAMPING_TIMES = 1000;
 
 /** What the bench sets that a default installation does not: said with the figures. */
 export const SETTINGS_NOTE =
-  `shipped rules and defaults, but for liveness.flapping_window: ${FLAPPING_WINDOW} and email.min_interval: ${MAIL_INTERVAL}, ` +
+  `shipped rules and defaults, but for liveness.flapping_window: ${FLAPPING_WINDOW}, damping.times: ${DAMPING_TIMES} and email.min_interval: ${MAIL_INTERVAL}, ` +
   'which would fold kills of the same broker within minutes into one message';
 
 /** A Belfry of its own process that has seen the cluster and read its topics' configurations. Dispose it. */
@@ -28,7 +30,7 @@ export async function startBelfry(cluster: Cluster, context: BenchContext, rules
   try {
     // The mail server's address is known only now.
     const email = { smtp: stage.mail.smtpUrl, from: 'Belfry <belfry@example.com>', min_interval: MAIL_INTERVAL };
-    stage.configure({ ...options, config: { email } });
+    stage.configure({ ...options, config: { email, damping: { times: DAMPING_TIMES } } });
     stage.belfry.signal('SIGHUP');
     await stage.belfry.logged('config_reloaded');
     await stage.belfry.queryUntil('up{job="kafka"} == 1', (samples) => samples.length === cluster.brokerIds.length);
