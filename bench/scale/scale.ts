@@ -72,7 +72,7 @@ export function manyShapes(part: number): readonly ClusterShape[] {
 }
 
 async function bigRound(shape: ClusterShape, seconds: number, context: BenchContext): Promise<ScaleRound> {
-  return await withWatched([shape], context, async (watched, startMs) => {
+  return await withWatched([shape], context, async (watched, startMs, metadataCpuSeconds) => {
     const first = await watched.collectionSeconds();
     context.progress(`one big cluster: first collections done after ${Math.round(startMs)} ms; healthy for ${seconds} s`);
     const settled = await watched.settle(context.quick ? 1000 : 20_000);
@@ -84,12 +84,12 @@ async function bigRound(shape: ClusterShape, seconds: number, context: BenchCont
       async () => void (await watched.fleet.tell({ do: 'leaderless', cluster: 0, share: LEADERLESS_SHARE })),
     );
     const bad = await watched.during(seconds);
-    return { name: 'one cluster', shapes: [shape], startMs, first, starting: settled, healthy, bad, told };
+    return { name: 'one cluster', shapes: [shape], startMs, metadataCpuSeconds, first, starting: settled, healthy, bad, told };
   });
 }
 
 async function manyRound(shapes: readonly ClusterShape[], seconds: number, context: BenchContext): Promise<ScaleRound> {
-  return await withWatched(shapes, context, async (watched, startMs) => {
+  return await withWatched(shapes, context, async (watched, startMs, metadataCpuSeconds) => {
     const first = await watched.collectionSeconds();
     context.progress(`${shapes.length} clusters: first collections done after ${Math.round(startMs)} ms; healthy for ${seconds} s`);
     const settled = await watched.settle(context.quick ? 1000 : 20_000);
@@ -106,23 +106,28 @@ async function manyRound(shapes: readonly ClusterShape[], seconds: number, conte
     );
     const bad = await watched.during(seconds);
     clearTimeout(fencing);
-    return { name: `${shapes.length} clusters`, shapes, startMs, first, starting: settled, healthy, bad, told };
+    return { name: `${shapes.length} clusters`, shapes, startMs, metadataCpuSeconds, first, starting: settled, healthy, bad, told };
   });
 }
 
 async function withWatched<T>(
   shapes: readonly ClusterShape[],
   context: BenchContext,
-  work: (watched: Watched, startMs: number) => Promise<T>,
+  work: (watched: Watched, startMs: number, metadataCpuSeconds: number) => Promise<T>,
 ): Promise<T> {
   const dir = await makeTempDir();
   try {
     await using fleet = await SimulatedFleet.start(shapes);
     const profile = context.values['cpu-prof'];
     const begin = performance.now();
-    await using watched = await Watched.start(fleet, join(typeof profile === 'string' ? profile : dir, 'probe.jsonl'), { rules: rulesWithoutFor(LEADER_LOSS) }, context);
-    await watched.allCollected(READY_WITHIN_MS);
-    return await work(watched, performance.now() - begin);
+    await using watched = await Watched.start(
+      fleet,
+      join(typeof profile === 'string' ? profile : dir, 'probe.jsonl'),
+      { rules: rulesWithoutFor(LEADER_LOSS) },
+      context,
+    );
+    const metadataCpuSeconds = await watched.allCollected(READY_WITHIN_MS);
+    return await work(watched, performance.now() - begin, metadataCpuSeconds);
   } finally {
     await removeTempDir(dir);
   }

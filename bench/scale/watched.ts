@@ -101,15 +101,22 @@ export class Watched implements AsyncDisposable {
     return longest;
   }
 
-  /** Waits until every kind of collection has worked once in every cluster. */
-  async allCollected(timeoutMs: number): Promise<void> {
+  /**
+   * Waits until every kind of collection has worked once in every cluster. Tells how many seconds Belfry had computed since its
+   * start, on all its threads, when the first Metadata of every cluster was read.
+   */
+  async allCollected(timeoutMs: number): Promise<number> {
     const deadline = performance.now() + timeoutMs;
     const wanted = this.fleet.shapes.length * KINDS_OF_COLLECTION;
+    let seconds: number | undefined;
     for (;;) {
-      const done = (await this.#metrics('belfry_kafka_collection_duration_seconds')).length;
-      if (done >= wanted) return;
+      const collected = await this.#metrics('belfry_kafka_collection_duration_seconds');
+      const done = collected.length;
+      if (collected.filter(({ labels }) => labels.includes('collector="metadata"')).length >= this.fleet.shapes.length)
+        seconds ??= cpuSeconds(this.stage.belfry.pid);
+      if (done >= wanted) return seconds ?? Number.NaN;
       if (performance.now() > deadline) throw new Error(`after ${timeoutMs} ms ${done} of ${wanted} collections have worked`);
-      await sleep(250);
+      await sleep(500);
     }
   }
 

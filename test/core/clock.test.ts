@@ -174,13 +174,24 @@ describe('a delay', () => {
 });
 
 describe('giving the event loop a turn', () => {
-  it('resumes one a turn, in the order in which they gave way, again and again', async () => {
+  /** Computes for so long, whatever else the machine does. */
+  function compute(ms: number): void {
+    const begin = process.threadCpuUsage();
+    for (;;) {
+      const { user, system } = process.threadCpuUsage(begin);
+      if (user + system >= ms * 1000) return;
+    }
+  }
+
+  /** In which turn of the loop each of three pieces of work, whose slices take so long, had its two slices. */
+  async function turnsOf(sliceMs: number): Promise<readonly string[]> {
     const order: string[] = [];
     let turn = 0;
     const work = async (name: string): Promise<void> => {
       for (let i = 0; i < 2; i++) {
         await yieldToLoop();
         order.push(`${name} in turn ${turn}`);
+        compute(sliceMs);
       }
     };
     const all = Promise.all(['a', 'b', 'c'].map(work));
@@ -192,6 +203,16 @@ describe('giving the event loop a turn', () => {
     setImmediate(count);
     await all;
     done = true;
-    expect(order).toEqual(['a in turn 0', 'b in turn 1', 'c in turn 2', 'a in turn 3', 'b in turn 4', 'c in turn 5']);
+    return order;
+  }
+
+  it('resumes those with short slices in the same turn, in the order in which they gave way, and none twice', async () => {
+    expect(await turnsOf(0)).toEqual(['a in turn 0', 'b in turn 0', 'c in turn 0', 'a in turn 1', 'b in turn 1', 'c in turn 1']);
+  });
+
+  it('resumes one a turn where slices are long', async () => {
+    const order = await turnsOf(10);
+    expect(order.map((slice) => slice.slice(0, 1)).join('')).toBe('abcabc');
+    expect(new Set(order.map((slice) => slice.slice('a in turn '.length))).size).toBe(6);
   });
 });
