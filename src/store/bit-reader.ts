@@ -1,5 +1,5 @@
 import { BelfryError } from '../core/errors.ts';
-import { RICE_ESCAPE } from './bit-writer.ts';
+import { POWERS_OF_TWO, RICE_ESCAPE } from './bit-writer.ts';
 
 /** Reads what a `BitWriter` wrote. Throws `STORE_CORRUPT` where the bytes end too early or make no sense. */
 export class BitReader {
@@ -69,7 +69,7 @@ export class BitReader {
   rice(k: number): number {
     let quotient = 0;
     while (quotient < RICE_ESCAPE && this.bits(1) === 1) quotient++;
-    return quotient === RICE_ESCAPE ? this.wide(54) : quotient * 2 ** k + this.wide(k);
+    return quotient === RICE_ESCAPE ? this.wide(54) : quotient * POWERS_OF_TWO[k]! + this.wide(k);
   }
 
   /** Skips to the next whole byte. */
@@ -80,13 +80,9 @@ export class BitReader {
 
   /** A whole number of up to 54 bits, the highest first. */
   wide(count: number): number {
-    let value = 0;
-    for (let left = count; left > 0;) {
-      const now = left > 18 ? 18 : left;
-      left -= now;
-      value = value * 2 ** now + this.bits(now);
-    }
-    return value;
+    if (count <= 24) return this.bits(count);
+    const top = this.wide(count - 24);
+    return top * 2 ** 24 + this.bits(24);
   }
 }
 

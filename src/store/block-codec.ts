@@ -122,6 +122,13 @@ export class BlockEncoder {
   }
 }
 
+/** Memory for one column at a time. */
+export class ColumnScratch implements DecodedColumn {
+  ts: Float64Array = new Float64Array(0);
+  v = new Float64Array(128);
+  words = new Uint32Array(this.v.buffer);
+}
+
 /** A block's columns, each decoded when it is first asked for. Throws `STORE_CORRUPT`. */
 export class DecodedBlock implements BlockHandle {
   readonly minTs: number;
@@ -176,6 +183,21 @@ export class DecodedBlock implements BlockHandle {
       this.bytesHeld += 8 * column.v.length * (this.#times === null ? 2 : 1) + 256;
     }
     return column;
+  }
+
+  /** As `column`, decoded into memory that the caller uses again: only the first `ts.length` cells count. Rows only. */
+  read(id: SeriesId, into: ColumnScratch): DecodedColumn | undefined {
+    const col = this.#ids.indexOf(id);
+    if (col < 0 || this.#times === null) return this.column(id);
+    const n = this.#times.length;
+    if (into.v.length < n) {
+      into.v = new Float64Array(2 * n);
+      into.words = new Uint32Array(into.v.buffer);
+    }
+    const at = this.#fields[col * this.#width]!;
+    this.#codec.decode(new BitReader(this.#bytes, at, at + this.#fields[col * this.#width + 1]!), n, into.words);
+    into.ts = this.#times;
+    return into;
   }
 
   #readDirectory(from: BitReader, columns: number): void {

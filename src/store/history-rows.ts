@@ -1,4 +1,5 @@
 import { BelfryError } from '../core/errors.ts';
+import { ColumnScratch } from './block-codec.ts';
 import type { DecodedColumn } from './lane-reader.ts';
 import type { PointOut, RunOut } from './reader-types.ts';
 import { ABSENT_HIGH, HIGH_WORD, STALE_HIGH } from './sample-codes.ts';
@@ -7,7 +8,11 @@ import type { SeriesId } from './series-table.ts';
 /** A block, or a part of the log, as a window takes it in. */
 export interface ColumnSource {
   column(id: SeriesId): DecodedColumn | undefined;
+  /** The same in memory that is used again, where the source can; only the first `ts.length` cells count. */
+  read?(id: SeriesId, into: ColumnScratch): DecodedColumn | undefined;
 }
+
+const scratch = new ColumnScratch();
 
 /** The memory that all windows of a replay share. */
 export class WindowBudget {
@@ -69,6 +74,8 @@ export class LaneRows {
   #version = 0;
   readonly #windows: KnownWindow[] = [];
   #oldestWindow = 0;
+  /** The one that was asked for last: most selectors of a group have the same. */
+  #last: KnownWindow | undefined;
   /** Columns have been asked for since it was filled. */
   isBehind = true;
 
@@ -108,7 +115,7 @@ export class LaneRows {
     let first = 0;
     let at = 0;
     for (const id of this.#wanted) {
-      const column = source.column(id);
+      const column = source.read === undefined ? source.column(id) : source.read(id, scratch);
       if (column === undefined) continue;
       if (times === undefined) {
         times = column.ts;
@@ -174,7 +181,13 @@ export class LaneRows {
   }
 
   #window(fromTs: number, toTs: number): KnownWindow {
-    for (const known of this.#windows) if (known.fromTs === fromTs && known.toTs === toTs && known.version === this.#version) return known;
+    const last = this.#last;
+    if (last !== undefined && last.fromTs === fromTs && last.toTs === toTs && last.version === this.#version) return last;
+    for (const known of this.#windows) {
+      if (known.fromTs !== fromTs || known.toTs !== toTs || known.version !== this.#version) continue;
+      this.#last = known;
+      return known;
+    }
     const first = after(this.#ts, this.#n, fromTs);
     const end = Math.max(first, after(this.#ts, this.#n, toTs));
     const window: KnownWindow = {
@@ -188,6 +201,7 @@ export class LaneRows {
     };
     this.#windows[this.#oldestWindow] = window;
     this.#oldestWindow = (this.#oldestWindow + 1) % KNOWN_WINDOWS;
+    this.#last = window;
     return window;
   }
 
@@ -223,12 +237,12 @@ export class LaneRows {
   }
 
   #fill(col: number, column: DecodedColumn, first: number, at: number): void {
-    const { v, words } = column;
+    const { ts, v, words } = column;
     const cells = this.#cells;
     const stride = this.#stride;
     let before = at > 0 ? cells[(at - 1) * stride + col]! : Number.NEGATIVE_INFINITY;
     let irregular = -1;
-    for (let i = first, cell = at * stride + col; i < v.length; i++, cell += stride) {
+    for (let i = first, cell = at * stride + col; i < ts.length; i++, cell += stride) {
       const value = v[i]!;
       if (value === value) cells[cell] = value;
       else {
