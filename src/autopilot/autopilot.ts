@@ -112,7 +112,7 @@ export class Autopilot {
     this.#followConfiguration();
     this.#unsubscribe = [
       this.book.on((event) => this.#guarded('event', () => this.#happened(event))),
-      this.control.onStopped((why) => this.#guarded('revoke', () => this.book.revokeAll(why))),
+      this.control.onStopped((why, cluster) => this.#guarded('revoke', () => this.book.revokeAll(why, cluster))),
     ];
     this.#arm();
   }

@@ -45,7 +45,7 @@ export class Control {
   readonly #holds: Holds;
   readonly #breaker: Breaker;
   readonly #trust: Trust;
-  readonly #stopListeners = new Set<(why: string) => void>();
+  readonly #stopListeners = new Set<(why: string, cluster?: string) => void>();
   readonly #stopped: Gauge;
   readonly #mode: Gauge;
   #counted = new Set<string>();
@@ -78,8 +78,11 @@ export class Control {
     });
   }
 
-  /** Calls the listener whenever everything is stopped anew, by halt or breaker: leases are to be revoked. */
-  onStopped(listener: (why: string) => void): () => void {
+  /**
+   * Calls the listener whenever everything is stopped anew, by halt or breaker, or one cluster, which it is told then, by a
+   * hold: leases are to be revoked.
+   */
+  onStopped(listener: (why: string, cluster?: string) => void): () => void {
     this.#stopListeners.add(listener);
     return () => void this.#stopListeners.delete(listener);
   }
@@ -107,10 +110,12 @@ export class Control {
     this.#halt.resume({ by, reason });
   }
 
-  /** `*` for every cluster. Throws `NOT_FOUND`, `BAD_REQUEST`. */
+  /** `*` for every cluster. What runs there loses its lease. Throws `NOT_FOUND`, `BAD_REQUEST`. */
   hold(cluster: string, forMs: number, by: string, reason: string): PilotHoldRow {
     if (cluster !== EVERY_CLUSTER) this.#mustExist(cluster);
-    return this.#holds.hold(cluster, forMs, { by, reason });
+    const row = this.#holds.hold(cluster, forMs, { by, reason });
+    for (const listener of this.#stopListeners) listener(`held by ${by}: ${reason}`, cluster === EVERY_CLUSTER ? undefined : cluster);
+    return row;
   }
 
   /** Throws `NOT_FOUND` where there is no hold. */

@@ -17,9 +17,14 @@ function isOnlyCopyOf(broker: number, { replicas, adding }: PartitionPicture): b
   return replicas.length === 1 && replicas[0] === broker && adding.length === 0;
 }
 
-/** Whether a partition without a leader waits for this very broker to come back with its data. */
-function waitsFor(broker: number, { leader, isr, lastIsr }: PartitionPicture): boolean {
-  return leader < 0 && (isr.includes(broker) || lastIsr.includes(broker));
+/**
+ * Whether a partition without a leader waits, or may wait, for this very broker to come back with its data. After a start
+ * nobody may know who was in an ISR that is empty now: then it may be any of its replicas.
+ */
+function waitsFor(broker: number, { leader, isr, lastIsr, replicas }: PartitionPicture): boolean {
+  if (leader >= 0) return false;
+  const last = isr.length > 0 || lastIsr.length > 0 ? [...isr, ...lastIsr] : replicas;
+  return last.includes(broker);
 }
 
 const outOfSync: Guard = {

@@ -88,7 +88,10 @@ describe('a hold', () => {
     ['orders', ['orders'], ['billing']],
     ['*', ['orders', 'billing'], []],
   ])('of %s holds %j', (cluster, held, free) => {
+    const stopped: unknown[] = [];
+    fleet.control.onStopped((why, which) => void stopped.push([why, which]));
     fleet.control.hold(cluster, 3_600_000, 'anna', 'a move');
+    expect(stopped).toEqual([['held by anna: a move', cluster === '*' ? undefined : cluster]]);
     fleet.restart();
     for (const name of held) expect(fleet.control.holdsFor(name)).toEqual([expect.stringContaining('held by anna for another 1 h')]);
     for (const name of free) expect(fleet.control.holdsFor(name)).toEqual([]);

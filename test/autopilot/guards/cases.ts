@@ -202,6 +202,18 @@ export const CASES: Readonly<Record<string, Readonly<Record<string, GuardContext
         partitions: [partition([2, 3], { isr: [2], leader: -1, lastIsr: [2] })],
       }),
     }),
+    'nobody knows whose copy was the last': context({
+      picture: picture({
+        brokers: [broker(1), dead(2), dead(3)],
+        partitions: [partition([2, 3], { isr: [], leader: -1, lastIsr: [] })],
+      }),
+    }),
+    "the last copy is another dead broker's": context({
+      picture: picture({
+        brokers: [broker(1), dead(2), dead(3)],
+        partitions: [partition([2, 3], { isr: [], leader: -1, lastIsr: [3] })],
+      }),
+    }),
   },
   min_isr: {
     'a drill, two copies in sync of which two are needed': context({
