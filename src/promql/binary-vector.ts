@@ -1,4 +1,4 @@
-import { METRIC_NAME } from '../core/labels.ts';
+import { METRIC_NAME, type Labels } from '../core/labels.ts';
 import type { Binary, Matching } from './ast.ts';
 import { isComparison, isSetOp } from './ast.ts';
 import { executionError, type Exec } from './exec.ts';
@@ -193,7 +193,10 @@ export class VectorBinaryOp implements VectorOp {
         const side = this.#swapped ? 'left' : 'right';
         const group = this.#signatures.projection.project(this.#one.space.labels(id)).toString();
         const other = one.ids[this.#rows.get(signature)] ?? 0;
-        const series = [id, other].map((which) => this.#one.space.labels(which).toString()).toSorted();
+        const series = [id, other]
+          .map((which) => plainText(this.#one.space.labels(which)))
+          .toSorted()
+          .toReversed();
         throw executionError(
           `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
             `[${series.join(', ')}];` +
@@ -264,6 +267,11 @@ export class VectorBinaryOp implements VectorOp {
     this.#lastOne.set(manyId, oneId);
     return id;
   }
+}
+
+/** Labels as Go prints them, the name among them. */
+function plainText(labels: Labels): string {
+  return `{${Array.from(labels, ([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ')}}`;
 }
 
 /** The columns of the pairs found in one step. */

@@ -9,6 +9,8 @@ const BUCKET_LABEL = 'le';
 const BAD_BOUND = -2;
 
 interface Histogram {
+  /** The metric's; empty where the series have none any more. */
+  readonly name: string;
   readonly result: number;
   readonly bounds: number[];
   readonly counts: number[];
@@ -77,14 +79,14 @@ export class HistogramOp implements VectorOp {
 
   #quantile(q: number, histogram: Histogram): number {
     const { value, forced } = bucketQuantile(q, histogram);
-    if (forced) this.#tellForced();
+    if (forced) this.#tellForced(histogram.name);
     return value;
   }
 
-  #tellForced(): void {
+  #tellForced(name: string): void {
     this.#exec.info(
       'input to histogram_quantile needed to be fixed for monotonicity ' +
-        '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)',
+        `(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)${ofMetric(name)}`,
       this.#span,
     );
   }
@@ -98,15 +100,20 @@ export class HistogramOp implements VectorOp {
     const bound = parseFloatText(text);
     if (bound === undefined || Number.isNaN(bound)) {
       this.#exec.wornOut = true;
-      this.#exec.warn(`bucket label "${BUCKET_LABEL}" is missing or has a malformed value of ${JSON.stringify(text)}`, this.#span);
+      const value = JSON.stringify(text) + ofMetric(labels.metricName);
+      this.#exec.warn(`bucket label "${BUCKET_LABEL}" is missing or has a malformed value of ${value}`, this.#span);
       this.#histograms.set(id, BAD_BOUND);
       return BAD_BOUND;
     }
     const without = labels.without(BUCKET_LABEL);
     const group = this.#groups.idOf(without);
-    this.#list[group] ??= { result: this.space.idOf(dropName(without)), bounds: [], counts: [], round: 0 };
+    this.#list[group] ??= { name: without.metricName, result: this.space.idOf(dropName(without)), bounds: [], counts: [], round: 0 };
     this.#bounds[id] = bound;
     this.#histograms.set(id, group);
     return group;
   }
+}
+
+function ofMetric(name: string): string {
+  return name === '' ? '' : ` for metric name ${JSON.stringify(name)}`;
 }

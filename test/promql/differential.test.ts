@@ -39,7 +39,20 @@ const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegE
     only: /is NaN/,
   },
   { why: 'under timestamp(), Prometheus of any version forgets the offset of a selector pinned by @', applies: /timestamp\(.*offset.*@/ },
-  { why: '2.42 loses steps of predict_linear where @ pins its window', applies: /predict_linear\(.*@/ },
+  {
+    why: '2.42 loses steps where @ pins a window and the function has an argument or looks at the time',
+    applies: /(predict_linear|quantile_over_time)\(.*@/,
+  },
+  { why: '3.x adds the compensation to a sum of -0, which makes 0 of it', applies: /\b(sum|avg)/, only: /-0/ },
+  {
+    why: '3.x takes a mean as the sum by the count, which moves the last digit: equal or not',
+    applies: /(changes|resets|count_values|[=!<>]=?).*\bavg|\bavg.*[=!<>]/,
+  },
+  {
+    why: 'no difference of versions: last digits, as a label',
+    applies: /count_values.*(sin|cos|tan|exp|\^|ln|log|std|sqrt|a[sct]\w+h?\()/,
+  },
+  { why: 'no difference of versions: % makes much of the last digits', applies: /%/, only: /^\{.*\} is / },
   { why: '2.42 cannot show a range vector in parentheses that @ pins', applies: /^\(/, only: /unexpected number of samples/ },
   { why: '2.42 keeps the metric name in atan2', applies: /atan2/ },
   { why: 'after a reset beside a gap, 3.x takes half an interval where 2.42 goes to the zero point', applies: /\b(rate|increase)\(/ },

@@ -75,7 +75,10 @@ describe('what an evaluation tells beside its result', () => {
     ['rate(none[1m])', []],
     ['quantile(\n  2, metric)', ['PromQL warning: quantile value should be between 0 and 1, got 2 (2:3)']],
     ['quantile_over_time(-0.5, metric[1m])', ['PromQL warning: quantile value should be between 0 and 1, got -0.5 (1:20)']],
-    ['histogram_quantile(0.5, metric)', ['PromQL warning: bucket label "le" is missing or has a malformed value of "" (1:25)']],
+    [
+      'histogram_quantile(0.5, metric)',
+      ['PromQL warning: bucket label "le" is missing or has a malformed value of "" for metric name "metric" (1:25)'],
+    ],
   ])('%s', (text, expected) => {
     expect(told(text)).toEqual(expected);
   });

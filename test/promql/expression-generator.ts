@@ -207,7 +207,7 @@ export class ExpressionGenerator {
       return `quantile${this.#clause()}(${this.#any(['0.5', '0.9', '0', '1', '0.33', '-1', '2'])}, ${this.#vector(depth - 1)})`;
     // Which of equal elements are kept is not said, so only what has no equals is chosen from.
     if (random.chance(0.12))
-      return `${this.#any(['topk', 'bottomk'])}${this.#clause()}(${this.#any(['1', '2', '5', '0', '-1', '1.9', 'scalar(n:k{job="api"})'])}, ${this.#any(['c_total * g', 'h_bucket * 1.7', 'c_total', 'rate(c_total[5m]) * c_total'])})`;
+      return `${this.#any(['topk', 'bottomk'])}${this.#clause()}(${this.#any(['1', '2', '5', '0', '-1', '1.9', 'scalar(n:k{job="api"})'])}, ${this.#any(['c_total * g', 'c_total', 'rate(c_total[5m]) * c_total'])})`;
     if (random.chance(0.08))
       return `count_values${this.#clause()}("${this.#any(['value', 'job', 'le'])}", ${this.#any([`(${this.#vector(depth - 1)}) > bool 3`, 'n:k', this.#vector(depth - 1)])})`;
     return `${random.pick(AGGREGATES)}${this.#clause()}(${this.#vector(depth - 1)})`;

@@ -89,7 +89,7 @@ describe('two vectors', () => {
     [
       'per_group / on(g) a',
       'found duplicate series for the match group {g="x"} on the right hand-side of the operation: ' +
-        '[a{g="x", i="1"}, a{g="x", i="2"}];many-to-many matching not allowed: matching labels must be unique on one side',
+        '[{__name__="a", g="x", i="2"}, {__name__="a", g="x", i="1"}];many-to-many matching not allowed: matching labels must be unique on one side',
     ],
     ['a / on(g) per_group', 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)'],
     ['a > on(g) per_group', 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)'],
