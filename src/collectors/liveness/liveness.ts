@@ -113,7 +113,8 @@ export class Liveness {
     });
     for (const row of this.#known.load()) this.#watch(BrokerState.restore(row));
     this.#discovery.resume();
-    this.#armTick();
+    // At a start in front of many clusters the ticks of all would fall into one turn of the event loop for ever.
+    this.#armTick(Math.ceil(this.#watchParts.random() * this.#timings.tickMs));
     this.#publish();
   }
 
@@ -315,9 +316,9 @@ export class Liveness {
     if (this.unreachable === true) this.#discovery.resume();
   }
 
-  #armTick(): void {
-    this.#tick = this.#clock.timer(this.#timings.tickMs, () => {
-      this.#armTick();
+  #armTick(afterMs: number): void {
+    this.#tick = this.#clock.timer(afterMs, () => {
+      this.#armTick(this.#timings.tickMs);
       const now = this.#clock.now();
       this.#passTime(now);
       const entries = [...this.#entries.values()];

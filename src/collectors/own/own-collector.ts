@@ -26,7 +26,8 @@ export class OwnCollector implements ScheduledJob {
   readonly #writer: TargetWriter;
   readonly #labels: Labels;
   #layout: Layout = { series: [] };
-  #shape = '';
+  /** By what a sample says of itself: its series in the last row. Of thousands a few are new at a time. */
+  #known: ReadonlyMap<string, Labels> = new Map();
   /** When it last wrote a row; 0 before the first. */
   lastRunAt = 0;
 
@@ -48,10 +49,14 @@ export class OwnCollector implements ScheduledJob {
   }
 
   #layoutOf(samples: readonly OwnSample[]): Layout {
-    const shape = JSON.stringify(samples.map(({ name, labels }) => [name, labels]));
-    if (shape === this.#shape) return this.#layout;
-    const series = samples.map(({ name, labels }) => this.#labels.merge(Labels.of({ ...exported(labels), [METRIC_NAME]: name })));
-    this.#shape = shape;
+    const keys = samples.map(({ name, labels }) => JSON.stringify([name, labels]));
+    const before = this.#layout.series;
+    if (before.length === keys.length + 1 && keys.every((key, i) => this.#known.get(key) === before[i])) return this.#layout;
+    const series = samples.map(
+      ({ name, labels }, i) =>
+        this.#known.get(keys[i] ?? '') ?? this.#labels.merge(Labels.of({ ...exported(labels), [METRIC_NAME]: name })),
+    );
+    this.#known = new Map(series.map((one, i) => [keys[i] ?? '', one]));
     this.#layout = { series: [...series, this.#labels.with(METRIC_NAME, 'up')] };
     return this.#layout;
   }

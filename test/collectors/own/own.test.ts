@@ -23,6 +23,25 @@ it("Belfry's own metrics are stored with job belfry, in rows of one layout", asy
   });
 });
 
+it('a series that comes or goes leaves the others the very ones that they were', async () => {
+  const meter = new PrometheusMeter();
+  const gauge = meter.gauge('belfry_g', 'g', ['x']);
+  const writer = new RecordingWriter();
+  const collector = new OwnCollector({ samples: () => meter.samples(), instance: 'here', intervalMs: 5000, writer });
+  const seriesAt = async (ts: number): Promise<ReadonlyMap<string, object>> => {
+    await collector.run(ts);
+    return new Map(writer.rows.at(-1)?.layout.series.map((labels) => [labels.get('x'), labels]));
+  };
+  gauge.set(1, { x: 'a' });
+  gauge.set(1, { x: 'b' });
+  const first = await seriesAt(1000);
+  gauge.set(1, { x: 'c' });
+  gauge.remove({ x: 'a' });
+  const second = await seriesAt(2000);
+  expect([...second.keys()].toSorted()).toEqual(['', 'b', 'c']);
+  expect(second.get('b')).toBe(first.get('b'));
+});
+
 it('what a metric says under the names job and instance is kept, and its series stay apart', async () => {
   const meter = new PrometheusMeter();
   const failures = meter.counter('belfry_failures_total', 'f', ['job', 'instance']);
