@@ -83,8 +83,8 @@ async function realSources(rows: number, intervalMs: number, context: BenchConte
 function reportOf(measured: readonly Measured[], version: string | undefined, notes: readonly string[]): BenchReport {
   const figures = measured.map(({ own }): Figure => ({
     name: own.name,
-    value: Number((own.blockBytes / own.blockSamples).toFixed(3)),
-    unit: 'B a sample',
+    value: Math.round((1000 * own.blockBytes) / own.blockSamples),
+    unit: 'B a thousand samples',
   }));
   return { tables: [mainTable(measured, version), kindsTable(measured)], notes, figures, results: { measured } };
 }

@@ -3,6 +3,9 @@ export const RICE_ESCAPE = 23;
 /** The widest remainder of a Rice code. */
 export const MAX_RICE_BITS = 46;
 
+/** `2 ** k` of a k that is not known beforehand is slow. */
+export const POWERS_OF_TWO = Float64Array.from({ length: 64 }, (_, exponent) => 2 ** exponent);
+
 /** Writes bytes, whole numbers and runs of bits into one buffer that grows. Whole numbers are below 2^53. */
 export class BitWriter {
   bytes = new Uint8Array(4096);
@@ -69,15 +72,15 @@ export class BitWriter {
 
   /** A whole number by Rice's code with `k` remainder bits. */
   rice(value: number, k: number): void {
-    const scale = 2 ** k;
-    const quotient = Math.floor(value / scale);
+    const unit = POWERS_OF_TWO[k]!;
+    const quotient = Math.floor(value / unit);
     if (quotient >= RICE_ESCAPE) {
       this.bits((1 << RICE_ESCAPE) - 1, RICE_ESCAPE);
       this.wide(value, 54);
       return;
     }
     this.bits((1 << (quotient + 1)) - 2, quotient + 1);
-    this.wide(value - quotient * scale, k);
+    this.wide(value - quotient * unit, k);
   }
 
   /** Fills the last byte with zeros. */
@@ -89,15 +92,13 @@ export class BitWriter {
 
   /** A whole number of up to 54 bits, the highest first. */
   wide(value: number, count: number): void {
-    let rest = value;
-    for (let left = count; left > 0;) {
-      const now = left > 18 ? 18 : left;
-      left -= now;
-      const unit = 2 ** left;
-      const top = Math.floor(rest / unit);
-      this.bits(top, now);
-      rest -= top * unit;
+    if (count <= 24) {
+      this.bits(value, count);
+      return;
     }
+    const top = Math.floor(value / 2 ** 24);
+    this.wide(top, count - 24);
+    this.bits(value - top * 2 ** 24, 24);
   }
 
   #grow(by: number): void {

@@ -4,7 +4,7 @@ import { asIntegers, asSteps, fromSteps, NearDecimals, powerOf } from './double-
 import { smallCost, writeSmall } from './difference-column.ts';
 import { DIFFERENCES, IntCodec, LINE, SECOND_DIFFERENCES } from './int-column.ts';
 import { ABSENT_HIGH, HIGH_WORD, NAN_HIGH, STALE_HIGH } from './sample-codes.ts';
-import { readXor, writeXor } from './xor-column.ts';
+import { readXor, writeXor, xorBits } from './xor-column.ts';
 
 /** The lowest three bits of a column's first byte. */
 const EMPTY = 0;
@@ -41,6 +41,8 @@ export class ColumnCodec {
   #ints = new Float64Array(128);
   readonly #intCodec = new IntCodec();
   readonly #near = new NearDecimals();
+  #steps = new Float64Array(128);
+  readonly #stepCodec = new IntCodec();
 
   /** `words` holds n doubles as pairs of 32-bit words. */
   encode(words: Uint32Array, n: number, out: BitWriter): void {
@@ -85,6 +87,7 @@ export class ColumnCodec {
     this.#values = new Float64Array(2 * n);
     this.#words = new Uint32Array(this.#values.buffer);
     this.#ints = new Float64Array(2 * n);
+    this.#steps = new Float64Array(2 * n);
   }
 
   /** Moves the numbers together into the scratch; returns the runs, none where all cells are numbers. */
@@ -148,27 +151,28 @@ export class ColumnCodec {
 
   /** Doubles that no decimals are: the shortest of three ways. */
   #writeDoubles(count: number, begin: (kind: number, scale: number) => void, out: BitWriter): void {
-    const start = out.length;
-    begin(XOR, 0);
-    writeXor(this.#words, count, out);
-    let bits = 8 * (out.length - start);
-    asSteps(this.#words, count, this.#ints);
-    if (this.#intCodec.choose(this.#ints, count) && this.#intCodec.bits + HEADER_BITS < bits) {
-      out.length = start;
-      begin(OTHER, 0);
-      out.byte(STEPS | (this.#intCodec.kind << SCALE_SHIFT));
-      writeXor(this.#words, 1, out);
-      this.#intCodec.write(this.#ints, count, out);
-      bits = 8 * (out.length - start);
+    const ints = this.#ints;
+    const steps = this.#steps;
+    asSteps(this.#words, count, steps);
+    const asStepsBits = this.#stepCodec.choose(steps, count) ? this.#stepCodec.bits + HEADER_BITS : Infinity;
+    const bits = Math.min(asStepsBits, xorBits(this.#words, count));
+    const scale = this.#near.of(this.#values, this.#words, count, ints);
+    if (scale >= 0 && this.#intCodec.choose(ints, count) && this.#intCodec.bits + smallCost(this.#near.steps, count) + HEADER_BITS < bits) {
+      begin(OTHER, scale);
+      out.byte(NEAR | (this.#intCodec.kind << SCALE_SHIFT));
+      this.#intCodec.write(ints, count, out);
+      writeSmall(this.#near.steps, count, out);
+      return;
     }
-    const scale = this.#near.of(this.#values, this.#words, count, this.#ints);
-    if (scale < 0 || !this.#intCodec.choose(this.#ints, count)) return;
-    if (this.#intCodec.bits + smallCost(this.#near.steps, count) + HEADER_BITS >= bits) return;
-    out.length = start;
-    begin(OTHER, scale);
-    out.byte(NEAR | (this.#intCodec.kind << SCALE_SHIFT));
-    this.#intCodec.write(this.#ints, count, out);
-    writeSmall(this.#near.steps, count, out);
+    if (asStepsBits > bits) {
+      begin(XOR, 0);
+      writeXor(this.#words, count, out);
+      return;
+    }
+    begin(OTHER, 0);
+    out.byte(STEPS | (this.#stepCodec.kind << SCALE_SHIFT));
+    writeXor(this.#words, 1, out);
+    this.#stepCodec.write(steps, count, out);
   }
 
   #read(kind: number, count: number, scale: number, from: BitReader): void {

@@ -4,10 +4,13 @@ import type { Head } from './head.ts';
 import type { Lane } from './lane.ts';
 import { LogEncoder } from './log-codec.ts';
 import { pack, type SampleFile } from './sample-file.ts';
+import type { SealedBlock } from './sealed-block.ts';
 import type { SeriesId } from './series-table.ts';
 
 /** A log row is freed after that at the latest: lanes that fill slowly are logged again, whole. */
 const MAX_LOG_AGE_MS = 1_800_000;
+/** A piece that has as many bytes of sealed blocks to write, before they are compressed, writes nothing else: some 5 ms. */
+const BLOCK_BYTES_A_PIECE = 256 * 1024;
 /** So many symbols, series or places are written in one piece: about 5 ms. */
 const NAMES_A_PIECE = 2000;
 
@@ -104,10 +107,11 @@ export class Flusher {
    * some of them has lost nothing of the others. Throws what SQLite throws; then nothing was written or forgotten.
    */
   flush(now: number, maxCells = Infinity): boolean {
-    const lanes = this.#lanesOf(maxCells);
+    const pending = this.#pendingOf(maxCells);
+    // Blocks that are left keep their lanes from being logged: what the log had of them next would follow a gap.
+    const lanes = pending.length < this.#blocks.pending.length ? [] : this.#lanesOf(maxCells);
     const overdue = lanes.filter((lane) => this.#markOverdue(lane, now));
     const logged = this.#encodeLog(lanes);
-    const pending = this.#blocks.pending.slice();
     const freed = this.#freed([...pending.map(({ logRows }) => logRows), ...overdue.map(({ logRows }) => logRows)]);
     const gone = [...freed].filter(([id, count]) => (this.#logRows.get(id)?.lanes ?? 0) <= count).map(([id]) => id);
     const id = this.nextLog;
@@ -122,7 +126,7 @@ export class Flusher {
       if (logged.length > 0) this.#file.run('INSERT INTO log VALUES (?, ?, ?)', id, now, pack(this.#encoder.take(), 1));
     });
     for (const block of pending) block.stored = true;
-    this.#blocks.pending = [];
+    this.#blocks.pending = this.#blocks.pending.slice(pending.length);
     for (const [row, count] of freed) this.#free(row, count);
     for (const lane of overdue) lane.logRows = [];
     if (logged.length > 0) this.#keepLogged(logged, id, now);
@@ -131,9 +135,20 @@ export class Flusher {
     this.#head.newPlaces = [];
     this.#head.newLanes = [];
     this.#head.newlyRetired = [];
+    if (this.#blocks.pending.length > 0) return true;
     const last = lanes.at(-1);
     this.#nextLane = maxCells === Infinity || last === undefined || last.id + 1 >= this.#head.lanes.length ? 0 : last.id + 1;
     return this.#nextLane > 0;
+  }
+
+  /** The sealed blocks of the next piece. */
+  #pendingOf(maxCells: number): readonly SealedBlock[] {
+    const { pending } = this.#blocks;
+    if (maxCells === Infinity) return pending;
+    let bytes = 0;
+    let count = 0;
+    while (count < pending.length && bytes < BLOCK_BYTES_A_PIECE) bytes += pending[count++]!.bytes.length;
+    return pending.slice(0, count);
   }
 
   /** The lanes of the next piece, those with nothing new among them. */

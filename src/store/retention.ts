@@ -89,13 +89,21 @@ export class Retention {
   #refreshLane(id: number): void {
     const lane = this.#head.lane(id);
     if (lane === undefined) return;
-    const [left] = this.#file.rows<{ min: number | null; max: number | null; id: number | null }>(
-      'SELECT min(min_ts) AS min, max(max_ts) AS max, max(id) AS id FROM blocks WHERE lane = ? AND id <= ?',
+    // A lane's rows are sealed in the order of their times; points with times of their own need not be.
+    const [oldest] = this.#file.rows<{ min: number | null; max: number | null }>(
+      lane.isSide
+        ? 'SELECT min(min_ts) AS min, max(max_ts) AS max FROM blocks WHERE lane = ? AND id <= ?'
+        : 'SELECT min_ts AS min, NULL AS max FROM blocks WHERE lane = ? AND id <= ? ORDER BY id LIMIT 1',
       id,
       lane.storedMaxId,
     );
-    lane.storedMinTs = left?.min ?? Infinity;
-    lane.storedMaxTs = left?.max ?? -Infinity;
-    lane.storedMaxId = left?.id ?? -1;
+    const [newest] = this.#file.rows<{ id: number; max: number }>(
+      'SELECT id, max_ts AS max FROM blocks WHERE lane = ? AND id <= ? ORDER BY id DESC LIMIT 1',
+      id,
+      lane.storedMaxId,
+    );
+    lane.storedMinTs = oldest?.min ?? Infinity;
+    lane.storedMaxTs = oldest?.max ?? newest?.max ?? -Infinity;
+    lane.storedMaxId = newest?.id ?? -1;
   }
 }

@@ -22,6 +22,8 @@ const FLUSH_INTERVAL_MS = 5000;
 const PIECE_PAUSE_MS = 20;
 /** Cells that one piece of a flush takes to the log: some 10 ms. */
 const CELLS_A_PIECE = 40_000;
+/** Pieces of deleting that may follow each other before samples are written again; a piece is some 5 ms. */
+const DELETIONS_A_ROUND = 50;
 /** Sealed blocks stay in memory that long. */
 const SEALED_KEEP_MS = 3_600_000;
 /** A target that has written nothing for that long gives its memory back. */
@@ -143,6 +145,9 @@ class OpenStore implements SampleStore {
   #rounds = 0;
   /** The last round has not come to the end of the series that have expired. */
   #expiring = false;
+  /** The last round has not come to the end of what is too old, and how many pieces of it are behind. */
+  #deleting = false;
+  #deletions = 0;
   #degraded = false;
   #closed = false;
   readonly #memoryOnly: boolean;
@@ -184,8 +189,7 @@ class OpenStore implements SampleStore {
     const intervalMs = this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS;
     const arm = (delayMs: number): void => {
       this.#timer = this.#options.clock.timer(delayMs, () => {
-        const more = this.#writePiece();
-        if (!more) this.#finishRound();
+        const more = this.#deleting ? this.#deletePiece() : this.#writePiece() || this.#finishRound();
         if (!this.#closed) arm(more ? PIECE_PAUSE_MS : intervalMs);
       });
     };
@@ -271,10 +275,21 @@ class OpenStore implements SampleStore {
     this.#blocks.trim(Math.max(now - SEALED_KEEP_MS, this.#retention.cutoff(now)));
   }
 
-  #finishRound(): void {
+  /** Deletes some of what is too old. True when there is more: then nothing else is due until it is gone, or a few pieces are. */
+  #deletePiece(): boolean {
+    let more = false;
+    this.#tried('retention', () => {
+      more = this.#retention.step(this.#options.clock.now());
+    });
+    return (this.#deleting = more && ++this.#deletions < DELETIONS_A_ROUND);
+  }
+
+  /** True when it has not deleted all that is too old. */
+  #finishRound(): boolean {
     this.#trim();
     const now = this.#options.clock.now();
-    this.#tried('retention', () => void this.#retention.step(now));
+    this.#deletions = 0;
+    const more = this.#deletePiece();
     const cleans = ++this.#rounds % ROUNDS_PER_CLEANING === 0;
     if (cleans) this.#parkIdle(now);
     if (cleans || this.#expiring) {
@@ -284,6 +299,7 @@ class OpenStore implements SampleStore {
       });
     }
     this.#metrics.update(this.#head, this.#blocks, this.stats(), this.#degraded);
+    return more;
   }
 
   #parkIdle(now: number): void {

@@ -36,6 +36,27 @@ export function writeXor(words: Uint32Array, n: number, out: BitWriter): void {
   out.align();
 }
 
+/** The bits of `writeXor`. */
+export function xorBits(words: Uint32Array, n: number): number {
+  let bits = 64 + n - 1;
+  let leading = -1;
+  let trailing = 0;
+  for (let i = 1; i < n; i++) {
+    const xorLow = (words[2 * i]! ^ words[2 * i - 2]!) >>> 0;
+    const xorHigh = (words[2 * i + 1]! ^ words[2 * i - 1]!) >>> 0;
+    if (xorLow === 0 && xorHigh === 0) continue;
+    const zeros = Math.min(31, leadingZeros(xorHigh, xorLow));
+    const ends = trailingZeros(xorHigh, xorLow);
+    if (leading < 0 || zeros < leading || ends < trailing) {
+      leading = zeros;
+      trailing = ends;
+      bits += 11;
+    }
+    bits += 65 - leading - trailing;
+  }
+  return bits;
+}
+
 export function readXor(from: BitReader, n: number, words: Uint32Array): void {
   let high = from.bits32(32);
   let low = from.bits32(32);
