@@ -55,6 +55,7 @@ const ERROR_CODES = {
   NOT_FOUND: { retryable: false, status: 404 },
   NOT_READY: { retryable: true, status: 503 },
   LIMIT_EXCEEDED: { retryable: false, status: 413 },
+  TOO_MANY_REQUESTS: { retryable: true, status: 429 },
   STOPPING: { retryable: true, status: 503 },
   INTERNAL: { retryable: false, status: 500 },
 } as const;

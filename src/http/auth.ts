@@ -83,6 +83,11 @@ export class Access {
     );
   }
 
+  /** Whether a token was sent that is one. */
+  isKnown(headers: IncomingHttpHeaders): boolean {
+    return this.#scopesOf(headers) !== undefined;
+  }
+
   /** The name of the configured token that was sent; undefined for the one of the data folder, or none. */
   holderOf(headers: IncomingHttpHeaders): string | undefined {
     const given = tokenOf(headers);

@@ -178,10 +178,31 @@ describe('a long poll', () => {
     expect(await answer).toEqual([]);
   });
 
+  const pollAs = (headers: Record<string, string>, remoteAddress = '127.0.0.1') =>
+    server.inject({ method: 'GET', url: `${API}/intents?state=open&wait=30s`, headers, remoteAddress });
+
+  it.each<[string, number, Record<string, string>, string]>([
+    ['without a token', 20, {}, '20 requests without a token wait for an intent already'],
+    ['of one token and address', 50, { authorization: 'Bearer token-read' }, '50 requests of this token and address wait'],
+  ])('is refused where too many wait %s: others have their places', async (_, most, headers, sentence) => {
+    const waiting = Array.from({ length: most }, () => pollAs(headers));
+    while (pilot.listeners.size < most) await clock.advance(0);
+    const refused = await pollAs(headers);
+    expect([refused.statusCode, refused.json().error]).toEqual([429, expect.stringContaining(sentence)]);
+    const executor = pollAs({ authorization: 'Bearer token-executor' });
+    while (pilot.listeners.size < most + 1) await clock.advance(0);
+    await clock.advance(30_000);
+    expect([(await executor).statusCode, ...new Set((await Promise.all(waiting)).map(({ statusCode }) => statusCode))]).toEqual([200, 200]);
+    const again = pollAs(headers);
+    while (pilot.listeners.size < 1) await clock.advance(0);
+    await clock.advance(30_000);
+    expect((await again).statusCode).toBe(200);
+  });
+
   it('is refused where too many wait', async () => {
-    const waiting = Array.from({ length: 200 }, () => poll('wait=30s'));
+    const waiting = Array.from({ length: 200 }, (_, i) => pollAs(WITH_TOKEN, `127.0.0.${(i % 5) + 1}`));
     while (pilot.listeners.size < 200) await clock.advance(0);
-    expect((await ask('GET', '/intents?wait=1s')).statusCode).toBe(503);
+    expect((await pollAs(WITH_TOKEN, '127.0.0.9')).statusCode).toBe(503);
     await clock.advance(30_000);
     await Promise.all(waiting);
     expect(pilot.listeners.size).toBe(0);

@@ -13,6 +13,9 @@ const PREFIX = '/api/belfry/v1/autopilot';
 const WAIT_MS_MAX = 30_000;
 /** Long polls at once; each holds a connection. */
 const WAITERS_MAX = 200;
+/** Who has no token, which is enough to read on loopback, cannot take the places of executors; nor can one of these all of them. */
+const WAITERS_WITHOUT_TOKEN_MAX = 20;
+const WAITERS_OF_ONE_MAX = 50;
 const JOURNAL_LINES = 100;
 const JOURNAL_LINES_MAX = 1000;
 const REPORT_DAYS = 30;
@@ -74,7 +77,8 @@ function readingRoutes({ server, access, autopilot, clock }: AutopilotRouteConte
     const wanted = (): readonly IntentView[] =>
       autopilot.intents().filter((intent) => (state === '' || intent.state === state) && (cluster === '' || intent.cluster === cluster));
     const isOpen = (): boolean => autopilot.intents().some((one) => one.state === 'open' && (cluster === '' || one.cluster === cluster));
-    if (waitMs > 0) await open.wait(request, isOpen, Math.min(waitMs, WAIT_MS_MAX));
+    const asker = access.isKnown(request.headers) ? `${access.holderOf(request.headers) ?? ''} at ${request.ip}` : undefined;
+    if (waitMs > 0) await open.wait(request, asker, isOpen, Math.min(waitMs, WAIT_MS_MAX));
     return { intents: wanted() };
   });
 
@@ -204,6 +208,8 @@ function clusterRoutes({ server, access, autopilot }: AutopilotRouteContext): vo
 class OpenWaiters {
   readonly #port: AutopilotPort;
   readonly #clock: Clock;
+  /** By who asks; undefined for all without a token. */
+  readonly #of = new Map<string | undefined, number>();
   #count = 0;
 
   constructor(port: AutopilotPort, clock: Clock) {
@@ -211,9 +217,16 @@ class OpenWaiters {
     this.#clock = clock;
   }
 
-  /** Resolves when it is so, when the time is over, or when the asker has gone. Throws `NOT_READY` with too many at once. */
-  async wait({ raw }: FastifyRequest, isSo: () => boolean, waitMs: number): Promise<void> {
+  /**
+   * Resolves when it is so, when the time is over, or when the asker has gone. Throws `NOT_READY` with too many at once,
+   * `TOO_MANY_REQUESTS` with too many of one asker.
+   */
+  async wait({ raw }: FastifyRequest, asker: string | undefined, isSo: () => boolean, waitMs: number): Promise<void> {
     if (isSo()) return;
+    const [most, who] =
+      asker === undefined ? [WAITERS_WITHOUT_TOKEN_MAX, 'without a token'] : [WAITERS_OF_ONE_MAX, 'of this token and address'];
+    const before = this.#of.get(asker) ?? 0;
+    if (before >= most) throw new BelfryError('TOO_MANY_REQUESTS', `${most} requests ${who} wait for an intent already`);
     if (this.#count >= WAITERS_MAX) throw new BelfryError('NOT_READY', `more than ${WAITERS_MAX} requests wait for an intent already`);
     const stop = new AbortController();
     const end = (): void => stop.abort();
@@ -222,12 +235,16 @@ class OpenWaiters {
     });
     raw.socket.once('close', end);
     this.#count++;
+    this.#of.set(asker, before + 1);
     try {
       await delay(this.#clock, waitMs, stop.signal);
     } catch (error) {
       if (!stop.signal.aborted) throw error;
     } finally {
       this.#count--;
+      const left = (this.#of.get(asker) ?? 1) - 1;
+      if (left > 0) this.#of.set(asker, left);
+      else this.#of.delete(asker);
       unlisten();
       raw.socket.off('close', end);
     }
