@@ -58,6 +58,8 @@ export interface ReplayControl {
 const DEFAULT_SINCE_MS = 7 * 86_400_000;
 const MAX_WARMUP_MS = 86_400_000;
 const SLICE_MS = 100;
+/** How long a selector sees a sample. */
+const LOOKBACK_MS = 300_000;
 const MAX_EVALUATIONS = 50_000_000;
 const FLUSH_INTERVAL_MS = 600_000;
 /** Recorded series are kept a little longer than the longest look back. */
@@ -94,6 +96,8 @@ async function over(history: History, made: MadeSeries, input: ReplayInput, cont
   const ruleSet = steppedBy(input.ruleSet, input.stepMs);
   const { startTs, endTs, notes } = rangeOf(history, input);
   refuseTooMuch(ruleSet, endTs - startTs);
+  if ((input.stepMs ?? 0) >= LOOKBACK_MS && ruleSet.groups.some(({ rules }) => rules.some(({ kind }) => kind === 'recording')))
+    notes.push('with a step of five minutes or more, recorded series are gone before they are recorded again');
   const warmupMs = rehearse(history, made, ruleSet, startTs, input.warmupMs);
   const warmupTs = startTs - warmupMs;
   const clock = new ReplayClock(warmupTs);

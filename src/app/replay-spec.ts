@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { BelfryConfig } from '../config/config.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
 import { parseRuleFiles, type RuleFile } from '../rules/load.ts';
@@ -77,17 +78,34 @@ export function routingOf(config: BelfryConfig): PlainRouting {
 /** Parses and runs. Throws `RULES_INVALID`, and as `replay`. */
 export async function runSpec(spec: ReplaySpec, control: ReplayControl): Promise<ReplayAnswer> {
   const { files, oldFiles, evaluationIntervalMs, routing, shownAs, ...rest } = spec;
-  const next = parseRuleFiles(files, { evaluationIntervalMs });
+  const beside = oldFiles === undefined ? [] : aligned(files, oldFiles);
+  const next = parseRuleFiles(oldFiles === undefined ? files : beside.map(({ file }) => file), { evaluationIntervalMs });
   const old = oldFiles === undefined ? undefined : parseRuleFiles(oldFiles, { evaluationIntervalMs });
   control.begun?.();
   const input = (ruleSet: RuleSet): ReplayInput => ({ ...rest, ruleSet, routing: routingFrom(routing) });
-  const shown = (result: ReplayResult): ReplayResult => ({ ...named(result, shownAs), notes: [...routing.notes, ...result.notes] });
-  const result = shown(await replay(input(next), control));
+  const shown = (result: ReplayResult, names: ReplaySpec['shownAs']): ReplayResult => ({
+    ...named(result, names),
+    notes: [...routing.notes, ...result.notes],
+  });
+  const newNames = Object.fromEntries(beside.map(({ file, from }) => [file.path, shownAs[from] ?? from]));
+  const result = shown(await replay(input(next), control), { ...shownAs, ...newNames });
   if (old === undefined || result.partial) return { result };
   // Exactly the same time, though samples have been added meanwhile.
   const range = { startTs: Date.parse(result.start), endTs: Date.parse(result.end) };
-  const before = shown(await replay({ ...input(old), ...range }, control));
+  const before = shown(await replay({ ...input(old), ...range }, control), shownAs);
   return { result, compared: { old: before, comparison: compareReplays(before, result) } };
+}
+
+/**
+ * When a group has its slots depends on the path of its file: two versions of a file that are compared take the old one's,
+ * where it is plain which belongs to which.
+ */
+function aligned(files: readonly RuleFile[], oldFiles: readonly RuleFile[]): readonly { readonly file: RuleFile; readonly from: string }[] {
+  return files.map((file) => {
+    const named = oldFiles.filter(({ path }) => basename(path) === basename(file.path));
+    const [old] = files.length === 1 && oldFiles.length === 1 ? oldFiles : named.length === 1 ? named : [file];
+    return { file: { path: old?.path ?? file.path, text: file.text }, from: file.path };
+  });
 }
 
 function plain({ name, op, value }: Matcher): PlainMatcher {

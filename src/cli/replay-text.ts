@@ -39,7 +39,9 @@ function rulesText({ rules }: ReplayResult): string {
 }
 
 function quietText({ rules }: ReplayResult): string {
-  const quiet = rules.filter((rule) => rule.type === 'alerting' && rule.firings + rule.firing_at_start + rule.pending_only === 0);
+  const quiet = rules.filter(
+    (rule) => rule.type === 'alerting' && rule.errors === null && rule.firings + rule.firing_at_start + rule.pending_only === 0,
+  );
   if (quiet.length === 0) return '';
   const names = quiet.slice(0, MAX_NAMES).map(({ rule }) => printable(rule));
   const more = quiet.length > MAX_NAMES ? ` and ${quiet.length - MAX_NAMES} more` : '';
