@@ -3,18 +3,16 @@
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
-import v8 from 'node:v8';
+import { tuneAllocator, tuneHeap } from './memory.mjs';
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 24 || (major === 24 && minor < 6)) {
   process.stderr.write(`belfry needs Node.js 24.6 or newer; this is ${process.versions.node} (in a checkout, npm run brings its own)\n`);
   process.exitCode = 1;
 } else {
-  // The young generation stays as it begins, and the old one is collected when it has grown by a third: grown to their limits,
-  // as they do while a big cluster is read for the first time, they would keep a hundred megabytes for good. What Belfry does
-  // all day makes little garbage, so that this costs next to nothing.
-  v8.setFlagsFromString('--semi-space-growth-factor=1');
-  v8.setFlagsFromString('--heap-growing-percent=30');
+  tuneHeap();
+  // Those that run for long; for the others it would take longer than it is worth.
+  if (process.argv[2] === 'start') tuneAllocator();
   // What was compiled, and stripped of its types, is kept beside the code for the next start, which takes half as long then.
   // Where the folder cannot be written, nothing is kept. Never in a folder that others may write to: it is code.
   module.enableCompileCache(fileURLToPath(new URL('../.cache/compile', import.meta.url)));

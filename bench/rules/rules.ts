@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { MALLOC_ENVIRONMENT } from '../../bin/memory.mjs';
 import { spawnGuarded, type GuardedProcess } from '../../testbed/guarded-process.ts';
 import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { BenchUsageError, type Bench, type BenchContext, type BenchReport } from '../bench.ts';
@@ -129,6 +130,8 @@ async function runStage(config: StageConfig, { values }: BenchContext): Promise<
   const child = spawnGuarded({
     command: process.execPath,
     args: [...flags, '--expose-gc', script('stage.ts'), JSON.stringify(config)],
+    // As bin/belfry.mjs begins a Belfry.
+    env: MALLOC_ENVIRONMENT,
     onOutput: (text, from) => {
       if (from === 'stdout') output += text;
       else errors += text;

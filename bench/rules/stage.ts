@@ -2,6 +2,7 @@ import Database from 'better-sqlite3';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { tuneHeap } from '../../bin/memory.mjs';
 import { ScrapeTarget } from '../../src/collectors/scrape/scrape-target.ts';
 import { Scheduler } from '../../src/collectors/scheduler.ts';
 import { ManualClock, SystemClock, type Clock } from '../../src/core/clock.ts';
@@ -10,6 +11,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import { silentMeter, type Meter } from '../../src/core/meter.ts';
 import type { Layout } from '../../src/core/sample.ts';
 import type { AlertStateStore } from '../../src/core/state.ts';
+import { PageLayouts } from '../../src/formats/page-layout.ts';
 import { prepare } from '../../src/promql/prepare.ts';
 import { RuleEngine } from '../../src/rules/engine.ts';
 import { parseRuleFiles } from '../../src/rules/load.ts';
@@ -210,6 +212,7 @@ async function direct(config: StageConfig): Promise<StageResult> {
 
 function scrapeTargets(stage: Stage, clock: Clock): readonly ScrapeTarget[] {
   const { port, targets } = stage.config;
+  const layouts = new PageLayouts();
   const source = { scheme: 'http', host: '127.0.0.1', port, basicAuth: undefined, bearerToken: undefined, tls: undefined } as const;
   return fleetOf(targets).map(
     ({ path, instance }) =>
@@ -220,6 +223,7 @@ function scrapeTargets(stage: Stage, clock: Clock): readonly ScrapeTarget[] {
         intervalMs: INTERVAL_MS,
         timeoutMs: INTERVAL_MS - 500,
         honorTimestamps: true,
+        layouts,
         writer: stage.store.writer,
         clock,
         log: silentLogger,
@@ -273,5 +277,6 @@ async function live(config: StageConfig): Promise<StageResult> {
   };
 }
 
+tuneHeap();
 const config = JSON.parse(process.argv[2] ?? '{}') as StageConfig;
 process.stdout.write(`${JSON.stringify(await (config.mode === 'live' ? live(config) : direct(config)))}\n`);
