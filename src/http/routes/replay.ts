@@ -67,7 +67,7 @@ export function replayRoutes({ server, access, ports: { replay } }: RouteContext
     const stream = await replay.start(requestOf(request.body));
     // Whoever goes away ends it.
     reply.raw.once('close', () => stream.end());
-    if (request.raw.destroyed) stream.end();
+    if (request.socket.destroyed) stream.end();
     return reply.type('application/x-ndjson').send(Readable.from(stream.lines, { objectMode: false }));
   });
 
