@@ -8,7 +8,7 @@ export interface Measured {
   readonly mode: 'direct' | 'live';
   readonly targets: number;
   readonly stage: StageResult;
-  /** The same by hand with a tenth of the targets, and with other numbers, if asked for. */
+  /** The same by hand with a tenth of the targets, and with ten times as many, if asked for. */
   readonly growth: readonly { readonly targets: number; readonly stage: StageResult }[];
   readonly peer: PeerResult | undefined;
   readonly notes: readonly string[];
