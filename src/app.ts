@@ -314,6 +314,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       version: options.version,
       startedAt,
       clock,
+      log,
       meter,
       samples,
       rules,
