@@ -4,6 +4,7 @@ import type { Aggregate } from './ast.ts';
 import { QuantileKernel, type AggregateKernel } from './aggregate-kernels.ts';
 import { executionError, type Exec } from './exec.ts';
 import { isLabelName } from './label-functions.ts';
+import { LabelPiece } from './look-ahead.ts';
 import { formatG } from './number-text.ts';
 import { IdMap, Projection, Vec, type InternSpace, type ScalarOp, type Space, type VectorOp } from './space.ts';
 import { warnOfQuantile } from './window-functions.ts';
@@ -109,6 +110,7 @@ export class AggregateOpNode implements VectorOp {
     this.#param = param;
     this.#grouping = new Grouping(inner.space, expr.grouping, expr.without);
     this.space = this.#grouping.space;
+    if (expr.without || expr.grouping.length > 0) exec.pieces.push(new LabelPiece(inner.space, (id) => this.#grouping.groupOf(id)));
   }
 
   eval(ts: number): Vec {

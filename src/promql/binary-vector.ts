@@ -2,6 +2,7 @@ import { METRIC_NAME, type Labels } from '../core/labels.ts';
 import type { Binary, Matching } from './ast.ts';
 import { isComparison, isSetOp } from './ast.ts';
 import { executionError, type Exec } from './exec.ts';
+import { LabelPiece } from './look-ahead.ts';
 import { arithmeticKernel, comparisonKernel, dropsName, type ArithmeticKernel, type ComparisonKernel } from './operators.ts';
 import { IdMap, InternSpace, Projection, Seen, Vec, duplicateLabels, type Space, type VectorOp } from './space.ts';
 
@@ -165,6 +166,7 @@ export class VectorBinaryOp implements VectorOp {
     this.#plan = labelPlan(expr);
     this.#results = this.#plan === 'signature' ? this.#signatures.projection.space : new InternSpace();
     this.space = this.#plan === 'many' ? this.#many.space : this.#results;
+    exec.pieces.push(new LabelPiece(this.#many.space, this.#manySignature), new LabelPiece(this.#one.space, this.#oneSignature));
     const { op } = expr;
     if (isComparison(op)) this.#comparison = comparisonKernel(op);
     else if (!isSetOp(op)) this.#arithmetic = arithmeticKernel(op);

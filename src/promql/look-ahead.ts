@@ -1,4 +1,5 @@
 import type { Exec } from './exec.ts';
+import type { Space } from './space.ts';
 
 /** What is known of a cell: nothing, so that it is to be read; a value; or that there is none. */
 export const UNKNOWN = 0;
@@ -21,6 +22,28 @@ export function prepareAll(exec: Exec, ts: number, enough: () => boolean): boole
 
 export function never(): boolean {
   return false;
+}
+
+const LOOKS_A_CLOCK = 64;
+
+/** Has what is worked out once a series, from its labels, worked out before the first step, which would otherwise take long. */
+export class LabelPiece implements Piece {
+  readonly #size: number;
+  readonly #look: (id: number) => void;
+  #next = 0;
+
+  constructor(space: Space, look: (id: number) => void) {
+    this.#size = space.known ?? 0;
+    this.#look = look;
+  }
+
+  prepare(_: number, enough: () => boolean): boolean {
+    while (this.#next < this.#size) {
+      this.#look(this.#next++);
+      if (this.#next % LOOKS_A_CLOCK === 0 && enough()) return this.#next >= this.#size;
+    }
+    return true;
+  }
 }
 
 /** How the cells of one series are worked out: `steps` of them from `firstTs` on, each `stride` after the one before. */

@@ -11,6 +11,8 @@ export interface Space {
   labels(id: number): Labels;
   /** Whether the sets carry metric names: none of them, all the same one, or any. */
   readonly names: 'none' | 'one' | 'many';
+  /** Where all ids are known beforehand: they are 0 … known-1. */
+  readonly known?: number | undefined;
 }
 
 /** The series of a selection, by their number there. */
@@ -21,6 +23,10 @@ export class SelectionSpace implements Space {
   constructor(selection: Selection, oneName: boolean) {
     this.#selection = selection;
     this.names = oneName ? 'one' : 'many';
+  }
+
+  get known(): number {
+    return this.#selection.n;
   }
 
   labels(id: number): Labels {
@@ -35,6 +41,10 @@ class NamelessSpace implements Space {
 
   constructor(parent: Space) {
     this.#parent = parent;
+  }
+
+  get known(): number | undefined {
+    return this.#parent.known;
   }
 
   labels(id: number): Labels {

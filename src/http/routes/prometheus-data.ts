@@ -7,7 +7,8 @@ import { invalid, limitParameter, parametersOf, rfc3339, timeParameter, TRUNCATE
 import { success } from './prometheus.ts';
 
 /** The part of the Prometheus HTTP API v1 that tells what there is: series, labels, metadata, targets. */
-export function prometheusDataRoutes({ server, access, ports }: RouteContext): void {
+export function prometheusDataRoutes(context: RouteContext): void {
+  const { server, access, ports } = context;
   const { catalog } = ports;
 
   server.route({
@@ -45,6 +46,12 @@ export function prometheusDataRoutes({ server, access, ports }: RouteContext): v
     return success(metadataJson(catalog.metadata(), parameters));
   });
 
+  targetRoutes(context);
+}
+
+/** What there is on the other side: exporters, Alertmanagers, exemplars. */
+function targetRoutes({ server, access, ports }: RouteContext): void {
+  const { catalog } = ports;
   server.get('/api/v1/targets', async (request) => {
     access.require('read', request.headers);
     const parameters = parametersOf(request);
