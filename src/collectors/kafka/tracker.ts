@@ -7,6 +7,8 @@ import type { SeriesRows } from './rows.ts';
 
 /** After so many missed intervals the last values say nothing any more. */
 const STALE_AFTER_INTERVALS = 3;
+/** One that is asked for every second may take longer than three to come. */
+const STALE_LEAST_MS = 15_000;
 
 interface Tracked {
   readonly intervalMs: () => number;
@@ -100,7 +102,8 @@ export class CollectionTracker {
       segment.set(0, intervalMs() / 1000);
       if (lastSuccessAt === undefined) continue;
       segment.set(1, lastSuccessAt / 1000);
-      if (now - lastSuccessAt > STALE_AFTER_INTERVALS * intervalMs()) for (const target of rows) target.markStale(now);
+      const staleAfterMs = Math.max(STALE_AFTER_INTERVALS * intervalMs(), STALE_LEAST_MS);
+      if (now - lastSuccessAt > staleAfterMs) for (const target of rows) target.markStale(now);
     }
     this.#rows.commit(now);
   }
