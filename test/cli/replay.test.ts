@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '../../src/core/clock.ts';
@@ -127,6 +127,18 @@ describe('belfry replay', () => {
     const result = await replay(...args);
     expect(result.exitCode).toBe(exitCode);
     expect(result.failure).toContain(text);
+  });
+
+  it('prints what docs/replay.md shows', async () => {
+    const page = readFileSync('docs/replay.md', 'utf8');
+    const [, rules = ''] = /^```yaml\n(.*?)^```/ms.exec(page) ?? [];
+    const [, example = ''] = /^```text\n(.*?)^```/ms.exec(page) ?? [];
+    writeFileSync(join(shell.folder, 'shown.yaml'), rules);
+    writeFileSync(join(shell.folder, 'shown-old.yaml'), rules.replace('0.15', '0.12').replace('for: 5m', 'for: 8m'));
+    const { out } = await replay('shown.yaml', '--compare', 'shown-old.yaml');
+    // When within its interval a group has its slots depends on the folder.
+    const rounded = (text: string): string => text.replaceAll(/\d+ m( \d+ s)?|:\d\d(?= )/g, '#').replaceAll(/ +/g, ' ');
+    expect(rounded(out)).toBe(rounded(example));
   });
 
   it('says where there is no history', async () => {
