@@ -14,10 +14,10 @@ function suiteOf({ file, tests, failures, problems }: Tested): string {
     const [first = ''] = messages[0]?.split('\n') ?? [];
     return `${head}>\n      <failure message="${escaped(first)}">${escaped(messages.join('\n'))}</failure>\n    </testcase>\n`;
   });
-  const errors = problems.map(
-    (problem) =>
-      `    <testcase name="${escaped(file)}" classname="${escaped(file)}">\n      <error message="${escaped(problem)}"/>\n    </testcase>\n`,
-  );
+  const errors = problems.map((problem) => {
+    const head = `    <testcase name="${escaped(file)}" classname="${escaped(file)}">`;
+    return `${head}\n      <error message="${escaped(problem)}"/>\n    </testcase>\n`;
+  });
   const counts = `tests="${tests.length + problems.length}" failures="${failed}" errors="${problems.length}"`;
   return `  <testsuite name="${escaped(file)}" ${counts}>\n${[...cases, ...errors].join('')}  </testsuite>\n`;
 }
