@@ -148,9 +148,10 @@ export class History implements HistoryView {
 
   #isInRange(id: SeriesId): boolean {
     if (this.isRehearsal) return true;
-    if (this.#names.bornTs[id]! > this.#toTs) return false;
-    const lanes = this.lanesOf(id);
-    return lanes.length > 1 || (lanes.length === 1 && this.#names.retiredTs[id]! > this.#fromTs);
+    const [lane, ...others] = this.lanesOf(id);
+    // What was brought in, or has come back, may be from before a series was born here, or from after it was given up.
+    if (lane === undefined || lane.isSide || others.length > 0) return lane !== undefined;
+    return this.#names.bornTs[id]! <= this.#toTs && this.#names.retiredTs[id]! > this.#fromTs;
   }
 
   #mayHide(matchers: readonly Matcher[]): boolean {
