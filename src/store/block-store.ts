@@ -69,15 +69,24 @@ export class BlockStore implements Sealer, BlockSource {
   seal(lane: Lane): void {
     const block = lane.ring === null ? this.#sealPoints(lane) : this.#sealRows(lane);
     if (block === undefined) return;
-    this.#lastAnswer = undefined;
     lane.logRows = [];
     lane.keyframeDue = true;
+    this.#keep(lane, block);
+  }
+
+  #keep(lane: Lane, block: SealedBlock): void {
+    this.#lastAnswer = undefined;
     lane.sealed.push(block);
     this.#held.push(block);
     this.pending.push(block);
     this.heldBytes += block.bytes.length;
     this.samplesSealed += block.samples;
     this.bytesSealed += block.bytes.length;
+  }
+
+  /** Takes a block that was made elsewhere, of a lane that is not written: newer than the lane's others. */
+  add(lane: Lane, block: Pick<SealedBlock, 'minTs' | 'maxTs' | 'samples' | 'bytes'>): void {
+    this.#keep(lane, { ...block, id: this.nextBlock++, lane: lane.id, logRows: [], stored: false });
   }
 
   /** Drops from memory what is in the file and older than `keepAfterTs` or over the bound; over twice the bound, anything. */

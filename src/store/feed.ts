@@ -77,7 +77,7 @@ class FeedReader {
     this.#blocks = blocks;
     this.#isLeftOut = isLeftOut;
     this.readTo = position?.readTo ?? -Infinity;
-    for (const lane of head.lanes) if (lane !== undefined) this.#cursors.set(lane.id, cursorAt(lane, position));
+    for (const lane of head.lanes) if (lane !== undefined && !isLeftOut(lane)) this.#cursors.set(lane.id, cursorAt(lane, position));
   }
 
   *read(now: number, oldestTs: number, sink: FeedSink): Generator<void, void> {

@@ -74,6 +74,8 @@ export class Flusher {
       for (const points of lane.side?.series ?? []) points.unlogged = points.unsealed;
     }
     this.#blocks.beginAnew();
+    // What was brought in was in the file alone.
+    this.#head.archives.clear();
   }
 
   /**
@@ -135,6 +137,7 @@ export class Flusher {
     this.#head.newPlaces = [];
     this.#head.newLanes = [];
     this.#head.newlyRetired = [];
+    this.#head.bornEarlier = [];
     if (this.#blocks.pending.length > 0) return true;
     const last = lanes.at(-1);
     this.#nextLane = maxCells === Infinity || last === undefined || last.id + 1 >= this.#head.lanes.length ? 0 : last.id + 1;
@@ -200,13 +203,14 @@ export class Flusher {
   }
 
   #writeNames(): void {
-    const { series, newSeries, newPlaces, newLanes, newlyRetired } = this.#head;
+    const { series, newSeries, newPlaces, newLanes, newlyRetired, bornEarlier } = this.#head;
     this.#writeSymbols(series.symbols.end);
     this.#writeSeries(newSeries);
     for (const { id, target, rows } of newLanes) {
       this.#file.run('INSERT INTO lanes VALUES (?, ?, ?, 0) ON CONFLICT (id) DO UPDATE SET rows = excluded.rows', id, target, rows);
     }
     this.#writePlaces(newPlaces);
+    for (const id of bornEarlier) this.#file.run('UPDATE series SET born_ts = ? WHERE id = ?', this.#head.bornTs(id), id);
     for (const { id, lastTs } of newlyRetired) {
       this.#file.run('UPDATE series SET retired_ts = ? WHERE id = ?', Number.isFinite(lastTs) ? lastTs : null, id);
     }

@@ -1,6 +1,7 @@
 import { BelfryError } from '../core/errors.ts';
 import type { Labels } from '../core/labels.ts';
 import type { SampleWriter, TargetHint, TargetWriter } from '../core/sample.ts';
+import { Archives } from './archives.ts';
 import { InvertedIndex } from './inverted-index.ts';
 import { Lane, SideStore } from './lane.ts';
 import { Places } from './places.ts';
@@ -45,6 +46,7 @@ export class Head implements SampleWriter {
   readonly index = new InvertedIndex(this.series);
   readonly selections = new SelectionCache(this.index, this.series);
   readonly places = new Places();
+  readonly archives = new Archives();
   readonly windows = new WindowTables();
   readonly targets = new Map<string, Target>();
   readonly limits: StoreLimits;
@@ -57,6 +59,8 @@ export class Head implements SampleWriter {
   /** Begun, or taken up again. */
   newLanes: Lane[] = [];
   newlyRetired: { id: SeriesId; lastTs: number }[] = [];
+  /** Series that are in the file and were born earlier than it says. */
+  bornEarlier: SeriesId[] = [];
   samplesAppended = 0;
   outOfOrder = 0;
   duplicateSeries = 0;
@@ -105,6 +109,7 @@ export class Head implements SampleWriter {
     for (const id of ids) {
       gone[id] = 1;
       this.places.remove(id);
+      this.archives.remove(id);
     }
     this.selections.expired(ids, gone);
     this.index.remove(ids, gone);
@@ -135,6 +140,13 @@ export class Head implements SampleWriter {
 
   bornTs(id: SeriesId): number {
     return this.#bornTs[id] ?? -Infinity;
+  }
+
+  /** A sample of the series from before its birth was brought in. */
+  bornBefore(id: SeriesId, ts: number): void {
+    if (ts >= this.bornTs(id)) return;
+    this.#bornTs[id] = ts;
+    this.bornEarlier.push(id);
   }
 
   /** Throws `STORE_LIMIT` where there is no room for that many more series. */
@@ -195,6 +207,7 @@ export class Head implements SampleWriter {
     this.lanes[id] = undefined;
     this.newLanes = this.newLanes.filter((lane) => lane.id !== id);
     this.places.removeLane(id);
+    this.archives.removeLane(id);
   }
 
   sealedTs(lane: Lane, id: SeriesId): number {

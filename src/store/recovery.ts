@@ -1,5 +1,6 @@
 import { errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { isArchive } from './archives.ts';
 import { BitReader, corrupt } from './bit-reader.ts';
 import type { BlockStore } from './block-store.ts';
 import type { Flusher } from './flusher.ts';
@@ -77,7 +78,10 @@ function loadNames(head: Head, blocks: BlockStore, flusher: Flusher, file: Sampl
     flusher.nextLog = Math.max(flusher.nextLog, lane.log_from);
   }
   for (const place of file.rows<{ series: SeriesId; lane: number }>('SELECT series, lane FROM places ORDER BY lane')) {
-    if (series.exists(place.series) && head.lane(place.lane) !== undefined) head.places.set(place.series, place.lane, NO_COLUMN);
+    const lane = head.lane(place.lane);
+    if (lane === undefined || !series.exists(place.series)) continue;
+    if (isArchive(lane)) head.archives.add(place.series, lane.id);
+    else head.places.set(place.series, lane.id, NO_COLUMN);
   }
   for (const range of file.rows<{ lane: number; min: number; max: number; id: number }>(
     'SELECT lane, min(min_ts) AS min, max(max_ts) AS max, max(id) AS id FROM blocks GROUP BY lane',
@@ -88,6 +92,7 @@ function loadNames(head: Head, blocks: BlockStore, flusher: Flusher, file: Sampl
     lane.storedMinTs = range.min;
     lane.storedMaxTs = range.max;
     lane.storedMaxId = range.id;
+    if (isArchive(lane)) head.archives.maxTs = Math.max(head.archives.maxTs, range.max);
   }
   return rows;
 }
@@ -117,7 +122,7 @@ function settle(head: Head, flusher: Flusher): void {
   }
   for (let id = 0; id < head.series.end; id++) {
     if (!head.series.exists(id) || head.places.col(id) !== NO_COLUMN) continue;
-    const lanes = [head.places.lane(id), ...(head.places.others(id) ?? [])];
+    const lanes = [head.places.lane(id), ...(head.places.others(id) ?? []), ...head.archives.of(id)];
     const lastTs = Math.max(...lanes.map((lane) => head.lane(lane)?.storedMaxTs ?? -Infinity));
     head.places.retire(id, head.places.lane(id), Number.isFinite(lastTs) ? lastTs : head.bornTs(id));
   }

@@ -71,8 +71,7 @@ export class Retention {
     this.#file.transaction(() => {
       for (const id of expired) {
         this.#file.run('DELETE FROM series WHERE id = ?', id);
-        const places = [this.#head.places.lane(id), ...(this.#head.places.others(id) ?? [])];
-        for (const lane of places) this.#file.run('DELETE FROM places WHERE series = ? AND lane = ?', id, lane);
+        this.#file.run('DELETE FROM places WHERE series = ?', id);
       }
       for (const lane of lanes) this.#file.run('DELETE FROM lanes WHERE id = ?', lane);
     });

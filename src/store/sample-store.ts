@@ -4,6 +4,8 @@ import { LIMITS } from '../core/limits.ts';
 import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 import type { SampleWriter } from '../core/sample.ts';
+import { isArchive } from './archives.ts';
+import { Backfill } from './backfill.ts';
 import { BlockStore } from './block-store.ts';
 import { Feed } from './feed.ts';
 import { Flusher } from './flusher.ts';
@@ -61,6 +63,8 @@ export interface SampleStore {
   readonly reader: Reader;
   /** What is appended, for those that send it on. */
   readonly feed: Feed;
+  /** History that is brought in and read out whole. */
+  readonly backfill: Backfill;
   /** Writes what is new to the file. False when that failed: the samples stay in memory and the next flush tries again. */
   flush(): boolean;
   /** Flushes, seals and forgets from now on, every few seconds, until `close`. */
@@ -134,6 +138,7 @@ class OpenStore implements SampleStore {
   readonly writer: SampleWriter;
   readonly reader: Reader;
   readonly feed: Feed;
+  readonly backfill: Backfill;
   readonly #options: SampleStoreOptions;
   readonly #file: SampleFile;
   readonly #head: Head;
@@ -165,7 +170,16 @@ class OpenStore implements SampleStore {
     this.#metrics = new StoreMetrics(options.meter);
     this.writer = this.#head;
     this.reader = new Reader(this.#head, this.#blocks);
-    this.feed = new Feed(this.#head, this.#blocks, () => false);
+    this.feed = new Feed(this.#head, this.#blocks, isArchive);
+    this.backfill = new Backfill({
+      head: this.#head,
+      blocks: this.#blocks,
+      reader: this.reader,
+      // Names and blocks; the rows of lanes come with their own turn.
+      flush: () => this.#write(0),
+      cutoff: () => this.#retention.cutoff(options.clock.now()),
+      now: () => options.clock.now(),
+    });
     try {
       recover(this.#head, this.#blocks, this.#flusher, this.#file, options.log);
     } catch (error) {

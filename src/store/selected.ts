@@ -9,6 +9,8 @@ import type { RowRing } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
 import type { WindowTable } from './window-tables.ts';
 
+const NO_LANES: readonly never[] = [];
+
 /**
  * A resolved set of series. Neighbours in it mostly share a lane; such runs are found once and again only after a series
  * has moved, so that a row is looked up once a run and the loops over its series touch typed arrays only.
@@ -30,6 +32,8 @@ export class Selected implements SeriesSelection {
   #hasHoles = false;
   #moves = -1;
   #table: WindowTable | undefined;
+  /** Of the time of the open runs nothing was brought in. */
+  #runsInPlace = true;
 
   constructor(head: Head, source: BlockSource, ids: Int32Array, version: number) {
     this.#head = head;
@@ -53,6 +57,10 @@ export class Selected implements SeriesSelection {
   instant(ts: number, lookbackMs: number, out: InstantOut): void {
     const runs = this.#countRuns();
     const afterTs = ts - lookbackMs;
+    if (afterTs < this.#head.archives.maxTs) {
+      for (let i = 0; i < this.n; i++) this.#instantAnywhere(i, ts, lookbackMs, out);
+      return;
+    }
     for (let run = 0; run < runs; run++) {
       const from = this.#starts[run]!;
       const to = this.#starts[run + 1]!;
@@ -73,16 +81,13 @@ export class Selected implements SeriesSelection {
     const { places } = this.#head;
     const id = this.ids[index]!;
     const lane = this.#head.lane(places.lane(id));
-    if (lane === undefined) return 0;
     const col = places.col(id);
-    const others = places.hasOthers ? places.others(id) : undefined;
-    if (others === undefined && col >= 0 && lane.ring !== null && lane.ring.beforeTs <= fromTs) {
+    const others = places.hasOthers || this.#head.archives.maxTs > fromTs ? this.#otherLanes(id, fromTs) : NO_LANES;
+    if (others.length === 0 && col >= 0 && lane !== undefined && lane.ring !== null && lane.ring.beforeTs <= fromTs) {
       return ringWindow(lane.ring, col, fromTs, toTs, into, 0);
     }
-    let n = laneWindow(this.#source, lane, id, col, fromTs, toTs, into);
-    for (const other of others ?? []) {
-      const found = this.#head.lane(other);
-      if (found === undefined) continue;
+    let n = lane === undefined ? 0 : laneWindow(this.#source, lane, id, col, fromTs, toTs, into);
+    for (const found of others) {
       const points: PointOut = new Points();
       n = merge(into, n, points, laneWindow(this.#source, found, id, found.columnOf(id), fromTs, toTs, points));
     }
@@ -93,11 +98,8 @@ export class Selected implements SeriesSelection {
     const { places } = this.#head;
     const id = this.ids[index]!;
     const lane = this.#head.lane(places.lane(id));
-    if (lane === undefined) return 0;
-    let n = laneHistory(this.#source, { lane, id, col: places.col(id) }, fromTs, toTs, into);
-    for (const other of places.others(id) ?? []) {
-      const found = this.#head.lane(other);
-      if (found === undefined) continue;
+    let n = lane === undefined ? 0 : laneHistory(this.#source, { lane, id, col: places.col(id) }, fromTs, toTs, into);
+    for (const found of this.#otherLanes(id, fromTs)) {
       const points = new MarkedPoints();
       const place = { lane: found, id, col: found.columnOf(id) };
       n = mergeHistory(into, n, points, laneHistory(this.#source, place, fromTs, toTs, points));
@@ -105,8 +107,17 @@ export class Selected implements SeriesSelection {
     return n;
   }
 
+  /** What else has samples of a series after `fromTs`: lanes it had before or besides, and what was brought in. */
+  #otherLanes(id: SeriesId, fromTs: number): readonly Lane[] {
+    const { archives, places } = this.#head;
+    const others = places.others(id) ?? NO_LANES;
+    const brought = fromTs < archives.maxTs ? archives.of(id) : NO_LANES;
+    return [...others, ...brought].flatMap((other) => this.#head.lane(other) ?? []);
+  }
+
   openRuns(fromTs: number, toTs: number): number {
     const runs = this.#countRuns();
+    this.#runsInPlace = fromTs >= this.#head.archives.maxTs;
     this.#table = this.#head.windows.get(fromTs, toTs, this.#head.lanes.length);
     return runs;
   }
@@ -116,7 +127,7 @@ export class Selected implements SeriesSelection {
     into.from = this.#starts[run]!;
     into.to = this.#starts[run + 1]!;
     const ring = this.#rings[run] ?? null;
-    if (ring === null || table === undefined) return false;
+    if (ring === null || table === undefined || !this.#runsInPlace) return false;
     const lane = this.#laneIds[run]!;
     table.look(lane, ring);
     const rows = table.rows[lane]!;
@@ -177,10 +188,7 @@ export class Selected implements SeriesSelection {
       out.timestamps[i] = found.ts;
     };
     look(this.#head.lane(places.lane(id)), places.col(id));
-    for (const other of places.others(id) ?? []) {
-      const lane = this.#head.lane(other);
-      if (lane !== undefined) look(lane, lane.columnOf(id));
-    }
+    for (const lane of this.#otherLanes(id, ts - lookbackMs)) look(lane, lane.columnOf(id));
   }
 }
 

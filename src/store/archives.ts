@@ -1,0 +1,53 @@
+import type { Lane } from './lane.ts';
+import type { SeriesId } from './series-table.ts';
+
+/** The targets of lanes that were brought in whole begin so; nobody writes to them. */
+const ARCHIVE_TARGET = 'import/';
+
+/** The target of a lane that is brought in whole. */
+export function archiveTarget(laneId: number): string {
+  return ARCHIVE_TARGET + laneId;
+}
+
+export function isArchive({ target }: Pick<Lane, 'target'>): boolean {
+  return target.startsWith(ARCHIVE_TARGET);
+}
+
+/**
+ * Lanes of history that was brought in, by series. They are apart from the places of series, so that rules over the
+ * newest samples do not look at them: only what reaches back to `maxTs` does.
+ */
+export class Archives {
+  readonly #lanes = new Map<SeriesId, number[]>();
+  /** The newest sample in any of them; -Infinity where there is none. */
+  maxTs = -Infinity;
+
+  add(id: SeriesId, lane: number): void {
+    const known = this.#lanes.get(id);
+    if (known === undefined) this.#lanes.set(id, [lane]);
+    else if (!known.includes(lane)) known.push(lane);
+  }
+
+  of(id: SeriesId): readonly number[] {
+    return this.#lanes.get(id) ?? NONE;
+  }
+
+  remove(id: SeriesId): void {
+    this.#lanes.delete(id);
+  }
+
+  removeLane(lane: number): void {
+    for (const [id, lanes] of this.#lanes) {
+      const left = lanes.filter((other) => other !== lane);
+      if (left.length === 0) this.#lanes.delete(id);
+      else if (left.length < lanes.length) this.#lanes.set(id, left);
+    }
+  }
+
+  clear(): void {
+    this.#lanes.clear();
+    this.maxTs = -Infinity;
+  }
+}
+
+const NONE: readonly number[] = [];
