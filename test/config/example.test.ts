@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import { configFileSchema } from '../../src/config/schema.ts';
 import { problemText } from '../../src/config/problems.ts';
+import { environmentOf } from './environment.ts';
 
 const EXAMPLE = readFileSync(resolve('belfry.example.yaml'), 'utf8');
 
@@ -40,10 +41,9 @@ it('the example is a configuration without a mistake', () => {
     writeFileSync(join(folder, 'rules.yaml'), 'groups: []\n');
     const lookup = (name: string): string =>
       name.endsWith('WEBHOOK') || name.endsWith('URL') ? 'https://example.com/x' : 'a-secret-of-the-example';
-    const none = { kafkaBrokers: undefined, configPath: undefined, logLevel: undefined, url: undefined, token: undefined };
     const { problems } = loadConfig({
       path,
-      environment: { ...none, lookup },
+      environment: environmentOf(lookup),
       workingFolder: folder,
       defaultRules: path,
       readSecrets: true,

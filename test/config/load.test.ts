@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import { problemText } from '../../src/config/problems.ts';
+import { environmentOf } from './environment.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -17,14 +18,7 @@ function load(text: string, variables: Record<string, string> = {}, readSecrets 
   writeFileSync(path, text);
   const result = loadConfig({
     path,
-    environment: {
-      kafkaBrokers: undefined,
-      configPath: undefined,
-      logLevel: undefined,
-      url: undefined,
-      token: undefined,
-      lookup: (name) => variables[name],
-    },
+    environment: environmentOf((name) => variables[name]),
     workingFolder: folder,
     defaultRules: join(folder, 'rules.yaml'),
     readSecrets,
@@ -49,14 +43,7 @@ describe('a configuration file', () => {
   it('is what runs on localhost where there is none', () => {
     const result = loadConfig({
       path: undefined,
-      environment: {
-        kafkaBrokers: undefined,
-        configPath: undefined,
-        logLevel: undefined,
-        url: undefined,
-        token: undefined,
-        lookup: () => undefined,
-      },
+      environment: environmentOf(),
       workingFolder: folder,
       defaultRules: join(folder, 'rules.yaml'),
     });

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import { problemText } from '../../src/config/problems.ts';
+import { environmentOf } from './environment.ts';
 import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 
 const PAGE = readFileSync('docs/security.md', 'utf8');
@@ -31,14 +32,7 @@ describe('docs/security.md', () => {
     writeFileSync(path, `rules: [rules.yaml]\n${text}`);
     const { problems } = loadConfig({
       path,
-      environment: {
-        kafkaBrokers: undefined,
-        configPath: undefined,
-        logLevel: undefined,
-        url: undefined,
-        token: undefined,
-        lookup: (name) => (name === 'BELFRY_CLIENT_SECRET' ? 'a secret' : undefined),
-      },
+      environment: environmentOf((name) => (name === 'BELFRY_CLIENT_SECRET' ? 'a secret' : undefined)),
       workingFolder: dir,
       defaultRules: join(dir, 'rules.yaml'),
       readSecrets: true,

@@ -1,32 +1,18 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { LargePages } from '../../src/collectors/scrape/large-pages.ts';
-import { ScrapeTarget, type ScrapeTargetOptions } from '../../src/collectors/scrape/scrape-target.ts';
+import type { ScrapeTargetOptions } from '../../src/collectors/scrape/scrape-target.ts';
 import { SystemClock } from '../../src/core/clock.ts';
-import { silentLogger } from '../../src/core/log.ts';
 import { silentMeter, type Meter } from '../../src/core/meter.ts';
-import { RecordingWriter } from '../fakes/recording-writer.ts';
+import { ExporterRig } from '../collectors/scrape/exporter-rig.ts';
 
 const clock = new SystemClock();
 const MB = 1024 * 1024;
-const servers: Server[] = [];
-const targets: ScrapeTarget[] = [];
-afterEach(async () => {
-  for (const target of targets.splice(0)) target.close();
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-});
-
-async function exporter(listener: RequestListener): Promise<number> {
-  const server = createServer(listener);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
-}
+const rig = new ExporterRig();
+const exporter = (listener: RequestListener): Promise<number> => rig.exporter(listener);
+afterEach(() => rig.close());
 
 /** A target whose failures are told by their code. */
 function target(port: number, options: Partial<ScrapeTargetOptions> = {}) {
@@ -35,21 +21,7 @@ function target(port: number, options: Partial<ScrapeTargetOptions> = {}) {
     ...silentMeter,
     counter: (name) => ({ add: (_, labels) => void (name === 'belfry_scrape_failures_total' && codes.push(labels?.['code'])) }),
   };
-  const writer = new RecordingWriter();
-  const made = new ScrapeTarget({
-    job: 'jmx',
-    source: { scheme: 'http', host: '127.0.0.1', port, path: '/metrics', basicAuth: undefined, bearerToken: undefined, tls: undefined },
-    labels: { cluster: 'orders' },
-    intervalMs: 15_000,
-    timeoutMs: 5000,
-    honorTimestamps: true,
-    writer,
-    clock,
-    log: silentLogger,
-    meter,
-    ...options,
-  });
-  targets.push(made);
+  const { made, writer } = rig.target(port, { meter, ...options });
   return { made, writer, codes };
 }
 
@@ -165,7 +137,7 @@ describe('an exporter whose peer vanishes without a word', () => {
   it('is given up when its time is over, and the next scrape takes another connection', async () => {
     const sockets: Socket[] = [];
     const port = await exporter(whole('a 1\n'));
-    servers[0]?.on('connection', (socket: Socket) => void sockets.push(socket));
+    rig.servers[0]?.on('connection', (socket: Socket) => void sockets.push(socket));
     const { made, codes } = target(port);
     await made.run(1000, abortedAfter(20_000));
     // The kept connection stands, but nobody reads from it any more.

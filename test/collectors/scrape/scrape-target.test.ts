@@ -1,47 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { SystemClock } from '../../../src/core/clock.ts';
-import { silentLogger } from '../../../src/core/log.ts';
-import { silentMeter } from '../../../src/core/meter.ts';
 import { Secret } from '../../../src/core/secret.ts';
-import { ScrapeTarget, type ScrapeTargetOptions } from '../../../src/collectors/scrape/scrape-target.ts';
-import { RecordingWriter } from '../../fakes/recording-writer.ts';
+import type { ScrapeTargetOptions } from '../../../src/collectors/scrape/scrape-target.ts';
+import { ExporterRig } from './exporter-rig.ts';
 
-const servers: Server[] = [];
-const targets: ScrapeTarget[] = [];
-afterEach(async () => {
-  for (const target of targets.splice(0)) target.close();
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-});
-
-async function exporter(listener: RequestListener): Promise<number> {
-  const server = createServer(listener);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
-}
+const rig = new ExporterRig();
+const exporter = (listener: RequestListener): Promise<number> => rig.exporter(listener);
+afterEach(() => rig.close());
 
 function target(port: number, options: Partial<ScrapeTargetOptions> = {}) {
-  const writer = new RecordingWriter();
-  const made = new ScrapeTarget({
-    job: 'jmx',
-    source: { scheme: 'http', host: '127.0.0.1', port, path: '/metrics', basicAuth: undefined, bearerToken: undefined, tls: undefined },
-    labels: { cluster: 'orders' },
-    intervalMs: 15_000,
-    timeoutMs: 5000,
-    honorTimestamps: true,
-    writer,
-    clock: new SystemClock(),
-    log: silentLogger,
-    meter: silentMeter,
-    ...options,
-  });
-  targets.push(made);
+  const { made, writer } = rig.target(port, options);
   const own = (name: string): string => `${name}{cluster="orders", instance="127.0.0.1:${port}", job="jmx"}`;
   return { made, writer, own, run: (ts: number, signal = new AbortController().signal) => made.run(ts, signal) };
 }
@@ -172,7 +141,7 @@ describe('a failed scrape writes up 0 and nothing else, so that the series go st
 
   it('nobody listening', async () => {
     const port = await exporter(page('a 1\n'));
-    await new Promise((resolve) => servers.pop()?.close(resolve));
+    await rig.close();
     const { writer, own, run } = target(port);
     await run(1000);
     expect(writer.last?.samples.get(own('up'))).toBe(0);
