@@ -36,7 +36,8 @@ export class Progress {
     const leftMs = share > 0.01 ? ` · about ${humanDuration((spentMs / share) * (1 - share))} left` : '';
     const speed = spentMs > 0 ? ` · ${Math.round(Math.max(0, atTs - startTs) / spentMs)}× real time` : '';
     const which = this.#passes > 1 ? `${this.#pass} of ${this.#passes} · ` : '';
-    const text = `replay: ${which}${Math.floor(100 * share)} % · ${new Date(atTs).toISOString().slice(0, 16)}Z · ${firings} firings${speed}${leftMs}`;
+    const at = `${new Date(atTs).toISOString().slice(0, 16)}Z`;
+    const text = `replay: ${which}${Math.floor(100 * share)} % · ${at} · ${firings} firings${speed}${leftMs}`;
     err.write(err.isTerminal ? `\r\u001B[K${text}` : `${text}\n`);
     this.#isOpen = err.isTerminal;
   }

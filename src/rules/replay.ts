@@ -39,12 +39,6 @@ export interface RuleFailures {
   lastAt: number;
 }
 
-/** How often a rule of that key was evaluated, and how it failed. */
-export interface RuleProgress {
-  readonly failures: ReadonlyMap<string, RuleFailures>;
-  readonly evaluations: number;
-}
-
 /** How the work is cut up; on the machine's clock. */
 export interface ReplayPace {
   readonly clock: Clock;

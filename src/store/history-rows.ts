@@ -29,7 +29,8 @@ export class WindowBudget {
     if (this.bytes <= this.maxBytes) return;
     throw new BelfryError(
       'LIMIT_EXCEEDED',
-      `what the rules look back on needs more than ${Math.round(this.maxBytes / 2 ** 20)} MiB at a time: replay fewer rules, or shorter windows`,
+      `what the rules look back on needs more than ${Math.round(this.maxBytes / 2 ** 20)} MiB at a time: ` +
+        'replay fewer rules, or shorter windows',
     );
   }
 }

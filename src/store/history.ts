@@ -75,11 +75,6 @@ export class History implements HistoryView {
     return this.#file.holes;
   }
 
-  /** Series that have samples in the range, after `begin`. */
-  get seriesInRange(): number {
-    return this.#lanesOfSeries.size;
-  }
-
   /** Ends the rehearsal, in which the present was set to `now` and selectors told how far they reach: from now on reads see samples. */
   begin(fromTs: number, toTs: number): void {
     this.#toTs = toTs;
