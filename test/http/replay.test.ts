@@ -9,7 +9,12 @@ describe('POST /api/belfry/v1/replay', () => {
     const payload = { rules: 'current', since: '7d', start: '2026-11-16T00:00:00Z', step: 30, alert: 'DiskLow' };
     const answer = await server.inject({ method: 'POST', url: URL, headers: WITH_TOKEN, payload });
     expect([answer.statusCode, answer.headers['content-type']]).toEqual([200, 'application/x-ndjson']);
-    expect(answer.body.split('\n').filter(Boolean).map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect(
+      answer.body
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([
       { type: 'started', id: 'X' },
       { type: 'result', answer: {} },
     ]);
