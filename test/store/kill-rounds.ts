@@ -12,8 +12,9 @@ import { Buffers } from './fixture.ts';
 import { FOREVER_MS, LIMITS, Plan, RETENTION_MS, ROW_MS, T0, TARGETS } from './kill-plan.ts';
 
 const CHILD = fileURLToPath(new URL('./kill-child.ts', import.meta.url));
-/** The longest that a child works before it is killed. */
-const WORKS_MAX_MS = 600;
+/** A child is killed after at most so many rows, at any instant of the next ones: how busy the machine is does not matter. */
+const ROWS_MAX = 50;
+const WITHIN_MS = 25;
 /** One in so many is killed while it opens the store. */
 const OPENING_ONE_IN = 6;
 const OPENING_MAX_MS = 60;
@@ -67,16 +68,18 @@ export async function killStore({ kills, seed, signal, progress }: KillStoreOpti
 
 function liveAndDie(path: string, seed: number, told: number, random: () => number): Promise<string> {
   const opening = Math.floor(random() * OPENING_ONE_IN) === 0;
-  const delayMs = random() * (opening ? OPENING_MAX_MS : WORKS_MAX_MS);
+  const rows = opening ? 0 : Math.floor(random() * ROWS_MAX);
+  const delayMs = random() * (opening ? OPENING_MAX_MS : WITHIN_MS);
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [CHILD, path, String(seed), String(told)], { stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
+    let begun = 0;
     let timer: NodeJS.Timeout | undefined;
     child.stderr.on('data', (chunk: Buffer) => (text += `trouble ${chunk.toString()}\n`));
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
-      const at = opening ? 'opens' : 'from ';
-      if (text.includes(at)) timer ??= setTimeout(() => child.kill('SIGKILL'), delayMs);
+      begun += chunk.toString().split('row ').length - 1;
+      if (opening ? text.includes('opens') : begun > rows) timer ??= setTimeout(() => child.kill('SIGKILL'), delayMs);
     });
     child.on('error', reject);
     child.on('close', (_, signal) => {
