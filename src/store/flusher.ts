@@ -9,8 +9,8 @@ import type { SeriesId } from './series-table.ts';
 
 /** A log row is freed after that at the latest: lanes that fill slowly are logged again, whole. */
 const MAX_LOG_AGE_MS = 1_800_000;
-/** A piece that has as many bytes of sealed blocks to write, before they are compressed, writes nothing else: some 5 ms. */
-const BLOCK_BYTES_A_PIECE = 256 * 1024;
+/** To compress and write so many bytes of a sealed block takes as long as to log a cell. */
+const BLOCK_BYTES_A_CELL = 6;
 /** So many symbols, series or places are written in one piece: about 5 ms. */
 const NAMES_A_PIECE = 2000;
 
@@ -150,7 +150,7 @@ export class Flusher {
     if (maxCells === Infinity) return pending;
     let bytes = 0;
     let count = 0;
-    while (count < pending.length && bytes < BLOCK_BYTES_A_PIECE) bytes += pending[count++]!.bytes.length;
+    while (count < pending.length && bytes < maxCells * BLOCK_BYTES_A_CELL) bytes += pending[count++]!.bytes.length;
     return pending.slice(0, count);
   }
 

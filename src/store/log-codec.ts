@@ -8,6 +8,8 @@ import { ABSENT_HIGH, HIGH_WORD, NAN_HIGH, STALE_HIGH } from './sample-codes.ts'
 const ROWS = 0;
 const KEYFRAME_ROWS = 1;
 const POINTS = 2;
+/** As ROWS, which version 1 wrote, with how many rows of the chain come before. */
+const LINKED_ROWS = 3;
 /** First varint of a cell; from FIRST_NUMBER on it is a number's difference, zigzag, and whether it counts thousandths. */
 const RAW = 0;
 const SPECIAL_HIGHS = [-1, ABSENT_HIGH, STALE_HIGH, NAN_HIGH];
@@ -62,6 +64,7 @@ export class LogEncoder {
     const chainStart = keyframe ? from : lane.chainStart;
     this.#out.reset();
     if (keyframe) this.#columns(ring);
+    else this.#out.varint(from - chainStart);
     this.#out.varint(ring.next - from);
     let before = 0;
     for (let row = from; row < ring.next; row++) {
@@ -70,7 +73,7 @@ export class LogEncoder {
       before = ts;
       this.#row(ring, row, row - chainStart);
     }
-    this.#entry(lane, keyframe ? KEYFRAME_ROWS : ROWS);
+    this.#entry(lane, keyframe ? KEYFRAME_ROWS : LINKED_ROWS);
     return chainStart;
   }
 
@@ -161,16 +164,16 @@ export function playLog(bytes: Uint8Array, visitor: LogVisitor): void {
     if (!visitor.wants(lane)) continue;
     const entry = new BitReader(body);
     if (kind === POINTS) playPoints(entry, lane, visitor);
-    else if (kind === ROWS || kind === KEYFRAME_ROWS) playRows(entry, lane, kind === KEYFRAME_ROWS, visitor);
+    else if (kind === ROWS || kind === KEYFRAME_ROWS || kind === LINKED_ROWS) playRows(entry, lane, kind, visitor);
     else throw corrupt(`a log entry of kind ${kind}`);
   }
 }
 
-function playRows(from: BitReader, lane: number, keyframe: boolean, visitor: LogVisitor): void {
+function playRows(from: BitReader, lane: number, kind: number, visitor: LogVisitor): void {
   let one: Float64Array = new Float64Array(0);
   let two: Float64Array = new Float64Array(0);
   let known = 0;
-  if (keyframe) {
+  if (kind === KEYFRAME_ROWS) {
     const ids = new Int32Array(from.count(MAX_COLUMNS));
     for (let col = 0, id = 0; col < ids.length; col++) ids[col] = id += from.zigzag();
     visitor.columns(lane, ids);
@@ -179,6 +182,8 @@ function playRows(from: BitReader, lane: number, keyframe: boolean, visitor: Log
   } else {
     const previous = visitor.previous(lane);
     if (previous === undefined || previous.length < 1) throw corrupt('a log record builds on rows that are not there');
+    // A record between them that has gone would turn differences into other numbers.
+    if (kind === LINKED_ROWS && from.varint() !== previous.length) throw corrupt('a log record is missing');
     one = previous.last;
     two = previous.beforeLast;
     known = previous.length;

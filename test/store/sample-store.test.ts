@@ -223,6 +223,19 @@ describe('the file', () => {
   });
 });
 
+it('a log row that has gone from between two others costs what came after it, and makes no other numbers', () => {
+  const store = openStore();
+  for (let i = 0; i < 40; i += 4) {
+    fill(store, i, i + 4);
+    store.flush();
+  }
+  const db = new Database(path);
+  const ids = db.prepare('SELECT id FROM log ORDER BY id').pluck().all() as number[];
+  db.prepare('DELETE FROM log WHERE id = ?').run(ids[5]);
+  db.close();
+  expect(everything(reopened())).toEqual(expected(0, 20));
+});
+
 describe('time', () => {
   it('does not let a slow target hold the log of a fast one', async () => {
     const store = openStore();
