@@ -164,7 +164,9 @@ class TestRun {
 
   #load(): void {
     const { inputSeries, startTs, intervalMs } = this.#test;
-    for (const { labels, values } of inputSeries) {
+    // Of a series that is given twice the last one counts, as in promtool.
+    const series = new Map(inputSeries.map((input) => [input.labels.key, input] as const));
+    for (const { labels, values } of series.values()) {
       for (const [i, value] of values.entries()) {
         if (value !== 'omitted') this.#store.add(labels, startTs + i * intervalMs, value === 'stale' ? undefined : value);
       }

@@ -91,6 +91,14 @@ const FILES: readonly (readonly [name: string, verdict: 'passes' | 'fails', text
   ],
   ['a scalar', 'passes', test([UP], exprTest('2m', 'time()', `{labels: '{}', value: 120}`))],
   ['no samples', 'passes', test([UP], exprTest('1m', 'nowhere', ''))],
+  [
+    'of a series that is given twice the last one counts',
+    'passes',
+    test(
+      [`series: 'up{a="1",b="2"}', values: '1 1'`, `series: 'up{b="2",a="1"}', values: '5'`],
+      exprTest('1m', 'up', `{labels: 'up{a="1",b="2"}', value: 5}`),
+    ),
+  ],
   ['an expression that is none', 'fails', test([UP], exprTest('1m', 'sum(', ''))],
   ['values that count down', 'passes', test([`series: free, values: '100-2.5x4'`], exprTest('4m', 'free', `{labels: free, value: 90}`))],
   ['negative values', 'passes', test([`series: free, values: '-1-1x3'`], exprTest('3m', 'free', `{labels: free, value: -4}`))],
