@@ -10,6 +10,7 @@ import type { Routing } from '../routing/pipeline.ts';
 import type { RuleEngine } from '../rules/engine.ts';
 import type { SampleStore } from '../store/sample-store.ts';
 import type { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
+import { createBackfillPort } from './backfill-port.ts';
 import { createCatalogPort } from './catalog-port.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { kafkaFamilies } from './kafka-families.ts';
@@ -41,11 +42,13 @@ export interface HttpParts {
 /** What the HTTP API reads of the rooms. */
 export function createHttpPorts(parts: HttpParts): HttpPorts {
   const { clock, meter, samples, rules } = parts;
+  const catalog = createCatalogPort(parts);
   return {
     health: parts.readiness,
     metrics: { own: () => meter.page(), kafka: () => kafkaFamilies(samples.reader, clock.now()) },
     query: createQueryPort(samples.reader, clock),
-    catalog: createCatalogPort(parts),
+    catalog,
+    backfill: createBackfillPort(samples, () => catalog.metadata()),
     remoteWrite: createRemoteWritePort({ writer: samples.writer, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),
     rules: { groups: () => rulesView(rules.snapshot()) },
     operations: operations(parts),

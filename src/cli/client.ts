@@ -30,6 +30,19 @@ export class JsonBody {
   }
 }
 
+/** A body that is sent as it is. */
+export class TextBody {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly contentType: string;
+
+  constructor(bytes: Uint8Array, contentType: string) {
+    this.bytes = new Uint8Array(bytes);
+    this.contentType = contentType;
+  }
+}
+
+type RequestBody = Readonly<Record<string, string>> | JsonBody | TextBody;
+
 /** Talks to the running Belfry over HTTP. */
 export class BelfryClient {
   readonly #url: string;
@@ -46,7 +59,7 @@ export class BelfryClient {
   }
 
   /** The answer's JSON; undefined where it has no body. Throws what the server said, in one sentence. */
-  async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: Readonly<Record<string, string>> | JsonBody): Promise<unknown> {
+  async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: RequestBody): Promise<unknown> {
     const { ok, status, text } = await this.probe(method, path, body);
     if (!ok) throw new BelfryError('BAD_REQUEST', sentenceOf(text, status));
     return text === '' ? undefined : parseJson(text, this.#url);
@@ -56,18 +69,13 @@ export class BelfryClient {
   async probe(
     method: 'GET' | 'POST' | 'DELETE',
     path: string,
-    body?: Readonly<Record<string, string>> | JsonBody,
+    body?: RequestBody,
   ): Promise<{ readonly ok: boolean; readonly status: number; readonly text: string }> {
     const response = await this.#send(method, path, body, AbortSignal.any([this.#signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]));
     return { ok: response.ok, status: response.status, text: await this.#heard(textOf(response)) };
   }
 
-  #send(
-    method: 'GET' | 'POST' | 'DELETE',
-    path: string,
-    body: Readonly<Record<string, string>> | JsonBody | undefined,
-    signal: AbortSignal,
-  ): Promise<Response> {
+  #send(method: 'GET' | 'POST' | 'DELETE', path: string, body: RequestBody | undefined, signal: AbortSignal): Promise<Response> {
     const isJson = body instanceof JsonBody;
     return this.#heard(
       fetch(this.#url + path, {
@@ -75,10 +83,11 @@ export class BelfryClient {
         headers: {
           ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
           ...(isJson ? { 'content-type': 'application/json' } : {}),
+          ...(body instanceof TextBody ? { 'content-type': body.contentType } : {}),
         },
         signal,
         redirect: 'error',
-        ...(body === undefined ? {} : { body: isJson ? body.text : new URLSearchParams(body) }),
+        ...(body === undefined ? {} : { body: bodyOf(body) }),
       }),
     );
   }
@@ -111,17 +120,24 @@ export class BelfryClient {
     }
   }
 
+  /** An answer that goes on for long, as it comes. Throws what the server said where it refused. */
+  async *pieces(path: string): AsyncGenerator<Uint8Array, void> {
+    const response = await this.#send('GET', path, undefined, this.#signal);
+    if (!response.ok) throw new BelfryError('BAD_REQUEST', sentenceOf(await textOf(response), response.status));
+    yield* (response.body ?? []) as AsyncIterable<Uint8Array>;
+  }
+
   /** A request whose answer is checked: an answer of another shape is not Belfry's. */
-  async ask<Schema extends z.ZodType>(
-    schema: Schema,
-    method: 'GET' | 'POST',
-    path: string,
-    body?: Readonly<Record<string, string>> | JsonBody,
-  ): Promise<z.output<Schema>> {
+  async ask<Schema extends z.ZodType>(schema: Schema, method: 'GET' | 'POST', path: string, body?: RequestBody): Promise<z.output<Schema>> {
     const parsed = schema.safeParse(await this.request(method, path, body));
     if (parsed.success) return parsed.data;
     throw new BelfryError('BAD_REQUEST', `what answers at ${this.#url} is not Belfry, or another version of it`);
   }
+}
+
+function bodyOf(body: RequestBody): string | URLSearchParams | Uint8Array<ArrayBuffer> {
+  if (body instanceof JsonBody) return body.text;
+  return body instanceof TextBody ? body.bytes : new URLSearchParams(body);
 }
 
 async function textOf({ body }: Response): Promise<string> {

@@ -8,7 +8,9 @@ import { checkCommand } from './check.ts';
 import { clusterCommand } from './cluster.ts';
 import type { CliContext } from './context.ts';
 import { executorCommand } from './executor.ts';
+import { exportCommand } from './export.ts';
 import { healthCommand } from './health.ts';
+import { importCommand } from './import.ts';
 import { queryCommand } from './query.ts';
 import { rebalanceCommand } from './rebalance.ts';
 import { replayCommand } from './replay.ts';
@@ -40,6 +42,8 @@ export function buildProgram(context: CliContext): Command {
   replayCommand(program, context);
   healthCommand(program, context);
   queryCommand(program, context);
+  importCommand(program, context);
+  exportCommand(program, context);
   statusCommand(program, context);
   alertsCommand(program, context);
   silenceCommand(program, context);

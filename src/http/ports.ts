@@ -2,7 +2,7 @@ import type { Labels } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { WrittenFamily } from '../formats/write-exposition.ts';
 import type { AutopilotPort } from './autopilot-ports.ts';
-import type { CatalogPort, RemoteWritePort } from './prometheus-ports.ts';
+import type { BackfillPort, CatalogPort, RemoteWritePort } from './prometheus-ports.ts';
 import type { AlertStatusPort, SilencesPort } from './quiet-ports.ts';
 import type { ReplayPort } from './replay-ports.ts';
 
@@ -13,6 +13,7 @@ export interface HttpPorts {
   readonly query: QueryPort;
   readonly catalog: CatalogPort;
   readonly remoteWrite: RemoteWritePort;
+  readonly backfill: BackfillPort;
   readonly rules: RulesPort;
   readonly operations: OperationsPort;
   readonly silences: SilencesPort;

@@ -69,6 +69,28 @@ export interface RefusedSamples {
   readonly what: string;
 }
 
+/** What became of samples that were brought in. */
+export interface BroughtView {
+  readonly series: number;
+  readonly stored: number;
+  /** There already, with the same value; and with another one, which stays. */
+  readonly known: number;
+  readonly conflicting: number;
+  /** Before the retention, and after now. */
+  readonly tooOld: number;
+  readonly tooNew: number;
+  /** Of series that there is no room for. */
+  readonly overLimit: number;
+}
+
+/** History in and out as OpenMetrics text. */
+export interface BackfillPort {
+  /** Keeps the samples of whole lines, the first of which has that number. Rejects with `BAD_REQUEST`, nothing of it kept. */
+  bring(text: Uint8Array, firstLine: number): Promise<BroughtView>;
+  /** The samples of [fromTs, toTs], piece by piece, with `# EOF` at the end. */
+  take(filter: SeriesFilter, fromTs: number, toTs: number): AsyncIterable<string>;
+}
+
 export interface RemoteWritePort {
   /** Keeps the samples of one series; those that were refused. */
   write(series: WrittenSeries): readonly RefusedSamples[];

@@ -9,6 +9,7 @@ import { Access, type NamedToken } from './auth.ts';
 import type { HttpPorts } from './ports.ts';
 import { alertmanagerRoutes } from './routes/alertmanager.ts';
 import { autopilotRoutes } from './routes/autopilot.ts';
+import { backfillRoutes } from './routes/backfill.ts';
 import { belfryRoutes } from './routes/belfry.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { prometheusDataRoutes } from './routes/prometheus-data.ts';
@@ -117,6 +118,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   prometheusDataRoutes(context);
   prometheusStatusRoutes(context);
   remoteWriteRoutes(context);
+  backfillRoutes(context);
   belfryRoutes(context);
   replayRoutes(context);
   runbookRoutes(context);

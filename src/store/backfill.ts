@@ -50,8 +50,8 @@ export interface BackfillParts {
   readonly head: Head;
   readonly blocks: BlockStore;
   readonly reader: Reader;
-  /** Writes names and blocks to the file, some or all of them; nothing where that failed. */
-  readonly flush: () => 'all' | 'some' | 'nothing';
+  /** Writes names, and a piece of the blocks that wait for it, to the file; false where that failed. */
+  readonly flush: () => boolean;
   readonly cutoff: () => number;
   readonly now: () => number;
 }
@@ -83,8 +83,8 @@ export class Backfill {
   }
 
   async #write(): Promise<void> {
-    for (let written = this.#parts.flush(); written !== 'all'; written = this.#parts.flush()) {
-      if (written === 'nothing')
+    while (this.#parts.blocks.pending.length > 0) {
+      if (!this.#parts.flush())
         throw new BelfryError('STATE_NOT_DURABLE', 'samples.db cannot be written: bring the samples again when it can');
       await yieldToLoop();
     }

@@ -175,8 +175,7 @@ class OpenStore implements SampleStore {
       head: this.#head,
       blocks: this.#blocks,
       reader: this.reader,
-      // Names and blocks; the rows of lanes come with their own turn.
-      flush: () => this.#write(0),
+      flush: () => this.#write(options.flushCells ?? CELLS_A_PIECE) !== 'nothing',
       cutoff: () => this.#retention.cutoff(options.clock.now()),
       now: () => options.clock.now(),
     });

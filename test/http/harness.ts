@@ -98,6 +98,15 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
         return [];
       },
     },
+    backfill: {
+      bring: async (text) => {
+        rooms.calls.push(`bring ${text.length}`);
+        return { series: 0, stored: 0, known: 0, conflicting: 0, tooOld: 0, tooNew: 0, overLimit: 0 };
+      },
+      take: async function* () {
+        yield '# EOF\n';
+      },
+    },
     rules: { groups: () => rooms.groups },
     replay: fakeReplay(rooms),
     silences: fakeSilences(clock),

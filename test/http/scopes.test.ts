@@ -17,15 +17,18 @@ const ROUTES: Readonly<Record<Scope | 'open', readonly string[]>> = {
   read: [
     'GET /metrics',
     'GET /metrics/kafka',
-    ...['query', 'query_range', 'format_query', 'parse_query', 'series', 'labels'].flatMap((name) => [
+    ...['query', 'query_range', 'query_exemplars', 'format_query', 'parse_query', 'series', 'labels'].flatMap((name) => [
       `GET /api/v1/${name}`,
       `POST /api/v1/${name}`,
     ]),
-    ...['rules', 'alerts', 'scrape_pools', 'label/:name/values', 'metadata', 'targets'].map((name) => `GET /api/v1/${name}`),
-    ...['buildinfo', 'runtimeinfo', 'flags', 'config', 'tsdb'].map((name) => `GET /api/v1/status/${name}`),
+    ...['rules', 'alerts', 'alertmanagers', 'scrape_pools', 'label/:name/values', 'metadata', 'targets'].map(
+      (name) => `GET /api/v1/${name}`,
+    ),
+    ...['buildinfo', 'runtimeinfo', 'flags', 'config', 'tsdb', 'walreplay'].map((name) => `GET /api/v1/status/${name}`),
     ...['status', 'silences', 'silence/:id', 'receivers', 'alerts', 'alerts/groups'].map((name) => `GET /api/v2/${name}`),
     'GET /api/belfry/v1/status',
     'GET /api/belfry/v1/incidents',
+    'GET /api/belfry/v1/export',
     'GET /api/belfry/v1/alerts/muted',
     ...['', '/intents', '/intents/:id', '/journal', '/report', '/clusters/:name/desired'].map((path) => `GET ${PILOT}${path}`),
     // It tells what would be done, and does nothing.
@@ -51,7 +54,7 @@ const ROUTES: Readonly<Record<Scope | 'open', readonly string[]>> = {
     `POST ${PILOT}/clusters/:name/reset`,
   ],
   executor: [...['lease', 'heartbeat', 'ack'].map((word) => `POST ${PILOT}/intents/:id/${word}`), `POST ${PILOT}/executors/:name/dry-run`],
-  write: ['POST /api/v1/write'],
+  write: ['POST /api/v1/write', 'POST /api/belfry/v1/import'],
 };
 
 const ALL = (Object.keys(ROUTES) as (Scope | 'open')[]).flatMap((scope) =>

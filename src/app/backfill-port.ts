@@ -1,0 +1,87 @@
+import { yieldToLoop } from '../core/clock.ts';
+import { compareLabels, type Labels } from '../core/labels.ts';
+import { familyHead, OPENMETRICS_END, sampleText, seriesPrefix, TimedTextReader } from '../formats/openmetrics-text.ts';
+import type { BackfillPort, BroughtView, MetricMetadata, SeriesFilter } from '../http/prometheus-ports.ts';
+import type { PointOut } from '../store/reader-types.ts';
+import type { SampleStore } from '../store/sample-store.ts';
+
+/** Of one series so much is read at once. */
+const WINDOW_MS = 6 * 3_600_000;
+const PIECE_CHARACTERS = 65_536;
+
+/** History in and out as OpenMetrics text. */
+export function createBackfillPort(
+  samples: Pick<SampleStore, 'backfill' | 'stats'>,
+  metadata: () => readonly MetricMetadata[],
+): BackfillPort {
+  return {
+    bring: async (text, firstLine): Promise<BroughtView> => {
+      const reader = new TimedTextReader(text, firstLine);
+      while (reader.read()) await yieldToLoop();
+      const counts = await samples.backfill.store(reader.series());
+      return { ...counts, series: reader.series().length };
+    },
+    take: (filter, fromTs, toTs) => {
+      const { minTs = 0, maxTs = 0 } = samples.stats();
+      return texts(samples.backfill, metadata(), filter, Math.max(fromTs, minTs) - 1, Math.min(toTs, maxTs));
+    },
+  };
+}
+
+/** Family by family, series by series, in order of time; (fromTs, toTs]. */
+async function* texts(
+  backfill: SampleStore['backfill'],
+  metadata: readonly MetricMetadata[],
+  filter: SeriesFilter,
+  fromTs: number,
+  toTs: number,
+): AsyncGenerator<string, void> {
+  const known = new Map(metadata.map((family) => [family.name, family]));
+  const series = backfill.series(filter).toSorted((a, b) => inFamilies(a.labels, b.labels));
+  const names = new Set(series.map(({ labels }) => labels.metricName));
+  const points = new Points();
+  let family = '';
+  let piece = '';
+  for (const { id, labels } of series) {
+    const prefix = seriesPrefix(labels);
+    for (let from = fromTs; from < toTs; from += WINDOW_MS) {
+      const n = backfill.read(id, from, Math.min(toTs, from + WINDOW_MS), points);
+      if (n > 0 && labels.metricName !== family) {
+        family = labels.metricName;
+        piece += headOf(family, known.get(family), names);
+      }
+      for (let i = 0; i < n; i++) piece += prefix + sampleText(points.values[i]!, points.timestamps[i]!);
+      if (piece.length < PIECE_CHARACTERS) continue;
+      yield piece;
+      piece = '';
+      await yieldToLoop();
+    }
+  }
+  yield piece + OPENMETRICS_END;
+}
+
+/** All of one metric together. */
+function inFamilies(a: Labels, b: Labels): number {
+  if (a.metricName !== b.metricName) return a.metricName < b.metricName ? -1 : 1;
+  return compareLabels(a, b);
+}
+
+/** A family has one metric's samples; as a counter it must end in `_total`, and its own name be free. */
+function headOf(name: string, metadata: MetricMetadata | undefined, names: ReadonlySet<string>): string {
+  const base = name.endsWith('_total') ? name.slice(0, -'_total'.length) : '';
+  if (metadata?.type === 'counter' && base !== '' && !names.has(base)) return familyHead(base, 'counter', metadata.help);
+  return familyHead(name, metadata?.type === 'gauge' ? 'gauge' : 'unknown', metadata?.help ?? '');
+}
+
+class Points implements PointOut {
+  timestamps = new Float64Array(1024);
+  values = new Float64Array(1024);
+
+  reserve(count: number): void {
+    if (count <= this.values.length) return;
+    const [timestamps, values] = [new Float64Array(count * 2), new Float64Array(count * 2)];
+    timestamps.set(this.timestamps);
+    values.set(this.values);
+    [this.timestamps, this.values] = [timestamps, values];
+  }
+}

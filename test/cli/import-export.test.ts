@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { createBackfillPort } from '../../src/app/backfill-port.ts';
+import { createQueryPort } from '../../src/app/query-port.ts';
+import { ManualClock } from '../../src/core/clock.ts';
+import { silentLogger } from '../../src/core/log.ts';
+import { silentMeter } from '../../src/core/meter.ts';
+import { type HttpServer, startHttpServer } from '../../src/http/server.ts';
+import { openSampleStore, type SampleStore } from '../../src/store/sample-store.ts';
+import { acquireLock } from '../../src/store/state/lock.ts';
+import { describeWhere } from '../../testbed/skip.ts';
+import { NOW, serverWith, TOKEN } from '../http/harness.ts';
+import { layout, metric } from '../store/fixture.ts';
+import { Shell } from './harness.ts';
+
+const HOUR = 3_600_000;
+const FAMILIES = [
+  { name: 'jobs_total', type: 'counter', help: 'Jobs "done",\nin all.' },
+  { name: 'temperature', type: 'gauge', help: '' },
+];
+
+let shell: Shell;
+let store: SampleStore;
+let server: HttpServer;
+
+beforeEach(async () => {
+  shell = new Shell();
+  const clock = new ManualClock(NOW);
+  store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: 360 * HOUR });
+  const ports = { backfill: createBackfillPort(store, () => FAMILIES), query: createQueryPort(store.reader, clock) };
+  server = await startHttpServer(serverWith({ ports }).serverOptions);
+  Object.assign(shell.variables, { url: server.url, token: TOKEN });
+});
+
+afterEach(async () => {
+  await server.close();
+  store.close();
+  shell.close();
+});
+
+const at = (hours: number): string => String((NOW + hours * HOUR) / 1000);
+const TEXT = `# TYPE jobs counter
+# HELP jobs Jobs \\"done\\",\\nin all.
+jobs_total{queue="a\\\\b \\"c\\"\\n"} 1 ${at(-50)}
+jobs_total{queue="a\\\\b \\"c\\"\\n"} 2.5 ${at(-49.5)}
+jobs_total{queue="ü"} 7 ${at(-50)}
+# TYPE strange unknown
+strange NaN ${at(-3)}
+strange +Inf ${at(-2)}
+strange -0 ${at(-1)}.5
+# TYPE temperature gauge
+temperature -1.5e-7 ${at(-300)}
+temperature{room="1"} 100000000000000000000000 ${at(-1)}
+# EOF
+`.replaceAll('.5\n', '.500\n');
+const CANONICAL = TEXT.replaceAll('.500\n', '.5\n')
+  .replace('-1.5e-7', '-0.00000015')
+  .replace(/-0 (\d+)\.5\n/, '-0 $1.500\n');
+
+function file(name: string, content: string | Buffer): string {
+  writeFileSync(join(shell.folder, name), content);
+  return name;
+}
+
+describe('belfry import and export', () => {
+  it('bring out what was brought in, letter by letter', async () => {
+    expect(await shell.run('import', file('old.om', TEXT))).toMatchObject({ failure: '', exitCode: 0, out: '8 samples were brought in\n' });
+    const { out, failure } = await shell.run('export', '--match', '{__name__=~".+"}');
+    expect([failure, out]).toEqual(['', CANONICAL]);
+  });
+
+  it('take the same file again without a word, packed or not', async () => {
+    await shell.run('import', file('old.om', TEXT));
+    const again = await shell.run('import', file('old.om.gz', gzipSync(TEXT)), 'old.om');
+    expect(again).toMatchObject({ exitCode: 0, out: '0 samples were brought in, 16 were there already\n' });
+  });
+
+  it('say what they leave out, and keep the rest', async () => {
+    store.writer.target('t').append(NOW - HOUR, layout(metric('x')), Float64Array.of(1));
+    const text = `x 5 ${at(-1)}\nx 1 ${at(-2)}\nx 1 ${at(-400)}\nx 1 ${at(1)}\n# EOF\n`;
+    const { out, exitCode } = await shell.run('import', file('x.om', text), '--json');
+    expect([JSON.parse(out), exitCode]).toEqual([{ stored: 1, known: 0, conflicting: 1, tooOld: 1, tooNew: 1, overLimit: 0 }, 1]);
+  });
+
+  it.each([
+    ['a line that is none', `x 1 ${at(-1)}\ny{ 1\n# EOF\n`, /bad\.om: line 2: /],
+    ['a sample without a time', `x 1 ${at(-1)}\ny 1\n# EOF\n`, /line 2: a sample without a time/],
+    ['something after the end', `# EOF\nx 1 ${at(-1)}\n`, /line 2: something after # EOF/],
+    ['no end', `x 1 ${at(-1)}\n`, /bad\.om does not end with # EOF/],
+    ['nothing in it', '', /does not end with # EOF/],
+  ])('refuse a file with %s', async (_, text, message) => {
+    expect(await shell.run('import', file('bad.om', text))).toMatchObject({ exitCode: 1, failure: expect.stringMatching(message) });
+  });
+
+  it('name the line of a mistake far into a large file', async () => {
+    const line = `x{text="${'y'.repeat(4000)}"} 1 `;
+    const lines = Array.from({ length: 3000 }, (_, i) => `${line}${NOW / 1000 - 3000 + i}`);
+    lines[2500] = 'x{';
+    expect((await shell.run('import', file('large.om', `${lines.join('\n')}\n# EOF\n`))).failure).toMatch(/large\.om: line 2501: /);
+    lines[2500] = `${line}${NOW / 1000}`;
+    expect((await shell.run('import', file('large.om', `${lines.join('\n')}\n# EOF\n`))).failure).toBe('');
+    const { out } = await shell.run('query', 'count_over_time(x[1h])');
+    expect(out).toMatch(/ 3000\n$/);
+  });
+
+  it('write a file that is whole, with a part of the time', async () => {
+    await shell.run('import', file('old.om', TEXT));
+    const { failure } = await shell.run('export', '--match', 'jobs_total', '--start', at(-49.9), '--end', at(-49), '--output', 'out.om.gz');
+    expect(failure).toBe('');
+    const text = gunzipSync(readFileSync(join(shell.folder, 'out.om.gz'))).toString();
+    expect(text.split('\n').filter((line) => !line.startsWith('#'))).toEqual([
+      `jobs_total{queue="a\\\\b \\"c\\"\\n"} 2.5 ${at(-49.5)}`,
+      '',
+    ]);
+  });
+
+  it('work on the folder of a Belfry that does not run, and on no other', async () => {
+    mkdirSync(join(shell.folder, 'data'));
+    const args = ['import', file('old.om', TEXT), '--storage-path', 'data'];
+    const release = acquireLock(join(shell.folder, 'data/belfry.lock'));
+    expect((await shell.run(...args)).failure).toMatch(/another Belfry is running on this folder/);
+    release();
+    expect((await shell.run(...args)).out).toBe('8 samples were brought in\n');
+    expect((await shell.run(...args)).out).toBe('0 samples were brought in, 8 were there already\n');
+    const clock = new ManualClock(NOW);
+    const options = { path: join(shell.folder, 'data/samples.db'), clock, log: silentLogger, meter: silentMeter, retentionMs: 360 * HOUR };
+    const offline = openSampleStore(options);
+    expect(offline.reader.seriesCount()).toBe(5);
+    offline.close();
+  });
+});
+
+const missing = spawnSync('promtool', ['--version']).status === 0 ? undefined : 'promtool (Debian package prometheus) is not installed';
+
+describeWhere(missing, 'promtool', () => {
+  it('makes blocks of an export, and what it dumps of them is the same', async () => {
+    await shell.run('import', file('old.om', TEXT));
+    await shell.run('export', '--match', '{__name__=~".+"}', '--output', 'all.om');
+    const made = spawnSync('promtool', ['tsdb', 'create-blocks-from', 'openmetrics', 'all.om', 'blocks'], {
+      cwd: shell.folder,
+      encoding: 'utf8',
+    });
+    expect([made.status, made.stderr]).toEqual([0, '']);
+    mkdirSync(join(shell.folder, 'blocks/wal'));
+    const { stdout } = spawnSync('promtool', ['tsdb', 'dump', 'blocks'], { cwd: shell.folder, encoding: 'utf8' });
+    const dumped = stdout
+      .trim()
+      .split('\n')
+      .toSorted((a, b) => (a < b ? -1 : 1));
+    expect(dumped).toHaveLength(8);
+    expect(dumped[1]).toBe(`{__name__="jobs_total", queue="a\\\\b \\"c\\"\\n"} 2.5 ${NOW - 49.5 * HOUR}`);
+  });
+});
