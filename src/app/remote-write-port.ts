@@ -19,6 +19,7 @@ const AHEAD_MAX_MS = 60_000;
 const REASONS = {
   out_of_order: 'out of order sample',
   out_of_bounds: 'out of bounds',
+  future: 'out of bounds: timestamp is too far in the future',
   labels: 'invalid labels',
   histogram: 'native histograms are not kept',
   limit: 'too many series',
@@ -58,7 +59,7 @@ export function createRemoteWritePort(options: {
       for (const sample of sent.samples) {
         const { ts, value } = sample;
         if (ts < oldestTs || ts > newestTs) {
-          refuse('out_of_bounds', 1, describe(labels, sample));
+          refuse(ts > newestTs ? 'future' : 'out_of_bounds', 1, describe(labels, sample));
           continue;
         }
         try {

@@ -32,7 +32,9 @@ export function exportCommand(program: Command, context: CliContext): void {
     .option('--output <file>', 'into a file, packed where it ends in .gz')
     .addHelpText(
       'after',
-      "\nExamples:\n  belfry export --match 'up' --since 1d > up.om\n  belfry export --match '{__name__=~\"kafka_.+\"}' --output kafka.om.gz\n" +
+      '\nExamples:\n' +
+        "  belfry export --match 'up' --since 1d > up.om\n" +
+        '  belfry export --match \'{__name__=~"kafka_.+"}\' --output kafka.om.gz\n' +
         '  promtool tsdb create-blocks-from openmetrics up.om prometheus-data',
     )
     .action(async (options: ExportOptions) => {

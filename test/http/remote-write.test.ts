@@ -119,7 +119,7 @@ describe('POST /api/v1/write', () => {
           [NOW + 60_001, 1],
         ],
       },
-      /^out of bounds: 1 of the samples, first up\{/,
+      /^out of bounds: timestamp is too far in the future: 1 of the samples, first up\{/,
     ],
     [
       'older than anything kept',
