@@ -13,6 +13,8 @@ import { Shards } from './shards.ts';
 /** Where it is, is kept so often; less often where that is much to write. */
 const KEEP_EVERY_MS = 5000;
 const KEPT_CHEAPLY_BYTES = 50_000;
+/** How far behind it is, is told so often. */
+const MEASURE_EVERY_MS = 1000;
 /** Samples read between two turns of the event loop. */
 const SAMPLES_A_TURN = 10_000;
 /** Further behind than that it gets more shards, and less when it has not been so for a while. */
@@ -57,6 +59,7 @@ export class Destination {
   #keepEveryMs = KEEP_EVERY_MS;
   #calmSince: number;
   #metadataAt = -Infinity;
+  #measureTimer: Timer | undefined;
   #added = 0;
 
   constructor(options: RemoteWriteOptions, parts: DestinationParts) {
@@ -93,6 +96,7 @@ export class Destination {
     this.#calmSince = clock.elapsed();
     // From the first moment on it is known where it goes on.
     if (!Number.isFinite(this.#reader.readTo)) this.#keep(false);
+    this.#keepMeasuring();
     this.#run = this.#work();
   }
 
@@ -104,6 +108,7 @@ export class Destination {
     await this.#run;
     timer.cancel();
     this.#ended.abort();
+    this.#measureTimer?.cancel();
     if (this.#isSettled) this.#keep(true);
     this.#poster.close();
     const { behind, shards, queueBytes } = this.#parts.meters;
@@ -139,7 +144,6 @@ export class Destination {
         if (clock.elapsed() - this.#keptAt >= this.#keepEveryMs) this.#keep(false);
         this.#adjustShards();
       }
-      this.#measure();
       if (isAtEnd) return;
     }
   }
@@ -147,10 +151,7 @@ export class Destination {
   /** False where it was ended in between. */
   async #readSlice(until: number, oldestTs: number): Promise<boolean> {
     for (const _ of this.#reader.read(until, oldestTs, this.#sink)) {
-      while (this.#shards.isFull && !this.#ended.signal.aborted) {
-        this.#measure();
-        await this.#shards.next();
-      }
+      while (this.#shards.isFull && !this.#ended.signal.aborted) await this.#shards.next();
       if (this.#added >= SAMPLES_A_TURN) {
         this.#added = 0;
         await yieldToLoop();
@@ -162,10 +163,7 @@ export class Destination {
   }
 
   async #settled(): Promise<boolean> {
-    while (this.#shards.waiting > 0 && !this.#ended.signal.aborted) {
-      this.#measure();
-      await this.#shards.next();
-    }
+    while (this.#shards.waiting > 0 && !this.#ended.signal.aborted) await this.#shards.next();
     return !this.#ended.signal.aborted;
   }
 
@@ -188,6 +186,12 @@ export class Destination {
       this.#calmSince = clock.elapsed();
       this.#shards.resize(Math.max(minShards, Math.ceil(this.#shards.count / 2)));
     }
+  }
+
+  /** Also while nothing is taken, which is when it matters. */
+  #keepMeasuring(): void {
+    this.#measure();
+    this.#measureTimer = this.#parts.clock.timer(MEASURE_EVERY_MS, () => this.#keepMeasuring(), { unref: true });
   }
 
   #measure(): void {

@@ -82,6 +82,16 @@ describe('samples that the store takes', () => {
     expect(sender.logged.filter((line) => line.startsWith('remote_write_failing')).length).toBeGreaterThan(0);
   });
 
+  it('are known to be behind while nothing is taken', async () => {
+    await receiver.outage('hang');
+    await sender.remoteWrite.replace([destinationAt(receiver.url, { timeoutMs: 60_000 })]);
+    append([UP], 1);
+    await new Promise<void>((resolve) => void sender.clock.timer(2300, resolve));
+    expect(await sender.metric('belfry_remote_write_behind_seconds')).toBeGreaterThan(1);
+    await receiver.outage(undefined);
+    await hasArrived(UP, 1);
+  });
+
   it('wait as long as the destination asks for', async () => {
     const times: number[] = [];
     receiver.answer = () => {
