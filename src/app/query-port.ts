@@ -10,6 +10,7 @@ import { parse } from '../promql/parse.ts';
 import { prepare } from '../promql/prepare.ts';
 import { pretty } from '../promql/pretty.ts';
 import type { Querier } from '../promql/querier.ts';
+import { errorAt } from '../promql/syntax-error.ts';
 import type { Value } from '../promql/value.ts';
 
 /** Queries of the HTTP API, evaluated on the store within the limits. */
@@ -20,9 +21,11 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
     matchers: (text) => {
       const expression = parse(text);
       if (expression.kind !== 'selector')
-        throw new BelfryError('PROMQL_SYNTAX', `${JSON.stringify(text)} is not a selector such as {severity="critical"}`);
+        throw errorAt('PROMQL_SYNTAX', text, expression.from, `${JSON.stringify(text)} is not a selector such as {severity="critical"}`);
       if (expression.at !== undefined || expression.offsetMs !== 0)
-        throw new BelfryError('PROMQL_SYNTAX', `${JSON.stringify(text)} names a time: a selector stands alone here`);
+        throw errorAt('PROMQL_SYNTAX', text, expression.from, `${JSON.stringify(text)} names a time: a selector stands alone here`);
+      if (expression.matchers.every((matcher) => matcher.matchesEmpty))
+        throw new BelfryError('BAD_REQUEST', 'match[] must contain at least one non-empty matcher');
       check(expression, text);
       return expression.matchers;
     },
@@ -63,7 +66,7 @@ function checked(text: string): Expr {
 
 function limitsOf({ timeoutMs, lookbackMs }: QueryOptions, clock: Clock): EvalOptions {
   // The evaluator looks at its time while it works; one that is over already must not depend on how much there is to do.
-  if (timeoutMs !== undefined && timeoutMs <= 0) throw new BelfryError('PROMQL_TIMEOUT', 'the query timed out before it began');
+  if (timeoutMs !== undefined && timeoutMs <= 0) throw new BelfryError('PROMQL_TIMEOUT', 'query timed out in query execution');
   return {
     now: () => clock.elapsed(),
     deadlineMs: clock.elapsed() + Math.min(timeoutMs ?? LIMITS.queryTimeoutMs, LIMITS.queryTimeoutMs),

@@ -38,13 +38,13 @@ add('label_replace', ['vector', 'string', 'string', 'string', 'string']);
 add('label_join', ['vector', 'string', 'string', 'string'], { variadic: -1 });
 add(
   'rate increase delta irate idelta deriv changes resets avg_over_time min_over_time max_over_time sum_over_time count_over_time ' +
-    'stddev_over_time stdvar_over_time first_over_time last_over_time present_over_time absent_over_time',
+    'stddev_over_time stdvar_over_time last_over_time present_over_time absent_over_time',
   ['matrix'],
 );
 add('quantile_over_time', ['scalar', 'matrix']);
 add('predict_linear', ['matrix', 'scalar']);
 
-add('mad_over_time ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time ts_of_min_over_time', ['matrix'], {
+add('first_over_time mad_over_time ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time ts_of_min_over_time', ['matrix'], {
   experimental: true,
 });
 add('double_exponential_smoothing', ['matrix', 'scalar', 'scalar'], { experimental: true });

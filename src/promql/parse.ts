@@ -55,6 +55,8 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
 };
 
 const AGGREGATES_WITH_PARAMETER: ReadonlySet<string> = new Set(['topk', 'bottomk', 'quantile', 'count_values', 'limitk', 'limit_ratio']);
+/** Of operators in the newest Prometheus: they look like a function where an operand is expected. */
+const FILL_MODIFIERS: ReadonlySet<string> = new Set(['fill', 'fill_left', 'fill_right']);
 /** Keywords that name no metric. */
 const RESERVED: ReadonlySet<string> = new Set(['bool', 'on', 'ignoring', 'group_left', 'group_right', 'atan2']);
 
@@ -186,6 +188,9 @@ class Parser {
   }
 
   #call(name: Token, depth: number): Expr {
+    if (FILL_MODIFIERS.has(name.text)) {
+      throw this.#reader.error(name, `the modifier ${name.text}() is experimental in Prometheus and not supported`, 'PROMQL_UNSUPPORTED');
+    }
     if (!FUNCTIONS.has(name.text)) {
       const near = nearestName(name.text, FUNCTIONS.keys());
       const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;

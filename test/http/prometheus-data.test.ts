@@ -51,9 +51,10 @@ describe('GET /api/v1/series', () => {
 
   it.each([
     ['', 'no match[] parameter provided'],
-    ['match[]=', ''],
-    ['match[]=up{', ''],
-    ['match[]={job=""}', ''],
+    ['match[]=', 'invalid parameter "match[]": 1:1: parse error: '],
+    ['match[]=up{', 'invalid parameter "match[]": 1:4: parse error: '],
+    ['match[]={job=""}', 'invalid parameter "match[]": match[] must contain at least one non-empty matcher'],
+    ['match[]=up&limit=-1', 'invalid parameter "limit": limit must be non-negative'],
     ['match[]=rate(up[5m])', 'is not a selector'],
     ['match[]=up offset 5m', 'names a time'],
     ['match[]=up&start=then', 'invalid parameter "start"'],

@@ -71,7 +71,7 @@ describe('GET /api/v1/query_range', () => {
     ['a step that time cannot take', { step: '0.0001' }, 'below one millisecond'],
     ['more than 11,000 steps', { step: '0.005' }, 'exceeded maximum resolution of 11,000 points per timeseries'],
     ['no expression', { query: '' }, 'no expression'],
-    ['a mistake in the expression', { query: 'up{' }, ''],
+    ['a mistake in the expression', { query: 'up{' }, 'invalid parameter "query": 1:4: parse error: '],
     ['a range vector', { query: 'up[5m]' }, 'invalid expression type "range vector" for range query, must be Scalar or instant Vector'],
     ['a string', { query: '"x"' }, 'invalid expression type "string" for range query'],
     ['a time-out that is none', { timeout: 'long' }, 'invalid parameter "timeout"'],

@@ -72,6 +72,16 @@ function stable({ status, body }: Awaited<ReturnType<typeof ask>>) {
   return { status, body: body !== undefined && 'error' in body ? { ...body, error: typeof body.error } : body };
 }
 
+/** With the words of an expression's mistake up to where it stands: the rest of the sentence is each one's own. */
+function framed({ status, body }: Awaited<ReturnType<typeof ask>>) {
+  if (body === undefined || !('error' in body)) return { status, body };
+  const error = String(body.error)
+    .replace(/(parse error: ).*$/s, '$1')
+    // Prometheus 3 begins in lower case.
+    .replace('Invalid time value', 'invalid time value');
+  return { status, body: { ...body, error } };
+}
+
 const RANGE = { start: String(T - 600), end: String(T), step: '60' };
 const range = (query: string, more: Parameters = {}): readonly [string, Parameters] => [
   '/api/v1/query_range',
@@ -195,14 +205,61 @@ describeWhere(missing, 'data and ranges beside a real Prometheus', () => {
     else expect(our).toMatchObject(stable(theirs));
   });
 
-  it.each([['buildinfo'], ['runtimeinfo'], ['tsdb'], ['config']])('status/%s has no key that Prometheus has not', async (page) => {
-    const [theirs, our] = [
-      await ask(prometheus?.url ?? '', `/api/v1/status/${page}`, {}, 'GET'),
-      await ask(ours?.url ?? '', `/api/v1/status/${page}`, {}, 'GET'),
-    ];
-    const keys = ({ body }: typeof our): readonly string[] => Object.keys((body as { data: object }).data);
-    expect(keys(theirs)).toEqual(expect.arrayContaining([...keys(our)]));
+  it.each<readonly [string, Parameters]>([
+    ['/api/v1/query', { query: 'up{' }],
+    ['/api/v1/query', { query: '' }],
+    ['/api/v1/query', { query: '1 +' }],
+    ['/api/v1/query', { query: 'rate(up)' }],
+    ['/api/v1/query', { query: 'nope(up)' }],
+    ['/api/v1/query', { query: 'first_over_time(up[5m])' }],
+    ['/api/v1/query', { query: 'up anchored' }],
+    ['/api/v1/query', { query: 'rate(up[5m] smoothed)' }],
+    ['/api/v1/query', { query: 'up + on() fill_left(0) up' }],
+    ['/api/v1/query', { query: '1', time: 'x' }],
+    ['/api/v1/query', { query: '1', timeout: 'x' }],
+    range('1', { start: 'x' }),
+    range('1', { end: '' }),
+    range('1', { step: 'x' }),
+    range('1', { step: '' }),
+    range('1', { step: '0' }),
+    range('1', { step: '-1' }),
+    range('1', { step: '1e20' }),
+    range('1', { end: '1' }),
+    range('1', { start: '0' }),
+    range('1', { timeout: 'x' }),
+    series(),
+    series('{}'),
+    series('{a=""}'),
+    series('up{'),
+    ['/api/v1/series', { 'match[]': 'up', start: 'x' }],
+    ['/api/v1/labels', { 'match[]': '{}' }],
+    ['/api/v1/labels', { 'match[]': '{' }],
+    ['/api/v1/label/job/values', { 'match[]': '{}' }],
+    ['/api/v1/label/job/values', { end: 'x' }],
+    ['/api/v1/metadata', { limit: 'x' }],
+    ['/api/v1/targets/metadata', {}],
+    ['/api/v1/targets/metadata', { match_target: 'x{' }],
+    ['/api/v1/targets/metadata', { limit: 'x' }],
+    ['/api/v1/format_query', { query: 'up{' }],
+    ['/api/v1/query_exemplars', { query: 'up{' }],
+    ['/api/v1/query_exemplars', { query: 'up', start: RANGE.end, end: RANGE.start }],
+    ['/api/v1/rules', { type: 'x' }],
+  ])('%s %j: the words of a mistake are the same up to its place', async (path, parameters) => {
+    const theirs = await ask(prometheus?.url ?? '', path, parameters, 'GET');
+    expect(framed(await ask(ours?.url ?? '', path, parameters, 'GET'))).toEqual(framed(theirs));
   });
+
+  it.each([['buildinfo'], ['runtimeinfo'], ['tsdb'], ['config'], ['walreplay']])(
+    'status/%s has no key that Prometheus has not',
+    async (page) => {
+      const [theirs, our] = [
+        await ask(prometheus?.url ?? '', `/api/v1/status/${page}`, {}, 'GET'),
+        await ask(ours?.url ?? '', `/api/v1/status/${page}`, {}, 'GET'),
+      ];
+      const keys = ({ body }: typeof our): readonly string[] => Object.keys((body as { data: object }).data);
+      expect(keys(theirs)).toEqual(expect.arrayContaining([...keys(our)]));
+    },
+  );
 
   it.each([
     ['instant', ['query', 'instant', `--time=${T}`, 'URL', 'sort(sum by (path) (requests_total))']],

@@ -118,7 +118,6 @@ const VALUES: readonly (readonly [text: string, ...expected: string[]])[] = [
   ['stdvar_over_time(n[3m])', '{} 0.666666666667'],
   ['quantile_over_time(0.5, n[4m])', '{} 8.5'],
   ['present_over_time(n[5m])', '{} 1'],
-  ['first_over_time(n[5m])', 'n 6'],
   // Names.
   ['v > 1', 'v{i="2"} 2'],
   ['v > bool 1', '{i="1"} 0', '{i="2"} 1'],

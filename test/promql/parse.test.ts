@@ -219,9 +219,12 @@ describe('what Belfry does not have', () => {
     ['histogram_count(x)', 'function "histogram_count" is not supported: it works on native histograms only'],
     ['info(x)', 'function "info" is not supported: it is experimental in Prometheus'],
     ['mad_over_time(x[5m])', 'function "mad_over_time" is experimental in Prometheus and not enabled'],
+    ['first_over_time(x[5m])', 'function "first_over_time" is experimental in Prometheus and not enabled'],
     ['limitk(2, x)', 'limitk() is experimental in Prometheus and not enabled'],
     ['x[5m * 2]', 'duration expressions are experimental in Prometheus and not enabled'],
     ['x[step()]', 'step() in durations is experimental in Prometheus and not supported'],
+    ['x + fill(0) y', 'the modifier fill() is experimental in Prometheus and not supported'],
+    ['x + on(a) fill_left(0) fill_right(1) y', 'the modifier fill_left() is experimental in Prometheus and not supported'],
     ['rate(x[5m] anchored)', 'the modifier identifier "anchored" is experimental in Prometheus and not supported'],
   ])('%s is refused by name', (text, expected) => {
     expect(refusal(text)).toMatch(/^PROMQL_UNSUPPORTED 1:\d+ /);

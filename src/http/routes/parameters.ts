@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { parseDuration } from '../../core/duration.ts';
-import { BelfryError } from '../../core/errors.ts';
+import { BelfryError, type ErrorCode } from '../../core/errors.ts';
 import { parseFloatText } from '../../core/number-format.ts';
 import { parseRfc3339 } from '../../core/rfc3339.ts';
 
@@ -27,17 +27,43 @@ export function timeParameter(parameters: URLSearchParams, name: string): number
   throw invalid(name, `cannot parse ${JSON.stringify(text)} to a valid timestamp`);
 }
 
+/** The same where the time may be left out, which Prometheus has other words for. */
+export function optionalTime(parameters: URLSearchParams, name: string): number | undefined {
+  try {
+    return timeParameter(parameters, name);
+  } catch {
+    const text = JSON.stringify(parameters.get(name));
+    throw invalid(name, `invalid time value for '${name}': cannot parse ${text} to a valid timestamp`);
+  }
+}
+
 /** Milliseconds of seconds with a fraction, or of a Prometheus duration; undefined where it is left out or empty. */
 export function durationParameter(parameters: URLSearchParams, name: string): number | undefined {
   const text = parameters.get(name) ?? '';
   if (text === '') return undefined;
   const durationMs = (parseFloatText(text) ?? Number.NaN) * 1000;
   if (Math.abs(durationMs) <= TIME_MS_MAX) return durationMs;
+  const why = `cannot parse ${JSON.stringify(text)} to a valid duration`;
+  if (!Number.isNaN(durationMs)) throw invalid(name, `${why}. It overflows int64`);
   try {
     return parseDuration(text);
-  } catch (error) {
-    throw invalid(name, `cannot parse ${JSON.stringify(text)} to a valid duration`, error);
+  } catch {
+    throw invalid(name, why);
   }
+}
+
+/** `lookback_delta`; undefined where it is left out or empty. */
+export function lookbackParameter(parameters: URLSearchParams): number | undefined {
+  const name = 'lookback_delta';
+  let lookbackMs: number | undefined;
+  try {
+    lookbackMs = durationParameter(parameters, name);
+  } catch {
+    const text = JSON.stringify(parameters.get(name));
+    throw new BelfryError('BAD_REQUEST', `error parsing lookback delta duration: cannot parse ${text} to a valid duration`);
+  }
+  if (lookbackMs !== undefined && lookbackMs <= 0) throw invalid(name, 'must be above zero');
+  return lookbackMs;
 }
 
 /** A switch as Go's `strconv.ParseBool` reads it; false where it is left out or empty. */
@@ -55,7 +81,8 @@ export const TRUNCATED = 'results truncated due to limit';
 export function limitParameter(parameters: URLSearchParams): number {
   const name = 'limit';
   const text = parameters.get(name) ?? '';
-  if (!/^(\+?\d{1,15})?$/.test(text)) throw invalid(name, `cannot parse ${JSON.stringify(text)} to a whole number that is not negative`);
+  if (/^-\d{1,15}$/.test(text) && Number(text) < 0) throw invalid(name, 'limit must be non-negative');
+  if (!/^([+-]?\d{1,15})?$/.test(text)) throw invalid(name, `cannot parse ${JSON.stringify(text)} to a whole number that is not negative`);
   return Number(text) === 0 ? Infinity : Number(text);
 }
 
@@ -64,6 +91,41 @@ export function rfc3339(ts: number): string {
   return ts <= 0 ? '0001-01-01T00:00:00Z' : new Date(ts).toISOString();
 }
 
-export function invalid(name: string, why: string, cause?: unknown): BelfryError {
-  return new BelfryError('BAD_REQUEST', `invalid parameter "${name}": ${why}`, { cause });
+export function invalid(name: string, why: string): BelfryError {
+  return new BelfryError('BAD_REQUEST', `invalid parameter "${name}": ${why}`);
+}
+
+/** What is wrong with a text of PromQL, not with what it was asked of. */
+const OF_EXPRESSION: ReadonlySet<ErrorCode> = new Set(['PROMQL_SYNTAX', 'PROMQL_TYPE', 'PROMQL_UNSUPPORTED']);
+
+/**
+ * An error over an expression or selector in Prometheus's frame, `invalid parameter "query": 1:5: parse error: …`, so that
+ * clients find the place; some of its pages do not name the parameter. Any other error as it is.
+ */
+export function expressionError(error: unknown, name?: string): unknown {
+  if (!(error instanceof BelfryError)) return error;
+  const frame = name === undefined ? '' : `invalid parameter "${name}": `;
+  const { code, message, position, cause } = error;
+  if (code === 'BAD_REQUEST') return new BelfryError(code, frame + message, { cause });
+  if (!OF_EXPRESSION.has(code)) return error;
+  const place = position === undefined ? '' : `${position.line}:${position.column}: `;
+  return new BelfryError(code, `${frame}${place}parse error: ${message}`, { cause });
+}
+
+/** Reads an expression or a selector; throws as `expressionError` says. */
+export function reading<T>(read: () => T, name?: string): T {
+  try {
+    return read();
+  } catch (error) {
+    throw expressionError(error, name);
+  }
+}
+
+/** The same of what takes turns. */
+export async function readingInTurns<T>(read: () => Promise<T>, name?: string): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw expressionError(error, name);
+  }
 }

@@ -3,7 +3,8 @@ import { compareLabels, Labels } from '../../core/labels.ts';
 import type { HttpPorts } from '../ports.ts';
 import type { MetricMetadata, SeriesFilter, TargetView } from '../prometheus-ports.ts';
 import type { RouteContext } from '../server.ts';
-import { invalid, limitParameter, parametersOf, rfc3339, timeParameter, TRUNCATED } from './parameters.ts';
+import { BelfryError } from '../../core/errors.ts';
+import { limitParameter, optionalTime, parametersOf, reading, rfc3339, TRUNCATED } from './parameters.ts';
 import { success } from './prometheus.ts';
 
 /** The part of the Prometheus HTTP API v1 that tells what there is: series, labels, metadata, targets. */
@@ -17,9 +18,10 @@ export function prometheusDataRoutes(context: RouteContext): void {
     handler: async (request) => {
       access.require('read', request.headers);
       const parameters = parametersOf(request);
-      if (!parameters.has('match[]')) throw invalid('match[]', 'no match[] parameter provided');
-      const found = catalog.series.series(filterOf(ports, parameters)).toSorted(compareLabels);
-      return cut(found, limitParameter(parameters), (labels) => labels.toObject());
+      if (!parameters.has('match[]')) throw new BelfryError('BAD_REQUEST', 'no match[] parameter provided');
+      const limit = limitParameter(parameters);
+      const found = catalog.series.series(filterOf(ports, parameters, 'match[]')).toSorted(compareLabels);
+      return cut(found, limit, (labels) => labels.toObject());
     },
   });
 
@@ -70,8 +72,8 @@ function targetRoutes({ server, access, ports }: RouteContext): void {
       const parameters = parametersOf(request);
       const [startTs, endTs] = [boundParameter(parameters, 'start'), boundParameter(parameters, 'end')];
       if (startTs !== undefined && endTs !== undefined && endTs < startTs)
-        throw invalid('end', 'end timestamp must not be before start timestamp');
-      ports.query.tree(parameters.get('query') ?? '');
+        throw new BelfryError('BAD_REQUEST', 'end timestamp must not be before start timestamp');
+      reading(() => ports.query.tree(parameters.get('query') ?? ''));
       return success([]);
     },
   });
@@ -80,6 +82,16 @@ function targetRoutes({ server, access, ports }: RouteContext): void {
   server.get('/api/v1/alertmanagers', async (request) => {
     access.require('read', request.headers);
     return success({ activeAlertmanagers: [], droppedAlertmanagers: [] });
+  });
+
+  // Of a scraped page no help texts are kept: there is nothing to be told of a target's metrics.
+  server.get('/api/v1/targets/metadata', async (request) => {
+    access.require('read', request.headers);
+    const parameters = parametersOf(request);
+    metadataLimit(parameters, 'limit');
+    const selector = parameters.get('match_target') ?? '';
+    if (selector !== '' && selector !== '{}') reading(() => ports.query.matchers(selector), 'match_target');
+    return success([]);
   });
 
   server.get('/api/v1/scrape_pools', async (request) => {
@@ -97,9 +109,10 @@ function same(text: string): string {
   return text;
 }
 
-function filterOf({ query }: HttpPorts, parameters: URLSearchParams): SeriesFilter {
+/** `shown` is what Prometheus calls the parameter in front of a mistake in a selector; not every page of it does. */
+function filterOf({ query }: HttpPorts, parameters: URLSearchParams, shown?: string): SeriesFilter {
   const [minTs, maxTs] = [boundParameter(parameters, 'start'), boundParameter(parameters, 'end')];
-  const matcherSets = parameters.getAll('match[]').map((selector) => query.matchers(selector));
+  const matcherSets = parameters.getAll('match[]').map((selector) => reading(() => query.matchers(selector), shown));
   return {
     ...(matcherSets.length === 0 ? {} : { matcherSets }),
     ...(minTs === undefined ? {} : { minTs }),
@@ -111,7 +124,7 @@ function filterOf({ query }: HttpPorts, parameters: URLSearchParams): SeriesFilt
 const OPEN_BOUNDS: readonly string[] = ['-292273086-05-16T16:47:06Z', '292277025-08-18T07:12:54.999999999Z'];
 
 function boundParameter(parameters: URLSearchParams, name: string): number | undefined {
-  return OPEN_BOUNDS.includes(parameters.get(name) ?? '') ? undefined : timeParameter(parameters, name);
+  return OPEN_BOUNDS.includes(parameters.get(name) ?? '') ? undefined : optionalTime(parameters, name);
 }
 
 /** A label's name in an address: `U__` begins an escaped one, `_2e_` is a dot, `__` an underscore (Prometheus 3). */
@@ -136,7 +149,7 @@ function metadataJson(metadata: readonly MetricMetadata[], parameters: URLSearch
 function metadataLimit(parameters: URLSearchParams, name: string): number {
   const text = parameters.get(name) ?? '';
   if (text === '') return Infinity;
-  if (!/^[+-]?\d{1,15}$/.test(text)) throw invalid(name, `${name} must be a number`);
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw new BelfryError('BAD_REQUEST', `${name} must be a number`);
   return Number(text) < 0 ? Infinity : Number(text);
 }
 

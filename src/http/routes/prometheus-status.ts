@@ -4,7 +4,8 @@ import { LIMITS } from '../../core/limits.ts';
 import { Matcher } from '../../core/matcher.ts';
 import type { RuntimeView, SeriesPort } from '../prometheus-ports.ts';
 import type { RouteContext } from '../server.ts';
-import { limitParameter, parametersOf } from './parameters.ts';
+import { BelfryError } from '../../core/errors.ts';
+import { parametersOf } from './parameters.ts';
 import { success } from './prometheus.ts';
 
 /** The Prometheus version whose API and PromQL these are: clients ask to learn what they may use. */
@@ -25,10 +26,17 @@ export function prometheusStatusRoutes({ server, access, ports }: RouteContext):
   page('runtimeinfo', () => runtimeInfo(catalog.runtime()));
   page('flags', () => flags(catalog.runtime()));
   page('config', () => ({ yaml: configYaml(catalog.runtime()) }));
+  // Where samples are kept is read before anything is answered.
+  page('walreplay', () => ({ min: 0, max: 0, current: 0 }));
   page('tsdb', (parameters) => {
-    const limit = limitParameter(parameters);
-    return tsdb(catalog.series, catalog.runtime(), limit === Infinity ? TSDB_ROWS : limit);
+    return tsdb(catalog.series, catalog.runtime(), rowsParameter(parameters));
   });
+}
+
+function rowsParameter(parameters: URLSearchParams): number {
+  const text = parameters.get('limit') ?? '';
+  if (!/^(\+?0*[1-9]\d{0,14})?$/.test(text)) throw new BelfryError('BAD_REQUEST', 'limit must be a positive number');
+  return text === '' ? TSDB_ROWS : Number(text);
 }
 
 function buildInfo({ version }: RuntimeView) {

@@ -4,7 +4,18 @@ import { matchesAll } from '../../core/matcher.ts';
 import { formatExponent } from '../../core/number-format.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../ports.ts';
 import type { RouteContext } from '../server.ts';
-import { booleanParameter, durationParameter, invalid, limitParameter, parametersOf, rfc3339, timeParameter } from './parameters.ts';
+import {
+  booleanParameter,
+  durationParameter,
+  invalid,
+  limitParameter,
+  lookbackParameter,
+  optionalTime,
+  parametersOf,
+  reading,
+  readingInTurns,
+  rfc3339,
+} from './parameters.ts';
 import { sendAnswer, whileAwaited } from './query-answer.ts';
 
 /** Of the Prometheus HTTP API v1: query, rules, alerts. */
@@ -16,17 +27,13 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
       access.require('read', request.headers);
       const parameters = parametersOf(request);
       const limit = limitParameter(parameters);
+      const ts = optionalTime(parameters, 'time') ?? ports.query.now();
       const timeoutMs = durationParameter(parameters, 'timeout');
-      const lookbackMs = durationParameter(parameters, 'lookback_delta');
-      if (lookbackMs !== undefined && lookbackMs <= 0) throw invalid('lookback_delta', 'must be above zero');
-      const ts = timeParameter(parameters, 'time') ?? ports.query.now();
-      const answer = await whileAwaited(request, (signal) =>
-        ports.query.instantInSlices(parameters.get('query') ?? '', ts, {
-          signal,
-          ...(timeoutMs === undefined ? {} : { timeoutMs }),
-          ...(lookbackMs === undefined ? {} : { lookbackMs }),
-        }),
-      );
+      const lookbackMs = lookbackParameter(parameters);
+      const answer = await whileAwaited(request, (signal) => {
+        const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(lookbackMs === undefined ? {} : { lookbackMs }) };
+        return readingInTurns(() => ports.query.instantInSlices(parameters.get('query') ?? '', ts, options), 'query');
+      });
       return sendAnswer(reply, answer, limit);
     },
   });
@@ -102,7 +109,7 @@ function ruleFilters({ query }: HttpPorts, parameters: URLSearchParams): readonl
   if (type !== '') filters.push(({ kind }) => (kind === 'alerting') === (type === 'alert'));
   const name = oneOf(parameters, 'rule_name');
   if (name !== undefined) filters.push((rule) => name(rule.name));
-  const selectors = parameters.getAll('match[]').map((selector) => query.matchers(selector));
+  const selectors = parameters.getAll('match[]').map((selector) => reading(() => query.matchers(selector)));
   if (selectors.length > 0) {
     filters.push(({ labels }) => {
       // What a templated label will be is known only of its alerts.

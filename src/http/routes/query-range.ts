@@ -1,10 +1,21 @@
 import type { RouteContext } from '../server.ts';
-import { durationParameter, invalid, limitParameter, parametersOf, timeParameter } from './parameters.ts';
+import { BelfryError } from '../../core/errors.ts';
+import {
+  durationParameter,
+  invalid,
+  limitParameter,
+  lookbackParameter,
+  parametersOf,
+  reading,
+  readingInTurns,
+  timeParameter,
+} from './parameters.ts';
 import { success } from './prometheus.ts';
 import { sendAnswer, whileAwaited } from './query-answer.ts';
 
 /** Steps beyond which Prometheus refuses a range: more points than anybody's screen has. */
 const STEPS_MAX = 11_000;
+const TOO_MANY_STEPS = 'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)';
 
 /** `/api/v1/query_range`, refusing in the order in which Prometheus does (web/api/v1, `queryRange`), and what is told of an expression. */
 export function queryRangeRoutes({ server, access, ports }: RouteContext): void {
@@ -14,7 +25,8 @@ export function queryRangeRoutes({ server, access, ports }: RouteContext): void 
       url,
       handler: async (request) => {
         access.require('read', request.headers);
-        return success(shown(parametersOf(request).get('query') ?? ''));
+        const expression = parametersOf(request).get('query') ?? '';
+        return success(reading(() => shown(expression), 'query'));
       },
     });
   };
@@ -30,15 +42,11 @@ export function queryRangeRoutes({ server, access, ports }: RouteContext): void 
       const limit = limitParameter(parameters);
       const range = rangeOf(parameters);
       const timeoutMs = durationParameter(parameters, 'timeout');
-      const lookbackMs = durationParameter(parameters, 'lookback_delta');
-      if (lookbackMs !== undefined && lookbackMs <= 0) throw invalid('lookback_delta', 'must be above zero');
-      const answer = await whileAwaited(request, (signal) =>
-        ports.query.range(parameters.get('query') ?? '', range, {
-          signal,
-          ...(timeoutMs === undefined ? {} : { timeoutMs }),
-          ...(lookbackMs === undefined ? {} : { lookbackMs }),
-        }),
-      );
+      const lookbackMs = lookbackParameter(parameters);
+      const answer = await whileAwaited(request, (signal) => {
+        const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(lookbackMs === undefined ? {} : { lookbackMs }) };
+        return readingInTurns(() => ports.query.range(parameters.get('query') ?? '', range, options), 'query');
+      });
       return sendAnswer(reply, answer, limit);
     },
   });
@@ -56,8 +64,7 @@ function rangeOf(parameters: URLSearchParams): { startTs: number; endTs: number;
       stepMs > 0 ? 'a step below one millisecond is not accepted' : 'zero or negative query resolution step widths are not accepted';
     throw invalid('step', `${why}. Try a positive integer`);
   }
-  if (Math.floor((endTs - startTs) / stepMs) > STEPS_MAX)
-    throw invalid('step', 'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)');
+  if (Math.floor((endTs - startTs) / stepMs) > STEPS_MAX) throw new BelfryError('BAD_REQUEST', TOO_MANY_STEPS);
   return { startTs, endTs, stepMs: Math.trunc(stepMs) };
 }
 
