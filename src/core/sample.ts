@@ -68,4 +68,6 @@ export interface Wake {
   readonly metricNames: ReadonlySet<string>;
   /** The cluster it is about; rules are evaluated whole, this is for logs and metrics. */
   readonly cluster: string;
+  /** A verdict: it waits for no rest that others have to take. */
+  readonly urgent?: boolean;
 }

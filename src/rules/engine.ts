@@ -8,7 +8,7 @@ import { emptyRuleSet } from './model.ts';
 import { Orphans } from './orphans.ts';
 import { DEFAULT_RULE_OPTIONS } from './ports.ts';
 import { snapshotOf } from './snapshot.ts';
-import { EVERY_NAME, WakeLine, type WakeSlices } from './wake-line.ts';
+import { EVERY_NAME, LONG_REST, SHORT_REST, WakeLine, type Rest, type WakeSlices } from './wake-line.ts';
 import type { Timer } from '../core/clock.ts';
 import type { Labels } from '../core/labels.ts';
 import type { Wake } from '../core/sample.ts';
@@ -47,6 +47,8 @@ export class RuleEngine {
   #running = false;
   #loaded = false;
   readonly #line: WakeLine;
+  /** Beside the other: a verdict neither shares its rest nor waits for the end of an evaluation that has given way. */
+  readonly #urgent: WakeLine;
 
   constructor(ports: RuleEnginePorts, options: Partial<RuleEngineOptions> = {}) {
     this.#ports = ports;
@@ -59,7 +61,12 @@ export class RuleEngine {
       prepare: (text) => this.#prepared(text),
       inputs: () => this.#inputs,
     };
-    this.#line = new WakeLine(ports.clock, async (names, ts, slices) => this.#evaluateWoken(names, ts, slices));
+    const line = (rest: Rest): WakeLine => {
+      const made: WakeLine = new WakeLine(ports.clock, async (...woken) => this.#evaluateWoken(made, ...woken), rest);
+      return made;
+    };
+    this.#line = line(LONG_REST);
+    this.#urgent = line(SHORT_REST);
   }
 
   get ruleSet(): RuleSet {
@@ -111,15 +118,16 @@ export class RuleEngine {
     for (const timer of this.#retiring.values()) timer.cancel();
     this.#retiring.clear();
     this.#line.clear();
+    this.#urgent.clear();
   }
 
   /**
    * Something changed that cannot wait for a slot. Wakes of the same turn of the event loop make one evaluation, and so do
-   * those that come soon after a dear one.
+   * those that come soon after a dear one, unless they are urgent.
    */
   wake(wake: Wake): void {
     if (!this.#running || this.#context.options.strictSlots) return;
-    this.#line.push(wake.metricNames, wake.ts);
+    (wake.urgent === true ? this.#urgent : this.#line).push(wake.metricNames, wake.ts);
   }
 
   /**
@@ -162,7 +170,7 @@ export class RuleEngine {
   }
 
   /** Group by group, and gives way where that takes long. */
-  async #evaluateWoken(names: ReadonlySet<string>, ts: number, slices: WakeSlices): Promise<void> {
+  async #evaluateWoken(line: WakeLine, names: ReadonlySet<string>, ts: number, slices: WakeSlices): Promise<void> {
     const groups = this.#groups;
     for (const group of groups) {
       for (const _piece of group.wake(names, ts)) {
@@ -171,7 +179,7 @@ export class RuleEngine {
         if (!this.#running) return;
         if (this.#groups === groups) continue;
         // A reload came in between: the groups that there are now are woken anew, which those that were done do not mind.
-        this.#line.push(names, ts);
+        line.push(names, ts);
         return;
       }
     }

@@ -4,10 +4,17 @@ import { yieldToLoop, type Clock, type Timer } from '../core/clock.ts';
 const SLICE_MS = 15;
 /** An evaluation up to this dear is followed by no rest. */
 const FREE_MS = 20;
-/** A dearer one is followed by a rest of so many times its length: wakes never take more than a fifth of the thread for long. */
-const REST = 4;
-/** The longest that an event waits for the rules because of it. */
-const REST_MAX_MS = 250;
+
+/** A dearer one is followed by a rest of so many `times` its length, which is the longest that an event waits for the rules. */
+export interface Rest {
+  readonly times: number;
+  readonly maxMs: number;
+}
+
+/** Of what can wait: its evaluations never take more than a fifth of the thread for long. */
+export const LONG_REST: Rest = { times: 4, maxMs: 250 };
+/** Of verdicts: hundreds of brokers that fall one after another leave the thread something to look at the others with. */
+export const SHORT_REST: Rest = { times: 1, maxMs: 25 };
 
 /** No metric has this name: among those that have changed it stands for all of them. */
 export const EVERY_NAME = '';
@@ -29,6 +36,7 @@ export type EvaluateWoken = (names: ReadonlySet<string>, ts: number, slices: Wak
 export class WakeLine {
   readonly #clock: Clock;
   readonly #evaluate: EvaluateWoken;
+  readonly #rest: Rest;
   #names = new Set<string>();
   #ts = 0;
   #isBusy = false;
@@ -39,8 +47,9 @@ export class WakeLine {
   #sliceBegan = 0;
   #spentMs = 0;
 
-  constructor(clock: Clock, evaluate: EvaluateWoken) {
+  constructor(clock: Clock, evaluate: EvaluateWoken, rest: Rest = LONG_REST) {
     this.#clock = clock;
+    this.#rest = rest;
     this.#evaluate = evaluate;
   }
 
@@ -78,7 +87,8 @@ export class WakeLine {
       await this.#evaluate(names, ts, this.#slices);
     } finally {
       this.#endSlice();
-      if (this.#spentMs > FREE_MS) this.#restUntil = this.#clock.elapsed() + Math.min(REST_MAX_MS, REST * this.#spentMs);
+      const { times, maxMs } = this.#rest;
+      if (this.#spentMs > FREE_MS) this.#restUntil = this.#clock.elapsed() + Math.min(maxMs, times * this.#spentMs);
       this.#isBusy = false;
       this.#arm();
     }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../src/core/clock.ts';
-import { WakeLine, type WakeSlices } from '../../src/rules/wake-line.ts';
+import { LONG_REST, SHORT_REST, WakeLine, type WakeSlices } from '../../src/rules/wake-line.ts';
 import { Bench, ruleSetOf } from './harness.ts';
 
 /** A line whose evaluations take this long, by the clock's `elapsed`. */
@@ -13,15 +13,19 @@ class Line {
   readonly #begin: number;
   #computedMs = 0;
 
-  constructor() {
+  constructor(rest = LONG_REST) {
     const { clock } = this;
     this.#begin = clock.now();
     clock.elapsed = () => clock.now() + this.#computedMs;
-    this.line = new WakeLine(clock, async (names, ts, slices) => {
-      this.evaluated.push([clock.now() - this.#begin, [...names].toSorted().join(' '), ts]);
-      this.#computedMs += this.costMs;
-      await this.whileItRuns(slices);
-    });
+    this.line = new WakeLine(
+      clock,
+      async (names, ts, slices) => {
+        this.evaluated.push([clock.now() - this.#begin, [...names].toSorted().join(' '), ts]);
+        this.#computedMs += this.costMs;
+        await this.whileItRuns(slices);
+      },
+      rest,
+    );
   }
 
   push(ts: number, ...names: readonly string[]): void {
@@ -94,8 +98,8 @@ const TEXT = `groups:
 `;
 
 /** An engine whose every query takes 20 ms and whose rules are known to be dear; new series are there, of which nobody knows yet. */
-async function dearEngine(): Promise<{ bench: Bench; selects: () => number }> {
-  const bench = new Bench(TEXT);
+async function dearEngine(text = TEXT): Promise<{ bench: Bench; selects: () => number }> {
+  const bench = new Bench(text);
   let computedMs = 0;
   bench.clock.elapsed = () => bench.clock.now() + computedMs;
   const select = bench.store.select.bind(bench.store);
@@ -150,6 +154,56 @@ describe('a wake of dear rules', () => {
     await bench.clock.advance(1000);
     await turn();
     expect(bench.takeSent()).toEqual(['firing A', 'firing New']);
+  });
+});
+
+describe('a verdict', () => {
+  const wake = (bench: Bench, name: string, urgent: boolean): void =>
+    bench.engine.wake({ ts: bench.clock.now(), metricNames: new Set([name]), cluster: 'c', urgent });
+
+  it('is evaluated at once while others rest after a dear evaluation', async () => {
+    const { bench } = await dearEngine();
+    wake(bench, 'a', false);
+    await bench.clock.advance(0);
+    await turn();
+    expect(bench.takeSent()).toEqual(['firing A']);
+    wake(bench, 'a', false);
+    wake(bench, 'b', true);
+    await bench.clock.advance(0);
+    await turn();
+    expect(bench.takeSent()).toEqual(['firing B']);
+  });
+
+  it('does not wait for the end of an evaluation that has given way', async () => {
+    const rules = ['A', 'A2', 'A3', 'A4'].map((name) => `{alert: ${name}, expr: a > 0}`).join(', ');
+    const { bench } = await dearEngine(`groups:
+  - {name: g, interval: 10s, rules: [${rules}]}
+  - {name: other, interval: 10s, rules: [{alert: B, expr: b > 0}]}
+`);
+    wake(bench, 'a', false);
+    await Promise.resolve();
+    wake(bench, 'b', true);
+    await bench.clock.advance(0);
+    await turn();
+    expect(bench.takeSent()).toEqual(['firing B', 'firing A', 'firing A2', 'firing A3', 'firing A4']);
+  });
+
+  it.each([
+    { costMs: 10, restMs: 0 },
+    { costMs: 24, restMs: 24 },
+    { costMs: 2000, restMs: 25 },
+  ])('waits $restMs ms after one of another broker that took $costMs ms', async ({ costMs, restMs }) => {
+    const line = new Line(SHORT_REST);
+    line.costMs = costMs;
+    for (const name of ['one', 'other']) {
+      line.push(1, name);
+      await line.clock.advance(0);
+    }
+    await line.clock.advance(300);
+    expect(line.evaluated).toEqual([
+      [0, 'one', 1],
+      [restMs, 'other', 1],
+    ]);
   });
 });
 

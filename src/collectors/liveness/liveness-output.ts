@@ -5,7 +5,7 @@ import type { SampleWriter, TargetWriter, Wake } from '../../core/sample.ts';
 import type { BrokerState } from './broker-state.ts';
 import { isAnswering, isUnreachable, shownVerdict, type Silence } from './cluster-judgement.ts';
 import type { Evidence, VerdictEvent, VerdictListener } from './liveness-events.ts';
-import { LivenessSeries } from './liveness-series.ts';
+import { LivenessSeries, type ClusterView } from './liveness-series.ts';
 import type { LivenessTimings } from './timings.ts';
 
 export interface OutputParts {
@@ -45,6 +45,8 @@ export class LivenessOutput {
   /** What fails at present: told once until it has worked again. */
   readonly #failing = new Set<string>();
   #lastTs = 0;
+  /** What is known of the brokers that do not answer, a key each. */
+  #down: ReadonlySet<string> = new Set();
 
   constructor(parts: OutputParts) {
     const { cluster, meter, writer } = parts;
@@ -67,7 +69,7 @@ export class LivenessOutput {
   publish(states: readonly BrokerState[], facts: ClusterFacts, now: number): void {
     const { timings, cluster, wake } = this.#parts;
     const { held, silence } = facts;
-    const changed = this.#series.update({
+    const view: ClusterView = {
       unreachable: isUnreachable(states, facts.bootstrapFailed),
       idChanged: facts.idChanged,
       held,
@@ -83,12 +85,16 @@ export class LivenessOutput {
         flapping: state.flapping(now, timings),
         certificateNotAfterMs: state.certificateNotAfter,
       })),
-    });
+    };
+    const changed = this.#series.update(view);
+    const before = this.#down;
+    this.#down = downIn(view);
+    const urgent = [...this.#down].some((key) => !before.has(key));
     if (changed.size === 0 && now - this.#lastTs < timings.writeIntervalMs) return;
     const ts = Math.max(now, this.#lastTs + 1);
     this.#lastTs = ts;
     this.guarded('row', () => this.#target.append(ts, this.#series.layout, this.#series.values, this.#series.absent));
-    if (changed.size > 0) this.guarded('wake', () => wake({ ts, metricNames: changed, cluster }));
+    if (changed.size > 0) this.guarded('wake', () => wake({ ts, metricNames: changed, cluster, urgent }));
   }
 
   /** Tells a finding whose samples are written. `brokenAt` is the beginning of the outage it is about. */
@@ -122,4 +128,10 @@ export class LivenessOutput {
       this.#parts.log.error('liveness_failure', { what, error: errorText(error) });
     }
   }
+}
+
+/** What rules fire for: new in here is what may not wait. */
+function downIn({ unreachable, brokers }: ClusterView): ReadonlySet<string> {
+  const down = brokers.filter(({ up }) => up === false).map(({ id, verdict, inStopGrace }) => `${id} ${verdict} ${inStopGrace}`);
+  return new Set(unreachable === true ? [...down, 'all'] : down);
 }

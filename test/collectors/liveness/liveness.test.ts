@@ -44,6 +44,7 @@ describe('a healthy cluster', () => {
     expect(watched.of('belfry_broker_isr_restored', 1)).toBe(1);
     expect(watched.of('belfry_broker_down_since_seconds', 1)).toBeUndefined();
     expect(watched.events).toEqual([]);
+    expect(watched.wakes.filter(({ urgent }) => urgent === true)).toEqual([]);
   });
 
   it('is written every five seconds, and wakes nobody', async () => {
@@ -132,7 +133,7 @@ describe('a broker that goes', () => {
       'belfry_broker_isr_restored',
       'up',
     ]);
-    expect(watched.wakes.at(-1)?.ts).toBe(watched.writer.lastTs);
+    expect(watched.wakes.at(-1)).toMatchObject({ ts: watched.writer.lastTs, urgent: true });
   });
 
   it('has crashed also when it led nothing: told after the last of the quick looks', async () => {
