@@ -77,6 +77,6 @@ const QUERIES: readonly BenchQuery[] = [
 
 /** All queries, or the few that say most. */
 export function queriesOf(quick: boolean): readonly BenchQuery[] {
-  const few = ['sum by (topic) of rate', 'rate, all series', 'topk of sum by', 'match of two vectors'];
+  const few = ['sum by (topic) of rate', 'rate, all series', 'topk of sum by', 'match of two vectors', 'subquery', 'histogram_quantile'];
   return quick ? QUERIES.filter(({ name }) => few.includes(name)) : QUERIES;
 }

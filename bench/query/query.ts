@@ -13,9 +13,9 @@ const HELP = `query: instant and range queries over 20,000 counters and as many 
 
 Usage: npm run bench -- query [--quick] [options]
 
-  --instances N   simulated brokers of 640 series each (100)
-  --steps N       of range queries, 15 s apart (200)
-  --repeats N     of each query (7; 3 with --quick, and of four queries only)
+  --instances N   simulated brokers of 640 series each (100; 15 with --quick)
+  --steps N       of range queries, 15 s apart (200; 60 with --quick)
+  --repeats N     of each query (7; 2 with --quick, and of six queries only)
   --no-peer       without Prometheus, also where it is installed
   --cpu-prof DIR  Belfry writes CPU profiles there when it ends
 
@@ -41,9 +41,9 @@ export const query: Bench = {
 async function run(context: BenchContext): Promise<BenchReport> {
   const { values, quick } = context;
   const progress = (text: string): void => context.progress(text);
-  const instances = countOf('--instances', values['instances'], 100);
-  const steps = countOf('--steps', values['steps'], 200);
-  const repeats = countOf('--repeats', values['repeats'], quick ? 3 : 7);
+  const instances = countOf('--instances', values['instances'], quick ? 15 : 100);
+  const steps = countOf('--steps', values['steps'], quick ? 60 : 200);
+  const repeats = countOf('--repeats', values['repeats'], quick ? 2 : 7);
   const stepMs = INTERVAL_MS;
   // Room for the longest window before the first step.
   const rows = steps + 44;
