@@ -1,22 +1,14 @@
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import type { BelfryConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
-import { BelfryError, type ErrorCode, errorText } from '../core/errors.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { ulid } from '../core/ulid.ts';
 import type { ReplayPort, ReplayRequest, ReplayRules, ReplayStream } from '../http/replay-ports.ts';
 import { readRuleFiles, type RuleFile } from '../rules/load.ts';
 import type { ReplayProgress } from './replay-run.ts';
 import { routingOf, type ReplaySpec } from './replay-spec.ts';
-
-/** What the thread says. The pieces make the JSON of the answer. */
-export type ReplayMessage =
-  | { readonly type: 'begun' }
-  | { readonly type: 'progress'; readonly progress: ReplayProgress }
-  | { readonly type: 'piece'; readonly text: string }
-  | { readonly type: 'done' }
-  | { readonly type: 'error'; readonly code: ErrorCode; readonly error: string };
+import { ReplayThread } from './replay-thread.ts';
 
 export interface ReplayJobsOptions {
   readonly config: () => BelfryConfig;
@@ -24,18 +16,26 @@ export interface ReplayJobsOptions {
   readonly log: Logger;
   /** Default 30 min. */
   readonly timeoutMs?: number;
+  /** Of its windows. Default 128 MiB. */
+  readonly windowBytes?: number;
+  /** Of its heap. Default 256 MiB. */
+  readonly heapMb?: number;
 }
 
 const TIMEOUT_MS = 30 * 60_000;
 const PROGRESS_EVERY_MS = 250;
-/** Beside a running Belfry a replay must be content with less than on its own. */
-const WINDOW_BYTES = 512 * 1024 * 1024;
-const HEAP_MB = 512;
+/**
+ * Beside a running Belfry a replay must be content with less than on its own: both together stay below the 1 GiB that the
+ * service and the Kubernetes examples allow, where a cluster of 300 brokers takes some 350 MB without a replay.
+ */
+const WINDOW_BYTES = 128 * 1024 * 1024;
+const HEAP_MB = 256;
+const YOUNG_MB = 16;
 
 /** Replays in a worker thread, one at a time: the event loop passes its lines on and does nothing else for it. */
 export class ReplayJobs implements ReplayPort {
   readonly #options: ReplayJobsOptions;
-  #running: { readonly id: string; readonly worker: Worker } | undefined;
+  #running: { readonly id: string; readonly thread: ReplayThread } | undefined;
   #isStarting = false;
 
   constructor(options: ReplayJobsOptions) {
@@ -49,20 +49,18 @@ export class ReplayJobs implements ReplayPort {
     const { log } = this.#options;
     try {
       const spec = await this.#specOf(request);
-      const worker = new Worker(workerFile(), {
-        workerData: spec,
-        name: 'belfry-replay',
-        resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+      const thread = new ReplayThread(spec, {
+        maxOldGenerationSizeMb: this.#options.heapMb ?? HEAP_MB,
+        maxYoungGenerationSizeMb: YOUNG_MB,
       });
-      const queue = new MessageQueue(worker);
-      worker.unref();
+      thread.unref();
       // Mistakes in the rules are an answer of their own and not the last line of a stream.
-      const first = await queue.next();
+      const first = await thread.next();
       if (first.type === 'error') throw new BelfryError(first.code, first.error);
       const id = ulid(this.#options.clock.now());
-      this.#running = { id, worker };
+      this.#running = { id, thread };
       log.info('replay_started', { id });
-      return { lines: this.#lines(id, queue), end: () => this.#end(id, 'abandoned') };
+      return { lines: this.#lines(id, thread), end: () => this.#end(id, 'abandoned') };
     } finally {
       this.#isStarting = false;
     }
@@ -70,15 +68,15 @@ export class ReplayJobs implements ReplayPort {
 
   stop(id: string): void {
     if (this.#running?.id !== id) throw new BelfryError('NOT_FOUND', `no replay ${id} is running`);
-    this.#running.worker.postMessage('stop');
+    this.#running.thread.stop();
   }
 
   #end(id: string, why: string): void {
     if (this.#running?.id !== id) return;
-    const { worker } = this.#running;
+    const { thread } = this.#running;
     this.#running = undefined;
     // It may be in the middle of a long step; nothing of it is needed any more.
-    worker.terminate().catch((error: unknown) => this.#options.log.error('replay_not_ended', { id, error: errorText(error) }));
+    thread.end().catch((error: unknown) => this.#options.log.error('replay_not_ended', { id, error: errorText(error) }));
     this.#options.log.info('replay_ended', { id, why });
   }
 
@@ -95,33 +93,33 @@ export class ReplayJobs implements ReplayPort {
       evaluationIntervalMs: config.evaluationIntervalMs,
       routing: routingOf(config),
       externalUrl: config.http.externalUrl ?? '',
-      windowBytes: WINDOW_BYTES,
+      windowBytes: this.#options.windowBytes ?? WINDOW_BYTES,
       shownAs: {},
     };
   }
 
-  async *#lines(id: string, queue: MessageQueue): AsyncGenerator<string, void> {
+  async *#lines(id: string, thread: ReplayThread): AsyncGenerator<string, void> {
     const { clock, timeoutMs = TIMEOUT_MS } = this.#options;
     const timer = clock.timer(
       timeoutMs,
-      () => queue.put({ type: 'error', code: 'LIMIT_EXCEEDED', error: 'the replay took too long: replay a shorter range' }),
+      () => thread.put({ type: 'error', code: 'LIMIT_EXCEEDED', error: 'the replay took too long: replay a shorter range' }),
       { unref: true },
     );
     let why = 'abandoned';
     try {
       yield `${JSON.stringify({ type: 'started', id })}\n`;
-      why = yield* this.#tell(queue, clock.elapsed());
+      why = yield* this.#tell(thread, clock.elapsed());
     } finally {
       timer.cancel();
       this.#end(id, why);
     }
   }
 
-  async *#tell(queue: MessageQueue, begun: number): AsyncGenerator<string, string> {
+  async *#tell(thread: ReplayThread, begun: number): AsyncGenerator<string, string> {
     let toldAt = Number.NEGATIVE_INFINITY;
     let pieces = 0;
     for (;;) {
-      const message = await queue.next();
+      const message = await thread.next();
       if (message.type === 'progress') {
         const now = this.#options.clock.elapsed();
         if (now - toldAt < PROGRESS_EVERY_MS) continue;
@@ -148,36 +146,4 @@ function progressOf({ startTs, endTs, atTs, firings }: ReplayProgress): object {
 
 async function filesOf(rules: ReplayRules, { ruleFiles }: BelfryConfig): Promise<readonly RuleFile[]> {
   return rules === 'current' ? readRuleFiles(ruleFiles) : rules.map(({ name, text }) => ({ path: name, text }));
-}
-
-/** The package runs JavaScript, a checkout TypeScript. */
-function workerFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './replay-worker.ts' : './replay-worker.js', import.meta.url);
-}
-
-/** What a worker says, one at a time; its end is said as well. */
-class MessageQueue {
-  readonly #messages: ReplayMessage[] = [];
-  #wake: (() => void) | undefined;
-
-  constructor(worker: Worker) {
-    worker.on('message', (message: ReplayMessage) => this.put(message));
-    worker.on('error', (error) => this.put({ type: 'error', code: 'INTERNAL', error: `the replay failed: ${errorText(error)}` }));
-    worker.on('exit', () => this.put({ type: 'error', code: 'STOPPING', error: 'the replay was ended' }));
-  }
-
-  put(message: ReplayMessage): void {
-    this.#messages.push(message);
-    this.#wake?.();
-  }
-
-  async next(): Promise<ReplayMessage> {
-    for (;;) {
-      const message = this.#messages.shift();
-      if (message !== undefined) return message;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
 }

@@ -42,17 +42,21 @@ export class ReplayQuerier implements Querier {
   readonly #made: Querier;
   readonly #series: MadeSeries;
   readonly #now: () => number;
+  readonly #check: () => void;
   readonly #sides = new WeakMap<readonly Matcher[], 'made' | 'history' | 'both'>();
   readonly #pairs = new WeakMap<Selection, { readonly made: Selection; readonly pair: SelectionPair }>();
 
-  constructor(history: Querier, made: Querier, series: MadeSeries, now: () => number) {
+  /** `check` may throw, to end what is evaluated. */
+  constructor(history: Querier, made: Querier, series: MadeSeries, now: () => number, check: () => void) {
     this.#history = history;
     this.#made = made;
     this.#series = series;
     this.#now = now;
+    this.#check = check;
   }
 
   select(matchers: readonly Matcher[], minTs: number, maxTs: number): Selection {
+    this.#check();
     let side = this.#sides.get(matchers);
     if (side === undefined) this.#sides.set(matchers, (side = this.#series.sideOf(matchers)));
     if (side === 'history') return this.#history.select(matchers, minTs, maxTs);

@@ -52,6 +52,7 @@ export interface ReplayControl {
   readonly begun?: () => void;
   /** Awaited several times a second; whoever shares the thread has its turn. */
   readonly turn: (progress: ReplayProgress) => Promise<void>;
+  /** Looked at in the middle of a query too. */
   readonly isCancelled: () => boolean;
 }
 
@@ -65,6 +66,11 @@ const FLUSH_INTERVAL_MS = 600_000;
 /** Recorded series are kept a little longer than the longest look back. */
 const KEPT_MARGIN_MS = 3_600_000;
 
+/** Live it is less, but here a query may be the first to read hours of history. */
+const QUERY_TIMEOUT_MS = 60_000;
+/** More than any time limit. */
+const FAR_MS = 86_400_000;
+
 const NO_SERIES: Selection = {
   n: 0,
   labels: () => {
@@ -77,12 +83,13 @@ const NOTHING_MADE: Querier = { select: () => NO_SERIES };
 
 /**
  * Runs rules over the stored history, beside a running Belfry or without one. Throws `BAD_REQUEST` where there is no history
- * in the range, `LIMIT_EXCEEDED` where it would take too much.
+ * in the range, `LIMIT_EXCEEDED` where it would take too much, `STOPPING` where it is cancelled before anything is evaluated.
  */
 export async function replay(input: ReplayInput, control: ReplayControl): Promise<ReplayResult> {
   const made = new MadeSeries(input.ruleSet);
   const history = new History(input.samplesPath, {
     hides: made,
+    checkpoint: checkpointOf(control),
     ...(input.windowBytes === undefined ? {} : { windowBytes: input.windowBytes }),
   });
   try {
@@ -95,11 +102,13 @@ export async function replay(input: ReplayInput, control: ReplayControl): Promis
 async function over(history: History, made: MadeSeries, input: ReplayInput, control: ReplayControl): Promise<ReplayResult> {
   const ruleSet = steppedBy(input.ruleSet, input.stepMs);
   const { startTs, endTs, notes } = rangeOf(history, input);
-  refuseTooMuch(ruleSet, endTs - startTs);
   if ((input.stepMs ?? 0) >= LOOKBACK_MS && ruleSet.groups.some(({ rules }) => rules.some(({ kind }) => kind === 'recording')))
     notes.push('with a step of five minutes or more, recorded series are gone before they are recorded again');
-  const warmupMs = rehearse(history, made, ruleSet, startTs, input.warmupMs);
+  const queryClock = queryClockOf(control);
+  const neededMs = rehearse(history, made, ruleSet, startTs, queryClock);
+  const warmupMs = input.warmupMs ?? neededMs;
   const warmupTs = startTs - warmupMs;
+  refuseTooMuch(ruleSet, endTs - warmupTs);
   const clock = new ReplayClock(warmupTs);
   history.begin(warmupTs, endTs);
   const store = openSampleStore({
@@ -115,9 +124,10 @@ async function over(history: History, made: MadeSeries, input: ReplayInput, cont
   const run: RuleReplay = new RuleReplay(
     ruleSet,
     {
-      querier: new ReplayQuerier(history, store.reader, made, () => clock.now()),
+      querier: new ReplayQuerier(history, store.reader, made, () => clock.now(), checkpointOf(control)),
       writer: store.writer,
       clock,
+      queryClock,
       moveTo: (ts) => history.moveTo(ts),
       // The Watchdog is for a dead man's switch, not for people.
       sink: (alerts, ts) =>
@@ -128,7 +138,7 @@ async function over(history: History, made: MadeSeries, input: ReplayInput, cont
       logger: silentLogger,
     },
     { warmupTs, startTs, endTs },
-    { externalUrl: input.externalUrl, strictSlots: input.strictSlots === true },
+    { externalUrl: input.externalUrl, strictSlots: input.strictSlots === true, queryTimeoutMs: QUERY_TIMEOUT_MS },
   );
   store.start();
   const done = await run.run({
@@ -138,6 +148,8 @@ async function over(history: History, made: MadeSeries, input: ReplayInput, cont
     turn: (atTs) => control.turn({ startTs, endTs, atTs, firings: run.record.firings }),
   });
   messages.stop();
+  // Where a query of the last step needed too much memory, that is said now.
+  if (done) history.moveTo(endTs);
   const reachedTs = done ? endTs : Math.max(startTs, clock.now());
   store.close();
   if (run.record.untold > 0) notes.push(`${run.record.untold} further firings are counted nowhere: there were too many`);
@@ -207,30 +219,52 @@ function steppedBy(ruleSet: RuleSet, stepMs: number | undefined): RuleSet {
  * Evaluates every expression once over nothing: the history learns what is selected and how far back, and the time needed
  * before the start is known.
  */
-function rehearse(history: History, made: MadeSeries, { groups }: RuleSet, startTs: number, wantedMs: number | undefined): number {
+function rehearse(history: History, made: MadeSeries, { groups }: RuleSet, startTs: number, queryClock: QueryClock): number {
   history.moveTo(startTs);
-  const querier = new ReplayQuerier(history, NOTHING_MADE, made, () => startTs);
+  const querier = new ReplayQuerier(
+    history,
+    NOTHING_MADE,
+    made,
+    () => startTs,
+    () => undefined,
+  );
   let pendingMs = 0;
   let intervalMs = 0;
   for (const group of groups) {
     intervalMs = Math.max(intervalMs, group.intervalMs);
     for (const rule of group.rules) {
-      for (const expression of expressionsOf(rule)) tryOnce(expression, querier, startTs - group.queryOffsetMs);
+      for (const expression of expressionsOf(rule)) tryOnce(expression, querier, startTs - group.queryOffsetMs, queryClock);
       if (rule.kind === 'alerting') pendingMs = Math.max(pendingMs, rule.forMs + rule.keepFiringForMs);
     }
   }
-  return wantedMs ?? Math.min(MAX_WARMUP_MS, pendingMs + querier.reachMs + 2 * intervalMs);
+  return Math.min(MAX_WARMUP_MS, pendingMs + querier.reachMs + 2 * intervalMs);
 }
 
 function expressionsOf(rule: RuleDefinition): readonly Expression[] {
   return rule.kind === 'alerting' && rule.recover !== undefined ? [rule.expression, rule.recover] : [rule.expression];
 }
 
-function tryOnce(expression: Expression, querier: Querier, ts: number): void {
+function tryOnce(expression: Expression, querier: Querier, ts: number, queryClock: QueryClock): void {
+  const now = (): number => queryClock.elapsed();
   try {
-    expression.instant(querier, ts);
+    expression.instant(querier, ts, { now, deadlineMs: now() + QUERY_TIMEOUT_MS });
   } catch (error) {
     // What is wrong with it is told when it is evaluated in earnest.
     if (!(error instanceof BelfryError)) throw error;
   }
+}
+
+type QueryClock = Pick<Clock, 'elapsed'>;
+
+/** Throws `STOPPING` once the replay is cancelled. */
+function checkpointOf({ isCancelled }: ReplayControl): () => void {
+  return () => {
+    if (isCancelled()) throw new BelfryError('STOPPING', 'the replay was stopped');
+  };
+}
+
+/** Real time; once the replay is cancelled, every time limit is over at the next look. */
+function queryClockOf({ clock, isCancelled }: ReplayControl): QueryClock {
+  let farMs = 0;
+  return { elapsed: () => clock.elapsed() + (isCancelled() ? (farMs += FAR_MS) : 0) };
 }

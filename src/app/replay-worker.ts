@@ -1,25 +1,22 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock, yieldToLoop } from '../core/clock.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
-import type { ReplayMessage } from './replay-jobs.ts';
-import { runSpec, type ReplaySpec } from './replay-spec.ts';
+import { runSpec } from './replay-spec.ts';
+import type { ReplayMessage, ReplayOrder } from './replay-thread.ts';
 
 /** A piece of the result at a time, so that whoever passes it on is never held. */
 const PIECE_LENGTH = 65_536;
 
-/** One replay in a thread of its own; it is told to end by any message. */
+/** One replay in a thread of its own. */
 async function main(): Promise<void> {
   const port = parentPort;
   if (port === null) throw new BelfryError('INTERNAL', 'this file is for a worker thread');
   const say = (message: ReplayMessage): void => port.postMessage(message);
-  let isCancelled = false;
-  port.on('message', () => {
-    isCancelled = true;
-  });
+  const { spec, stop } = workerData as ReplayOrder;
   try {
-    const answer = await runSpec(workerData as ReplaySpec, {
+    const answer = await runSpec(spec, {
       clock: new SystemClock(),
-      isCancelled: () => isCancelled,
+      isCancelled: () => Atomics.load(stop, 0) !== 0,
       begun: () => say({ type: 'begun' }),
       turn: async (progress) => {
         say({ type: 'progress', progress });

@@ -1,3 +1,5 @@
+import type { ReplayAnswer, ReplaySpec } from '../app/replay-spec.ts';
+import type { ReplayWatch } from '../app/replay-thread.ts';
 import type { StartableClock } from '../core/clock.ts';
 import type { Environment } from '../config/env.ts';
 
@@ -16,6 +18,8 @@ export interface CliContext {
   /** Calls `reload` at each SIGHUP. */
   onHangup(reload: () => void): void;
   setExitCode(code: number): void;
+  /** Where a replay runs; in a thread of its own where it is left out. */
+  readonly runReplay?: (spec: ReplaySpec, watch: ReplayWatch) => Promise<ReplayAnswer>;
 }
 
 export interface Output {

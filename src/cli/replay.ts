@@ -1,11 +1,11 @@
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ReplayProgress } from '../app/replay-run.ts';
-import { routingOf, runSpec, type ReplayAnswer, type ReplaySpec } from '../app/replay-spec.ts';
+import { routingOf, type ReplayAnswer, type ReplaySpec } from '../app/replay-spec.ts';
+import { replayInThread } from '../app/replay-thread.ts';
 import type { BelfryConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
-import { yieldToLoop } from '../core/clock.ts';
 import { parseDuration } from '../core/duration.ts';
 import { BelfryError } from '../core/errors.ts';
 import { parseFloatText } from '../core/number-format.ts';
@@ -119,14 +119,7 @@ async function localReplay(
     ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
     shownAs: Object.fromEntries([...ruleFiles, ...(old ?? [])].map(({ path }) => [path, shown(path, context)])),
   };
-  return runSpec(spec, {
-    clock: context.clock,
-    isCancelled: () => context.signal.aborted,
-    turn: async (at) => {
-      onProgress(at);
-      await yieldToLoop();
-    },
-  });
+  return (context.runReplay ?? replayInThread)(spec, { signal: context.signal, onProgress });
 }
 
 /** The files' texts, for a Belfry that does not see them. */

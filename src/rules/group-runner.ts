@@ -255,7 +255,7 @@ export class GroupRunner {
       ts,
       queryTs: ts - this.definition.queryOffsetMs,
       querier,
-      clock: ports.clock,
+      clock: ports.queryClock ?? ports.clock,
       host: { query, externalUrl: options.externalUrl, now: ts },
       options,
       intervalMs: this.definition.intervalMs,

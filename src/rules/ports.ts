@@ -25,6 +25,8 @@ export interface RuleEnginePorts {
    */
   readonly blindness?: (cluster: string) => 'held' | 'isolated' | undefined;
   readonly clock: Clock;
+  /** What the time limit of a query is measured on; the clock above where it is left out. */
+  readonly queryClock?: Pick<Clock, 'elapsed'>;
   readonly logger: Logger;
   readonly meter: Meter;
 }

@@ -17,6 +17,8 @@ export interface ReplayPorts {
   readonly querier: Querier;
   readonly writer: SampleWriter;
   readonly clock: ReplayClock;
+  /** What the time limit of a query is measured on. */
+  readonly queryClock: Pick<Clock, 'elapsed'>;
   /** Told before anything is evaluated at a time. */
   readonly moveTo: (ts: number) => void;
   /** Hears alerts as routing does. */
@@ -42,7 +44,7 @@ export interface RuleFailures {
 /** How the work is cut up; on the machine's clock. */
 export interface ReplayPace {
   readonly clock: Clock;
-  /** Awaited after every slice. */
+  /** Awaited before anything is evaluated, and after every slice. */
   readonly turn: (ts: number) => Promise<void>;
   readonly sliceMs: number;
   readonly isCancelled: () => boolean;
@@ -74,6 +76,7 @@ export class RuleReplay {
         state: this.record,
         sink: { receive: ports.sink },
         clock,
+        queryClock: ports.queryClock,
         logger: ports.logger,
         meter: this.#meter(),
       },
@@ -82,23 +85,27 @@ export class RuleReplay {
     this.#engine.replace(ruleSet);
   }
 
-  /** Until the end of the range, or until it is cancelled. True where it came to its end. */
+  /**
+   * Until the end of the range, or until it is cancelled, which is looked for at each step. True where it came to its end.
+   * Rejects with what `moveTo` throws.
+   */
   async run(pace: ReplayPace): Promise<boolean> {
     const { clock, moveTo } = this.#ports;
     const { endTs } = this.#times;
     this.#engine.start();
+    await pace.turn(clock.now());
     let until = pace.clock.elapsed() + pace.sliceMs;
     let done = true;
     while (clock.nextAt <= endTs) {
       moveTo(clock.nextAt);
       clock.step();
+      done = !pace.isCancelled();
+      // What failed in this step may have failed because it was cancelled.
+      if (!done) break;
       if (this.#hasFailed) this.#lookAtFailures();
       if (pace.clock.elapsed() < until) continue;
       await pace.turn(clock.now());
       until = pace.clock.elapsed() + pace.sliceMs;
-      if (!pace.isCancelled()) continue;
-      done = false;
-      break;
     }
     if (done) clock.moveTo(endTs);
     this.#engine.stop();

@@ -3,8 +3,8 @@ import { BelfryError, errorText } from '../core/errors.ts';
 import { BitReader, corrupt } from './bit-reader.ts';
 import { DecodedBlock } from './block-codec.ts';
 import { ColumnCodec } from './column-codec.ts';
-import { HistoryTail } from './history-tail.ts';
-import { playLog } from './log-codec.ts';
+import { HistoryLog, type LoggedLane, type LogRow } from './history-log.ts';
+import type { HistoryTail } from './history-tail.ts';
 import { SCHEMA_VERSION, unpack, type StoredSeries } from './sample-file.ts';
 import { SeriesTable, type SeriesId } from './series-table.ts';
 
@@ -21,6 +21,12 @@ export interface BlockRange {
 export interface LaneContents {
   readonly blocks: readonly BlockRange[];
   readonly tail: HistoryTail | undefined;
+}
+
+/** The lanes that have something in a range, and the log that their tails are from. */
+export interface HistoryContents {
+  readonly lanes: ReadonlyMap<number, LaneContents>;
+  readonly log: HistoryLog;
 }
 
 /** Every series of the file and where its samples are. */
@@ -42,15 +48,20 @@ export interface HistoryNames {
 export class HistoryFile {
   readonly #db: Database.Database;
   readonly #path: string;
+  readonly #checkpoint: () => void;
   readonly #codec = new ColumnCodec();
   readonly #block: Database.Statement;
   readonly #lane: Database.Statement;
   /** Blocks that could not be read, or that retention took away meanwhile. */
   holes = 0;
 
-  /** Throws `BAD_REQUEST` where there is no such file or it is not one of ours, `STORE_NEWER` for a later version. */
-  constructor(path: string) {
+  /**
+   * Throws `BAD_REQUEST` where there is no such file or it is not one of ours, `STORE_NEWER` for a later version. `checkpoint`
+   * is called before each read; what it throws ends the read.
+   */
+  constructor(path: string, checkpoint: () => void) {
     this.#path = path;
+    this.#checkpoint = checkpoint;
     try {
       this.#db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
     } catch (cause) {
@@ -98,37 +109,54 @@ export class HistoryFile {
 
   /** The times of the oldest and newest samples there are; undefined where there are none. */
   bounds(): { readonly minTs: number; readonly maxTs: number } | undefined {
-    const [blocks] = this.#rows<{ min: number | null; max: number | null }>('SELECT min(min_ts) AS min, max(max_ts) AS max FROM blocks');
-    const tails = [...this.#tails(() => true).values()];
-    const minTs = Math.min(blocks?.min ?? Infinity, ...tails.map((tail) => tail.minTs));
-    const maxTs = Math.max(blocks?.max ?? -Infinity, ...tails.map((tail) => tail.maxTs));
-    return maxTs < minTs ? undefined : { minTs, maxTs };
+    return this.#db.transaction(() => {
+      const [blocks] = this.#rows<{ min: number | null; max: number | null }>('SELECT min(min_ts) AS min, max(max_ts) AS max FROM blocks');
+      // What cannot be read is told when it is read in earnest.
+      const tails = this.#log().play({
+        wants: () => true,
+        keeps: () => false,
+        onHole: () => undefined,
+        checkpoint: this.#checkpoint,
+      });
+      let minTs = blocks?.min ?? Infinity;
+      let maxTs = blocks?.max ?? -Infinity;
+      for (const tail of tails.values()) {
+        minTs = Math.min(minTs, tail.minTs);
+        maxTs = Math.max(maxTs, tail.maxTs);
+      }
+      return maxTs < minTs ? undefined : { minTs, maxTs };
+    })();
   }
 
-  /** What the wanted lanes have in (fromTs, toTs], as of one moment. */
-  contents(wants: (lane: number) => boolean, fromTs: number, toTs: number): ReadonlyMap<number, LaneContents> {
+  /** What all lanes have in (fromTs, toTs], as of one moment; of the log only series that `keeps` names can be read. */
+  contents(fromTs: number, toTs: number, keeps: (id: SeriesId) => boolean): HistoryContents {
     return this.#db.transaction(() => {
-      const found = new Map<number, { blocks: BlockRange[]; tail: HistoryTail | undefined }>();
+      const lanes = new Map<number, { blocks: BlockRange[]; tail: HistoryTail | undefined }>();
       const rows = this.#rows<{ id: number; lane: number; min_ts: number; max_ts: number }>(
         'SELECT id, lane, min_ts, max_ts FROM blocks WHERE max_ts > ? AND min_ts <= ? ORDER BY id',
         fromTs,
         toTs,
       );
       for (const { id, lane, min_ts: minTs, max_ts: maxTs } of rows) {
-        if (!wants(lane)) continue;
-        const known = found.get(lane);
+        const known = lanes.get(lane);
         const range = { id, minTs, maxTs };
-        if (known === undefined) found.set(lane, { blocks: [range], tail: undefined });
+        if (known === undefined) lanes.set(lane, { blocks: [range], tail: undefined });
         else known.blocks.push(range);
       }
-      for (const [lane, tail] of this.#tails(wants)) {
+      const log = this.#log();
+      for (const [lane, tail] of this.tailsOf(log, () => true, keeps)) {
         if (tail.maxTs <= fromTs || tail.minTs > toTs) continue;
-        const known = found.get(lane);
-        if (known === undefined) found.set(lane, { blocks: [], tail });
+        const known = lanes.get(lane);
+        if (known === undefined) lanes.set(lane, { blocks: [], tail });
         else known.tail = tail;
       }
-      return found;
+      return { lanes, log };
     })();
+  }
+
+  /** Plays a log that was read before, for lanes of which more is wanted now. */
+  tailsOf(log: HistoryLog, wants: (lane: number) => boolean, keeps: (id: SeriesId) => boolean): ReadonlyMap<number, HistoryTail> {
+    return log.play({ wants, keeps, onHole: () => this.holes++, checkpoint: this.#checkpoint });
   }
 
   /** A lane's blocks with samples in (fromTs, toTs] as they are now. */
@@ -139,6 +167,7 @@ export class HistoryFile {
 
   /** A block, its columns not decoded yet; undefined where it has gone or cannot be read, which leaves a hole. */
   block({ id, minTs, maxTs }: BlockRange): DecodedBlock | undefined {
+    this.#checkpoint();
     const row = this.#block.get(id) as { bytes: Uint8Array } | undefined;
     if (row === undefined) return undefined;
     try {
@@ -150,34 +179,12 @@ export class HistoryFile {
     }
   }
 
-  /** What the log has of each lane that no block has. A record that cannot be read ends it, as at a start. */
-  #tails(wants: (lane: number) => boolean): ReadonlyMap<number, HistoryTail> {
-    const tails = new Map<number, HistoryTail>();
-    const lanes = this.#rows<{ id: number; rows: number; log_from: number; sealed: number | null }>(
-      'SELECT id, rows, log_from, (SELECT max(max_ts) FROM blocks WHERE lane = lanes.id) AS sealed FROM lanes',
+  /** The log as it is now. */
+  #log(): HistoryLog {
+    return new HistoryLog(
+      this.#rows<LoggedLane>('SELECT id, rows, log_from, (SELECT max(max_ts) FROM blocks WHERE lane = lanes.id) AS sealed FROM lanes'),
+      this.#rows<LogRow>('SELECT id, bytes FROM log ORDER BY id'),
     );
-    for (const { id, rows, log_from: logFrom, sealed } of lanes)
-      if (wants(id)) tails.set(id, new HistoryTail(logFrom, rows === 0 ? -Infinity : (sealed ?? -Infinity)));
-    let logId = 0;
-    const visitor = {
-      wants: (lane: number): boolean => logId >= (tails.get(lane)?.logFrom ?? Infinity),
-      columns: (lane: number, ids: Int32Array): void => tails.get(lane)?.columns(ids),
-      previous: (lane: number) => tails.get(lane)?.chain,
-      row: (lane: number, ts: number, words: Uint32Array<ArrayBuffer>): void => tails.get(lane)?.row(ts, words),
-      point: (lane: number, series: number, ts: number, words: Uint32Array): void => tails.get(lane)?.point(series, ts, words),
-    };
-    for (const { id, bytes } of this.#rows<{ id: number; bytes: Uint8Array }>('SELECT id, bytes FROM log ORDER BY id')) {
-      logId = id;
-      try {
-        playLog(unpack(bytes), visitor);
-      } catch (error) {
-        if (!(error instanceof BelfryError)) throw error;
-        this.holes++;
-        break;
-      }
-    }
-    for (const [lane, tail] of tails) if (tail.isEmpty) tails.delete(lane);
-    return tails;
   }
 
   #rows<Row>(sql: string, ...values: readonly unknown[]): readonly Row[] {

@@ -1,5 +1,6 @@
 import type { BlockRange, HistoryFile, LaneContents } from './history-file.ts';
 import { LanePoints } from './history-points.ts';
+import type { HistoryTail } from './history-tail.ts';
 import { LaneRows, type ColumnSource, type WindowBudget } from './history-rows.ts';
 import type { DecodedColumn } from './lane-reader.ts';
 import type { SeriesId } from './series-table.ts';
@@ -22,6 +23,7 @@ export class HistoryLane {
   readonly #endTs: number;
   readonly rows: LaneRows[] = [];
   readonly points: LanePoints[] = [];
+  #tail: HistoryTail | undefined;
   #next = 0;
 
   constructor(id: number, isSide: boolean, contents: LaneContents, file: HistoryFile, endTs: number) {
@@ -29,22 +31,35 @@ export class HistoryLane {
     this.isSide = isSide;
     this.#file = file;
     this.#endTs = endTs;
-    this.#parts = [...contents.blocks.map((range) => this.#blockPart(range)), ...tailParts(contents, isSide)];
+    this.#tail = contents.tail;
+    this.#parts = [...contents.blocks.map((range) => this.#blockPart(range)), ...this.#tailParts()];
     const startsAt = this.#parts.map(({ minTs }) => minTs);
     for (let i = startsAt.length - 2; i >= 0; i--) startsAt[i] = Math.min(startsAt[i]!, startsAt[i + 1]!);
     this.#startsAt = startsAt;
   }
 
-  rowsOf(keepMs: number, budget: WindowBudget): LaneRows {
-    let rows = this.rows.find((one) => one.keepMs === keepMs);
-    if (rows === undefined) this.rows.push((rows = new LaneRows(keepMs, budget)));
-    return rows;
+  /** The window that is to have a series: one that reaches so far back, or the longer one that has it already. */
+  windowOf(id: SeriesId, keepMs: number, budget: WindowBudget): LaneRows | LanePoints {
+    const windows = this.#windows();
+    const exact = windows.find((one) => one.keepMs === keepMs);
+    let window = windows.find((one) => one.keepMs > keepMs && one.has(id)) ?? exact;
+    if (window === undefined) {
+      if (this.isSide) this.points.push((window = new LanePoints(keepMs, budget)));
+      else this.rows.push((window = new LaneRows(keepMs, budget)));
+    }
+    window.want(id);
+    return window;
   }
 
-  pointsOf(keepMs: number, budget: WindowBudget): LanePoints {
-    let points = this.points.find((one) => one.keepMs === keepMs);
-    if (points === undefined) this.points.push((points = new LanePoints(keepMs, budget)));
-    return points;
+  /** Whether the log has anything of it. */
+  get hasTail(): boolean {
+    return this.#tail !== undefined;
+  }
+
+  /** The same rows with more columns. */
+  replaceTail(tail: HistoryTail, budget: WindowBudget): void {
+    budget.grow(tail.bytes - (this.#tail?.bytes ?? 0));
+    this.#tail = tail;
   }
 
   /** When the next part begins; Infinity where there is none. */
@@ -80,6 +95,13 @@ export class HistoryLane {
     return this.isSide ? this.points : this.rows;
   }
 
+  #tailParts(): readonly Part[] {
+    const tail = this.#tail;
+    if (tail === undefined) return [];
+    if (this.isSide) return [{ minTs: tail.minTs, maxTs: tail.maxTs, load: () => ({ column: (id: SeriesId) => this.#tail?.points(id) }) }];
+    return tail.parts().map(({ minTs, maxTs }, i) => ({ minTs, maxTs, load: () => this.#tail?.parts()[i] }));
+  }
+
   #blockPart(range: BlockRange): Part {
     return { minTs: range.minTs, maxTs: range.maxTs, load: () => this.#file.block(range) ?? this.#moved(range) };
   }
@@ -91,12 +113,6 @@ export class HistoryLane {
     if (blocks.length === 0) this.#file.holes++;
     return blocks.length === 1 ? blocks[0] : blocks.length === 0 ? undefined : { column: (series) => joined(blocks, series) };
   }
-}
-
-function tailParts({ tail }: LaneContents, isSide: boolean): readonly Part[] {
-  if (tail === undefined) return [];
-  if (isSide) return [{ minTs: tail.minTs, maxTs: tail.maxTs, load: () => ({ column: (id: SeriesId) => tail.points(id) }) }];
-  return tail.parts().map((part) => ({ minTs: part.minTs, maxTs: part.maxTs, load: () => part }));
 }
 
 /** A column over several blocks; all series of rows have the times of all. */

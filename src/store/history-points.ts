@@ -26,6 +26,10 @@ export class LanePoints {
     this.#budget = budget;
   }
 
+  has(id: SeriesId): boolean {
+    return this.#wanted.has(id);
+  }
+
   want(id: SeriesId): void {
     if (this.#wanted.has(id)) return;
     this.#wanted.set(id, { n: 0, ts: new Float64Array(0), v: new Float64Array(0), stale: new Uint8Array(0) });

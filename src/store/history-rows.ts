@@ -14,6 +14,9 @@ export interface ColumnSource {
 
 const scratch = new ColumnScratch();
 
+/** What the windows of a replay that has the machine to itself may take. */
+export const DEFAULT_WINDOW_BYTES = 1024 * 1024 * 1024;
+
 /** The memory that all windows of a replay share. */
 export class WindowBudget {
   readonly maxBytes: number;
@@ -30,7 +33,7 @@ export class WindowBudget {
     throw new BelfryError(
       'LIMIT_EXCEEDED',
       `what the rules look back on needs more than ${Math.round(this.maxBytes / 2 ** 20)} MiB at a time: ` +
-        'replay fewer rules, or shorter windows',
+        `replay fewer rules, or shorter windows${this.maxBytes < DEFAULT_WINDOW_BYTES ? ', or run belfry replay on the data folder' : ''}`,
     );
   }
 }
@@ -88,6 +91,10 @@ export class LaneRows {
   /** Moves when series have columns that they had not. */
   get columnsVersion(): number {
     return this.#stride === 0 ? 0 : this.#ids.length;
+  }
+
+  has(id: SeriesId): boolean {
+    return this.#columns.has(id);
   }
 
   want(id: SeriesId): void {

@@ -54,8 +54,7 @@ export class HistorySelection implements SeriesSelection {
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
       const own = view.lanesOf(id).map((lane): Place => {
-        const window = lane.isSide ? lane.pointsOf(keepMs, view.budget) : lane.rowsOf(keepMs, view.budget);
-        window.want(id);
+        const window = lane.windowOf(id, keepMs, view.budget);
         return 'rowAt' in window ? { rows: window } : { points: window };
       });
       places.push(own);

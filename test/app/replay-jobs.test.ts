@@ -5,7 +5,9 @@ import { ReplayJobs } from '../../src/app/replay-jobs.ts';
 import type { ReplayAnswer } from '../../src/app/replay-spec.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { loadConfigOrThrow } from '../../src/config/load.ts';
+import type { BelfryConfig } from '../../src/config/config.ts';
 import { SystemClock } from '../../src/core/clock.ts';
+import { BelfryError, errorText } from '../../src/core/errors.ts';
 import { startHttpServer, type HttpServer } from '../../src/http/server.ts';
 import { Shell } from '../cli/harness.ts';
 import { RecordingLog } from './recording-log.ts';
@@ -29,6 +31,7 @@ describe('replays of a running Belfry', () => {
   const shell = new Shell();
   const log = new RecordingLog();
   let jobs: ReplayJobs;
+  let config: BelfryConfig;
   let http: HttpServer;
 
   beforeAll(async () => {
@@ -36,12 +39,12 @@ describe('replays of a running Belfry', () => {
     writeFileSync(join(shell.folder, 'belfry.yaml'), 'storage: {path: .}\nrules: [rules.yaml]\nclusters: []\n');
     await fill(shell.folder);
     const { environment, installation } = shell.context({});
-    const { config } = loadConfigOrThrow({
+    ({ config } = loadConfigOrThrow({
       path: 'belfry.yaml',
       environment,
       workingFolder: shell.folder,
       defaultRules: join(installation, 'rules.yaml'),
-    });
+    }));
     jobs = new ReplayJobs({ config: () => config, clock: new SystemClock(), log });
     http = await startHttpServer({ ...serverWith({ ports: { replay: jobs } }).serverOptions, clock: new SystemClock() });
   });
@@ -89,12 +92,26 @@ describe('replays of a running Belfry', () => {
     const stream = await jobs.start({ rules: 'current', stepMs: 1 });
     let text = '';
     for await (const piece of stream.lines) {
-      const id = /"started","id":"(\w+)"/.exec(piece)?.[1];
-      if (id !== undefined) jobs.stop(id);
       text += piece;
+      if (piece.startsWith('{"type":"progress"')) jobs.stop(/"started","id":"(\w+)"/.exec(text)?.[1] ?? '');
     }
     expect(text).toContain('"partial":true');
     expect(() => jobs.stop('X')).toThrow('no replay X is running');
+  });
+
+  it.each([
+    ['windows', { windowBytes: 2000 }, /what the rules look back on needs more than .*or run belfry replay on the data folder/],
+    ['heap', { heapMb: 4 }, /needs more memory than it may have beside a running Belfry.*or run belfry replay on the data folder/],
+  ])('end by name where their %s would take too much of the process that watches', async (_, limits, text) => {
+    const narrow = new ReplayJobs({ config: () => config, clock: new SystemClock(), log, ...limits });
+    let said = '';
+    try {
+      for await (const piece of (await narrow.start({ rules: 'current', stepMs: 60_000 })).lines) said += piece;
+    } catch (error) {
+      said = JSON.stringify({ code: error instanceof BelfryError ? error.code : '', error: errorText(error) });
+    }
+    expect(said).toMatch(/"code":"LIMIT_EXCEEDED"/);
+    expect(said).toMatch(text);
   });
 
   it('are there for the command line, files and all', async () => {

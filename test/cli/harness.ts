@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runSpec } from '../../src/app/replay-spec.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import type { Environment } from '../../src/config/env.ts';
-import { ManualClock } from '../../src/core/clock.ts';
+import { ManualClock, SystemClock, yieldToLoop } from '../../src/core/clock.ts';
 import { errorText } from '../../src/core/errors.ts';
 import { NOW } from '../http/harness.ts';
 
@@ -64,6 +65,16 @@ export class Shell {
       signal: new AbortController().signal,
       onHangup: () => undefined,
       setExitCode: () => undefined,
+      // A thread for each would take longer than what it is to do.
+      runReplay: (spec, { signal, onProgress }) =>
+        runSpec(spec, {
+          clock: new SystemClock(),
+          isCancelled: () => signal.aborted,
+          turn: async (progress) => {
+            onProgress(progress);
+            await yieldToLoop();
+          },
+        }),
       ...more,
     };
   }
