@@ -1,10 +1,11 @@
 import type { BelfryConfig } from '../config/config.ts';
-import { parseRuleFiles, readRuleFiles } from '../rules/load.ts';
+import type { Clock } from '../core/clock.ts';
+import { Slices } from '../kafka/columns.ts';
+import { parseRuleFilesInSlices, readRuleFiles } from '../rules/load.ts';
 import type { RuleSet } from '../rules/model.ts';
 
-/** Reads the configured rule files. Throws `CONFIG_UNREADABLE`, or one `RULES_INVALID` that lists every mistake, a line each. */
-export async function loadRules(config: BelfryConfig): Promise<RuleSet> {
-  return parseRuleFiles(await readRuleFiles(config.ruleFiles), {
-    evaluationIntervalMs: config.evaluationIntervalMs,
-  });
+/** Reads the configured rule files. Throws `CONFIG_UNREADABLE`, or one `RULES_INVALID` that lists every mistake, a line each. Gives way. */
+export async function loadRules(config: BelfryConfig, clock: Clock): Promise<RuleSet> {
+  const files = await readRuleFiles(config.ruleFiles);
+  return await parseRuleFilesInSlices(files, { evaluationIntervalMs: config.evaluationIntervalMs }, new Slices(clock));
 }

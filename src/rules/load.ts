@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
 import { readRule } from './load-rule.ts';
-import { formatProblem, YamlReader } from './yaml-reader.ts';
+import { formatProblem, inOneGo, YamlReader, type Steps } from './yaml-reader.ts';
 import type { GroupContext } from './load-rule.ts';
 import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
 import type { RuleProblem, YamlFields } from './yaml-reader.ts';
@@ -18,6 +18,11 @@ export interface LoadOptions {
   readonly evaluationIntervalMs: number;
   /** As Prometheus would: directives such as `belfry_no_data` are checked but are nothing but annotations. */
   readonly ignoreDirectives?: boolean;
+}
+
+export interface CheckedRules {
+  readonly ruleSet: RuleSet;
+  readonly problems: readonly RuleProblem[];
 }
 
 const MAX_FILE_LENGTH = 16 * 1024 * 1024;
@@ -42,16 +47,35 @@ export function readRuleFiles(paths: readonly string[]): Promise<readonly RuleFi
  * text holds every mistake of all files, one a line: `file:line:col: group "g", rule 3, "Name": cause`.
  */
 export function parseRuleFiles(files: readonly RuleFile[], options: LoadOptions): RuleSet {
-  const { ruleSet, problems } = checkRuleFiles(files, options);
+  return withoutProblems(checkRuleFiles(files, options));
+}
+
+/** Like `parseRuleFiles`, beside others: gives way to them when a slice is over. */
+export async function parseRuleFilesInSlices(
+  files: readonly RuleFile[],
+  options: LoadOptions,
+  slices: { readonly due: boolean; pause(): Promise<void> },
+): Promise<RuleSet> {
+  const steps = readInSteps(files, options);
+  let step = steps.next();
+  while (step.done !== true) {
+    if (slices.due) await slices.pause();
+    step = steps.next();
+  }
+  return withoutProblems(step.value);
+}
+
+function withoutProblems({ ruleSet, problems }: CheckedRules): RuleSet {
   if (problems.length > 0) throw new BelfryError('RULES_INVALID', problems.map(formatProblem).join('\n'));
   return ruleSet;
 }
 
 /** Like `parseRuleFiles`, but returns the mistakes; the rule set then lacks what is wrong. */
-export function checkRuleFiles(
-  files: readonly RuleFile[],
-  options: LoadOptions,
-): { readonly ruleSet: RuleSet; readonly problems: readonly RuleProblem[] } {
+export function checkRuleFiles(files: readonly RuleFile[], options: LoadOptions): CheckedRules {
+  return inOneGo(readInSteps(files, options));
+}
+
+function* readInSteps(files: readonly RuleFile[], options: LoadOptions): Steps<CheckedRules> {
   const groups: GroupDefinition[] = [];
   const problems: RuleProblem[] = [];
   const warnings: string[] = [];
@@ -60,9 +84,9 @@ export function checkRuleFiles(
       problems.push({ file: file.path, line: 1, column: 1, message: `larger than ${MAX_FILE_LENGTH} characters` });
       continue;
     }
-    const reader = new YamlReader(file.path, file.text);
+    const reader = yield* YamlReader.read(file.path, file.text);
     if (reader.problems.length === 0) {
-      const found = readGroups(reader, options);
+      const found = yield* readGroups(reader, options);
       groups.push(...found);
       warnings.push(...duplicateRules(found));
     }
@@ -76,7 +100,7 @@ export function checkRuleFiles(
   return { ruleSet: { groups, warnings }, problems };
 }
 
-function readGroups(reader: YamlReader, options: LoadOptions): readonly GroupDefinition[] {
+function* readGroups(reader: YamlReader, options: LoadOptions): Steps<readonly GroupDefinition[]> {
   const top = reader.fields(reader.root, '', ['groups']);
   const groups: GroupDefinition[] = [];
   const names = new Set<string>();
@@ -88,7 +112,7 @@ function readGroups(reader: YamlReader, options: LoadOptions): readonly GroupDef
     if (name === '') reader.problem(node, '', 'a group must have a name');
     else if (names.has(name)) reader.problem(fields.get('name'), context, 'the name is used twice in this file');
     names.add(name);
-    const group = readGroup(reader, fields, name, options);
+    const group = yield* readGroup(reader, fields, name, options);
     rules += group.rules.length;
     if (rules > MAX_RULES) {
       reader.problem(node, context, `more than ${MAX_RULES} rules in one file`);
@@ -99,7 +123,7 @@ function readGroups(reader: YamlReader, options: LoadOptions): readonly GroupDef
   return groups;
 }
 
-function readGroup(reader: YamlReader, fields: YamlFields, name: string, options: LoadOptions): GroupDefinition {
+function* readGroup(reader: YamlReader, fields: YamlFields, name: string, options: LoadOptions): Steps<GroupDefinition> {
   const context = `group ${JSON.stringify(name)}`;
   const intervalMs = reader.duration(fields, 'interval', context) || options.evaluationIntervalMs;
   const queryOffsetMs = reader.duration(fields, 'query_offset', context);
@@ -115,6 +139,7 @@ function readGroup(reader: YamlReader, fields: YamlFields, name: string, options
   for (const [index, node] of reader.list(fields.get('rules'), context).entries()) {
     const rule = readRule(reader, node, group, index + 1, counts);
     if (rule !== undefined) rules.push(rule);
+    yield;
   }
   const contentKey = JSON.stringify([reader.file, name, intervalMs, queryOffsetMs, limit, rules.map(ruleContent)]);
   return { file: reader.file, name, intervalMs, queryOffsetMs, limit, rules, contentKey };

@@ -2,7 +2,7 @@ import { BelfryError, errorText } from '../core/errors.ts';
 import { Labels } from '../core/labels.ts';
 import { parseFloatText } from '../core/number-format.ts';
 import { parseSeries, parseValues } from './series-notation.ts';
-import { formatProblem, YamlReader } from './yaml-reader.ts';
+import { formatProblem, inOneGo, YamlReader } from './yaml-reader.ts';
 import type { Pairs, ShownAlert } from './unit-test-diff.ts';
 import type { NotedValue } from './series-notation.ts';
 import type { YamlFields, YamlNode } from './yaml-reader.ts';
@@ -56,7 +56,7 @@ const TEST_FIELDS = [
 
 /** Reads a unit-test file. Throws `RULES_INVALID` with every mistake, one a line: `file:line:col: cause`. */
 export function parseUnitTestFile(path: string, text: string): UnitTestFile {
-  const reader = new YamlReader(path, text);
+  const reader = inOneGo(YamlReader.read(path, text));
   const file = reader.problems.length === 0 ? new Parser(reader).file() : undefined;
   if (file === undefined || reader.problems.length > 0)
     throw new BelfryError('RULES_INVALID', reader.problems.map(formatProblem).join('\n'));

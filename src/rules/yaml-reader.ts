@@ -1,4 +1,4 @@
-import { Document, isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
+import { Composer, Document, isAlias, isCollection, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, visit } from 'yaml';
 import type { Node, Scalar } from 'yaml';
 import { parseDuration } from '../core/duration.ts';
 import { errorText } from '../core/errors.ts';
@@ -21,19 +21,35 @@ export function formatProblem(problem: RuleProblem): string {
 export type YamlNode = Node | null | undefined;
 export type YamlFields = ReadonlyMap<string, YamlNode>;
 
+/** A long piece of work in steps that are short; returns what it makes. */
+export type Steps<T> = Generator<undefined, T>;
+
+/** All steps at once. */
+export function inOneGo<T>(steps: Steps<T>): T {
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  return step.value;
+}
+
+const LEXEMES_A_STEP = 500;
+
 /** Reads one YAML file strictly and gathers every mistake with its place. */
 export class YamlReader {
   readonly file: string;
   readonly problems: RuleProblem[] = [];
   readonly #text: string;
-  readonly #lines = new LineCounter();
+  readonly #lines: LineCounter;
   readonly #document: Document;
 
-  constructor(file: string, text: string) {
+  static *read(file: string, text: string): Steps<YamlReader> {
+    const lines = new LineCounter();
+    return new YamlReader(file, text, lines, yield* documentsOf(text, lines));
+  }
+
+  private constructor(file: string, text: string, lines: LineCounter, [first, ...others]: readonly Document[]) {
     this.file = file;
     this.#text = text;
-    const options = { lineCounter: this.#lines, merge: true, uniqueKeys: true, prettyErrors: false, stringKeys: true } as const;
-    const [first, ...others] = [...parseAllDocuments(text, options)];
+    this.#lines = lines;
     this.#document = first ?? new Document(null);
     for (const error of this.#document.errors) this.#problemAtOffset(error.pos[0], error.message);
     this.#checkOtherDocuments(others);
@@ -190,6 +206,23 @@ export class YamlReader {
     if (inner.line > 1 || node.type === 'BLOCK_FOLDED') return start;
     return { line: start.line, column: start.column + inner.column - 1 + (node.type === 'PLAIN' ? 0 : 1) };
   }
+}
+
+/** What the library makes of a text at once. */
+function* documentsOf(text: string, lines: LineCounter): Steps<readonly Document[]> {
+  const composer = new Composer({ lineCounter: lines, merge: true, uniqueKeys: true, prettyErrors: false, stringKeys: true });
+  const parser = new Parser(lines.addNewLine);
+  const documents: Document[] = [];
+  let lexemes = 0;
+  lines.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
+    if (++lexemes % LEXEMES_A_STEP === 0) yield;
+  }
+  for (const token of parser.end()) documents.push(...composer.next(token));
+  documents.push(...composer.end());
+  yield;
+  return documents;
 }
 
 function scalarText(node: Scalar): string {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { BelfryError } from '../../src/core/errors.ts';
-import { checkRuleFiles, parseRuleFiles, readRuleFiles } from '../../src/rules/load.ts';
+import { checkRuleFiles, parseRuleFiles, parseRuleFilesInSlices, readRuleFiles } from '../../src/rules/load.ts';
 import { formatProblem } from '../../src/rules/yaml-reader.ts';
 import { hasPromtool, promtool } from './promtool.ts';
 import type { GroupDefinition } from '../../src/rules/model.ts';
@@ -147,5 +147,28 @@ describeWhere(hasPromtool ? undefined : 'needs promtool (apt-get install prometh
       .filter((part) => part.includes('SUCCESS'))
       .map((part) => part.split('\n')[0]);
     expect(accepted).toEqual(names.filter((name) => !name.endsWith('.bad.rules')));
+  });
+});
+
+describe('rule files that are read beside others', () => {
+  const files = (names: readonly string[]): { path: string; text: string }[] => names.map((path) => ({ path, text: textOf(path) }));
+  const good = FILES.filter((name) => problemsOf(name).length === 0);
+  const slices = { due: true, pauses: 0, pause: async () => void slices.pauses++ };
+
+  it('are what they are when read at once, and give way after each rule at the latest', async () => {
+    const atOnce = parseRuleFiles(files(good), OPTIONS);
+    slices.pauses = 0;
+    const { groups, warnings } = await parseRuleFilesInSlices(files(good), OPTIONS, slices);
+    expect(groups.map(({ contentKey }) => contentKey)).toEqual(atOnce.groups.map(({ contentKey }) => contentKey));
+    expect(warnings).toEqual(atOnce.warnings);
+    expect(slices.pauses).toBeGreaterThanOrEqual(groups.reduce((sum, { rules }) => sum + rules.length, 0));
+  });
+
+  it('are refused with every mistake', async () => {
+    const bad = files(FILES);
+    const text = await parseRuleFilesInSlices(bad, OPTIONS, slices).catch((error: unknown) =>
+      error instanceof BelfryError ? error.message : '',
+    );
+    expect(text).toBe(checkRuleFiles(bad, OPTIONS).problems.map(formatProblem).join('\n'));
   });
 });
