@@ -6,6 +6,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 import { Access, type NamedToken } from './auth.ts';
+import { compressAnswers } from './compression.ts';
 import type { HttpPorts } from './ports.ts';
 import { alertmanagerRoutes } from './routes/alertmanager.ts';
 import { autopilotRoutes } from './routes/autopilot.ts';
@@ -21,8 +22,12 @@ import { replayRoutes } from './routes/replay.ts';
 import { runbookRoutes } from './routes/runbooks.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Of an address: the name of a label may stand in it, escaped. */
+const PARAMETER_CHARS_MAX = 4096;
 /** Said rather than left to how this Node was started. */
 const LEAST_TLS = 'TLSv1.2';
+/** A page whose address is not the same each time. */
+const LABEL_VALUES = /^\/api\/v1\/label\/[^/]+\/values$/;
 const TOKEN_NEEDED = 'Bearer realm="Belfry"';
 
 export interface HttpServerOptions {
@@ -76,6 +81,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   const server = fastify({
     bodyLimit: LIMITS.requestBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: PARAMETER_CHARS_MAX },
     forceCloseConnections: true,
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply, options.log),
     https: options.tls === undefined ? null : { ...options.tls, minVersion: LEAST_TLS },
@@ -100,12 +106,15 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store').header('referrer-policy', 'no-referrer');
     return payload;
   });
+  compressAnswers(server);
   server.addHook('onResponse', async (request, reply) => {
     requests.observe(reply.elapsedTime / 1000, { route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) });
   });
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, options.log));
   server.setNotFoundHandler((request, reply) => {
     const [url = ''] = request.url.split('?');
+    if (request.method === 'OPTIONS' && url.startsWith('/api/v1/')) return optionsOf(reply);
+    if (LABEL_VALUES.test(url)) return methodNotAllowed(['GET'], request, reply);
     const allowed = (['GET', 'POST', 'PUT', 'DELETE'] as const).filter((method) => server.hasRoute({ url, method }));
     if (allowed.length > 0) return methodNotAllowed(allowed, request, reply);
     return answerError(new BelfryError('NOT_FOUND', `no such page: ${request.url}`), request, reply, options.log);
@@ -125,6 +134,13 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   if (options.ports.autopilot !== undefined) autopilotRoutes({ ...context, autopilot: options.ports.autopilot, clock: options.clock });
   alertmanagerRoutes(server, { ...context, clock: options.clock, log: options.log });
   return server;
+}
+
+/** As Prometheus answers; pages of other origins have been refused before, so none is named as allowed. */
+function optionsOf(reply: FastifyReply): FastifyReply {
+  const methods = 'GET, POST, OPTIONS';
+  reply.header('allow', methods).header('access-control-allow-methods', methods);
+  return reply.status(204).header('access-control-allow-headers', 'Accept, Authorization, Content-Type, Origin').send();
 }
 
 function methodNotAllowed(allowed: readonly string[], request: FastifyRequest, reply: FastifyReply): FastifyReply {
