@@ -12,7 +12,7 @@ const PIECE_CHARACTERS = 65_536;
 /** History in and out as OpenMetrics text. */
 export function createBackfillPort(
   samples: Pick<SampleStore, 'backfill' | 'stats'>,
-  metadata: () => readonly MetricMetadata[],
+  metadata: () => Promise<ReadonlyMap<string, MetricMetadata>>,
 ): BackfillPort {
   return {
     bring: async (text, firstLine): Promise<BroughtView> => {
@@ -23,7 +23,7 @@ export function createBackfillPort(
     },
     take: (filter, fromTs, toTs) => {
       const { minTs = 0, maxTs = 0 } = samples.stats();
-      return texts(samples.backfill, metadata(), filter, Math.max(fromTs, minTs) - 1, Math.min(toTs, maxTs));
+      return texts(samples.backfill, metadata, filter, Math.max(fromTs, minTs) - 1, Math.min(toTs, maxTs));
     },
   };
 }
@@ -31,12 +31,12 @@ export function createBackfillPort(
 /** Family by family, series by series, in order of time; (fromTs, toTs]. */
 async function* texts(
   backfill: SampleStore['backfill'],
-  metadata: readonly MetricMetadata[],
+  metadata: () => Promise<ReadonlyMap<string, MetricMetadata>>,
   filter: SeriesFilter,
   fromTs: number,
   toTs: number,
 ): AsyncGenerator<string, void> {
-  const known = new Map(metadata.map((family) => [family.name, family]));
+  const known = await metadata();
   const series = backfill.series(filter).toSorted((a, b) => inFamilies(a.labels, b.labels));
   const names = new Set(series.map(({ labels }) => labels.metricName));
   const points = new Points();
@@ -48,7 +48,7 @@ async function* texts(
       const n = backfill.read(id, from, Math.min(toTs, from + WINDOW_MS), points);
       if (n > 0 && labels.metricName !== family) {
         family = labels.metricName;
-        piece += headOf(family, known.get(family), names);
+        piece += headOf(family, known, names);
       }
       for (let i = 0; i < n; i++) piece += prefix + sampleText(points.values[i]!, points.timestamps[i]!);
       if (piece.length < PIECE_CHARACTERS) continue;
@@ -67,8 +67,10 @@ function inFamilies(a: Labels, b: Labels): number {
 }
 
 /** A family has one metric's samples; as a counter it must end in `_total`, and its own name be free. */
-function headOf(name: string, metadata: MetricMetadata | undefined, names: ReadonlySet<string>): string {
+function headOf(name: string, known: ReadonlyMap<string, MetricMetadata>, names: ReadonlySet<string>): string {
   const base = name.endsWith('_total') ? name.slice(0, -'_total'.length) : '';
+  // OpenMetrics pages name a counter's family without the ending.
+  const metadata = known.get(name) ?? (base === '' ? undefined : known.get(base));
   if (metadata?.type === 'counter' && base !== '' && !names.has(base)) return familyHead(base, 'counter', metadata.help);
   return familyHead(name, metadata?.type === 'gauge' ? 'gauge' : 'unknown', metadata?.help ?? '');
 }

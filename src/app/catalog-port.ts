@@ -1,5 +1,8 @@
 import type { BelfryConfig } from '../config/config.ts';
-import type { CatalogPort, TargetView } from '../http/prometheus-ports.ts';
+import { yieldToLoop } from '../core/clock.ts';
+import type { PageTemplate } from '../formats/page-layout.ts';
+import { type FamilyMetadata, pageMetadata } from '../formats/page-metadata.ts';
+import type { CatalogPort, MetricMetadata, TargetMetadata, TargetView } from '../http/prometheus-ports.ts';
 import type { SampleStore } from '../store/sample-store.ts';
 import type { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
@@ -19,6 +22,7 @@ export function createCatalogPort({ version, startedAt, meter, samples, watches,
   return {
     series: samples.reader,
     metadata: () => [...kafkaFamilyHelp(), ...meter.families()],
+    scraped: () => scrapedMetadata([...watches.values()].flatMap(({ pages }) => pages)),
     targets: () => [...watches.values()].flatMap(({ targets }): readonly TargetView[] => targets),
     runtime: () => {
       const { storage, http, evaluationIntervalMs } = config();
@@ -28,4 +32,27 @@ export function createCatalogPort({ version, startedAt, meter, samples, watches,
       return { version, startedAt, listen, evaluationIntervalMs, retentionMs: storage.retentionMs, minTs, maxTs };
     },
   };
+}
+
+/** Each page is read once for all the targets that have it. */
+export async function* scrapedMetadata(pages: ClusterWatch['pages']): AsyncGenerator<TargetMetadata, void> {
+  const read = new Map<PageTemplate, readonly FamilyMetadata[]>();
+  for (const { labels, template } of pages) {
+    if (template === undefined) continue;
+    let families = read.get(template);
+    if (families === undefined) {
+      await yieldToLoop();
+      families = pageMetadata(template);
+      read.set(template, families);
+    }
+    yield { labels, families };
+  }
+}
+
+/** Of Belfry's own metrics and of scraped ones; what stands first holds where pages differ. */
+export async function allMetadata(catalog: Pick<CatalogPort, 'metadata' | 'scraped'>): Promise<ReadonlyMap<string, MetricMetadata>> {
+  const all = new Map(catalog.metadata().map((family) => [family.name, family]));
+  for await (const { families } of catalog.scraped())
+    for (const family of families) if (!all.has(family.name)) all.set(family.name, family);
+  return all;
 }

@@ -23,7 +23,7 @@ import type { Meter } from '../core/meter.ts';
 import { compileRegex } from '../core/regex.ts';
 import type { SampleWriter, Wake } from '../core/sample.ts';
 import { Secret } from '../core/secret.ts';
-import { PageLayouts } from '../formats/page-layout.ts';
+import { PageLayouts, type PageTemplate } from '../formats/page-layout.ts';
 import { KafkaConnector } from '../kafka/connection.ts';
 import type { ClusterMetadata } from '../kafka/observer.ts';
 import { PermissionBook } from '../kafka/permission-book.ts';
@@ -145,6 +145,11 @@ export class ClusterWatch {
   /** The exporters, each with how its last scrape went. */
   get targets(): readonly ScrapeState[] {
     return this.#exporters.map((exporter) => exporter.state);
+  }
+
+  /** What is known of the exporters' pages; targets whose pages are of one make share one. */
+  get pages(): readonly { readonly labels: Labels; readonly template: PageTemplate | undefined }[] {
+    return this.#exporters.map(({ state: { labels }, template }) => ({ labels, template }));
   }
 
   /** The cluster as it is known now, or as `metadata` says that was asked for anew. */

@@ -11,7 +11,7 @@ import type { RuleEngine } from '../rules/engine.ts';
 import type { SampleStore } from '../store/sample-store.ts';
 import type { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
 import { createBackfillPort } from './backfill-port.ts';
-import { createCatalogPort } from './catalog-port.ts';
+import { allMetadata, createCatalogPort } from './catalog-port.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { kafkaFamilies } from './kafka-families.ts';
 import { createQueryPort } from './query-port.ts';
@@ -48,7 +48,7 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     metrics: { own: () => meter.page(), kafka: () => kafkaFamilies(samples.reader, clock.now()) },
     query: createQueryPort(samples.reader, clock),
     catalog,
-    backfill: createBackfillPort(samples, () => catalog.metadata()),
+    backfill: createBackfillPort(samples, () => allMetadata(catalog)),
     remoteWrite: createRemoteWritePort({ writer: samples.writer, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),
     rules: { groups: () => rulesView(rules.snapshot()) },
     operations: operations(parts),

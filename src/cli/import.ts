@@ -13,7 +13,7 @@ import type { CliContext } from './context.ts';
 import { withFolder } from './history-place.ts';
 
 interface ImportOptions extends ClientOptions {
-  readonly storagePath?: string;
+  readonly 'storage.path'?: string;
   readonly retention: string;
   readonly json?: boolean;
 }
@@ -35,8 +35,8 @@ export function importCommand(program: Command, context: CliContext): void {
   withClientOptions(program.command('import'))
     .description('bring history in: OpenMetrics text with a time at every sample')
     .argument('<file...>', 'files (.gz is unpacked), or - for the standard input')
-    .option('--storage-path <folder>', 'into the data folder of a Belfry that does not run')
-    .option('--retention <duration>', 'with --storage-path: how old samples may be', '15d')
+    .option('--storage.path <folder>', 'into the data folder of a Belfry that does not run')
+    .option('--retention <duration>', 'with --storage.path: how old samples may be', '15d')
     .option('--json', 'what became of the samples as JSON')
     .addHelpText(
       'after',
@@ -51,7 +51,7 @@ export function importCommand(program: Command, context: CliContext): void {
         for (const file of files) await importFile(file, bring, sum, context);
         return sum;
       };
-      const { storagePath, retention } = options;
+      const { 'storage.path': storagePath, retention } = options;
       const sum = await (storagePath === undefined
         ? run(overHttp(new BelfryClient(options, context)))
         : withFolder(storagePath, parseDuration(retention), context, (port) => run((lines, first) => port.bring(lines, first))));

@@ -23,6 +23,14 @@ export interface MetricMetadata {
   readonly name: string;
   readonly type: string;
   readonly help: string;
+  /** Empty where none was told. */
+  readonly unit?: string;
+}
+
+/** What a target's page says of its metrics. */
+export interface TargetMetadata {
+  readonly labels: Labels;
+  readonly families: readonly MetricMetadata[];
 }
 
 /** One exporter that is scraped. */
@@ -43,7 +51,10 @@ export interface TargetView {
 
 export interface CatalogPort {
   readonly series: SeriesPort;
+  /** Of the metrics that Belfry makes itself. */
   metadata(): readonly MetricMetadata[];
+  /** Of the scraped targets, one after the other; others get their turn between. */
+  scraped(): AsyncIterable<TargetMetadata>;
   targets(): readonly TargetView[];
   runtime(): RuntimeView;
 }

@@ -20,6 +20,7 @@ const HOUR = 3_600_000;
 const FAMILIES = [
   { name: 'jobs_total', type: 'counter', help: 'Jobs "done",\nin all.' },
   { name: 'temperature', type: 'gauge', help: '' },
+  { name: 'tasks', type: 'counter', help: 'As OpenMetrics pages name it.' },
 ];
 
 let shell: Shell;
@@ -30,7 +31,10 @@ beforeEach(async () => {
   shell = new Shell();
   const clock = new ManualClock(NOW);
   store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: 360 * HOUR });
-  const ports = { backfill: createBackfillPort(store, () => FAMILIES), query: createQueryPort(store.reader, clock) };
+  const ports = {
+    backfill: createBackfillPort(store, async () => new Map(FAMILIES.map((family) => [family.name, family]))),
+    query: createQueryPort(store.reader, clock),
+  };
   server = await startHttpServer(serverWith({ ports }).serverOptions);
   Object.assign(shell.variables, { url: server.url, token: TOKEN });
 });
@@ -70,6 +74,12 @@ describe('belfry import and export', () => {
     expect(await shell.run('import', file('old.om', TEXT))).toMatchObject({ failure: '', exitCode: 0, out: '8 samples were brought in\n' });
     const { out, failure } = await shell.run('export', '--match', '{__name__=~".+"}');
     expect([failure, out]).toEqual(['', CANONICAL]);
+  });
+
+  it('tell the type of a counter whose page is OpenMetrics', async () => {
+    await shell.run('import', file('tasks.om', `tasks_total 1 ${at(-1)}\n# EOF\n`));
+    const { out } = await shell.run('export', '--match', 'tasks_total');
+    expect(out).toBe(`# TYPE tasks counter\n# HELP tasks As OpenMetrics pages name it.\ntasks_total 1 ${at(-1)}\n# EOF\n`);
   });
 
   it('take the same file again without a word, packed or not', async () => {
@@ -119,7 +129,7 @@ describe('belfry import and export', () => {
 
   it('work on the folder of a Belfry that does not run, and on no other', async () => {
     mkdirSync(join(shell.folder, 'data'));
-    const args = ['import', file('old.om', TEXT), '--storage-path', 'data'];
+    const args = ['import', file('old.om', TEXT), '--storage.path', 'data'];
     const release = acquireLock(join(shell.folder, 'data/belfry.lock'));
     expect((await shell.run(...args)).failure).toMatch(/another Belfry is running on this folder/);
     release();

@@ -10,7 +10,7 @@ import type { MutedAlert, Silence } from '../../src/core/silence.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView, StatusView } from '../../src/http/ports.ts';
 import type { AlertStatusView, SilencesPort } from '../../src/http/quiet-ports.ts';
 import type { ReplayPort } from '../../src/http/replay-ports.ts';
-import type { SeriesFilter, SeriesPort, TargetView } from '../../src/http/prometheus-ports.ts';
+import type { SeriesFilter, SeriesPort, TargetMetadata, TargetView } from '../../src/http/prometheus-ports.ts';
 import { buildServer, type HttpServerOptions } from '../../src/http/server.ts';
 import { MemoryQuerier } from '../promql/memory-querier.ts';
 
@@ -26,6 +26,7 @@ export interface FakeRooms {
   reloadProblems: readonly string[];
   groups: readonly RuleGroupView[];
   targets: readonly TargetView[];
+  scraped: readonly TargetMetadata[];
   alerts: readonly AlertStatusView[];
   mutedHistory: readonly MutedAlert[];
   clusters: StatusView['clusters'];
@@ -41,6 +42,7 @@ export function serverWith(options: { listen?: string; externalUrl?: string; por
     reloadProblems: [],
     groups: [],
     targets: [],
+    scraped: [],
     mutedHistory: [],
     clusters: [],
     alerts: [],
@@ -81,6 +83,9 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
         { name: 'kafka_brokers', type: 'gauge', help: 'Number of brokers.' },
         { name: 'belfry_up', type: 'counter', help: 'Up.' },
       ],
+      scraped: async function* () {
+        yield* rooms.scraped;
+      },
       targets: () => rooms.targets,
       runtime: () => ({
         version: '0.1.0',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Labels } from '../../src/core/labels.ts';
+import type { MetricMetadata } from '../../src/http/prometheus-ports.ts';
 import { NOW, serverWith } from './harness.ts';
 
 const HOUR = 3_600_000;
@@ -108,6 +109,22 @@ describe('GET /api/v1/metadata', () => {
     ['limit=-1&limit_per_metric=1', { ...BROKERS, ...UP }],
   ])('%j', async (parameters, data) => {
     expect((await ask(`/api/v1/metadata?${parameters}`)).body).toEqual({ status: 'success', data });
+  });
+
+  it('tells of scraped pages too: each of what they say once', async () => {
+    const made = serverWith();
+    const page = (instance: string, ...families: readonly MetricMetadata[]) => ({ labels: Labels.of({ instance }), families });
+    const up = { name: 'belfry_up', type: 'counter', help: 'Up.' };
+    const heap = { name: 'heap', type: 'gauge', help: 'Heap.', unit: 'bytes' };
+    made.rooms.scraped = [page('a', heap, up), page('b', heap), page('c', { ...heap, unit: '' })];
+    const entries = [
+      { type: 'gauge', help: 'Heap.', unit: 'bytes' },
+      { type: 'gauge', help: 'Heap.', unit: '' },
+    ];
+    const told = async (parameters: string) => (await ask(`/api/v1/metadata?${parameters}`, made.server)).body;
+    expect(await told('')).toEqual({ status: 'success', data: { ...BROKERS, ...UP, heap: entries } });
+    expect(await told('metric=heap&limit_per_metric=1')).toEqual({ status: 'success', data: { heap: entries.slice(0, 1) } });
+    expect(await told('limit=2')).toEqual({ status: 'success', data: { ...BROKERS, ...UP } });
   });
 
   it('refuses a limit that is no number', async () => {

@@ -6,7 +6,7 @@ import type { Logger } from '../../core/log.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { SampleWriter, TargetWriter } from '../../core/sample.ts';
 import { formatOf } from '../../formats/exposition.ts';
-import { PageLayout, type PageLayouts } from '../../formats/page-layout.ts';
+import { PageLayout, type PageLayouts, type PageTemplate } from '../../formats/page-layout.ts';
 import { PAGE_LIMITS, PageParser, type ParsedPage } from '../../formats/page-parser.ts';
 import type { ScheduledJob } from '../scheduler.ts';
 import { PageFetcher, type PageSource } from './fetch-page.ts';
@@ -67,6 +67,7 @@ export class ScrapeTarget implements ScheduledJob {
   readonly #failures: { add(by: number, labels: Readonly<Record<string, string>>): void };
   readonly #dropped: { add(by: number, labels: Readonly<Record<string, string>>): void };
   #layout: RowLayout | undefined;
+  #lastGood: PageLayout | undefined;
   #values: Float64Array = new Float64Array(0);
   #healthy: boolean | undefined;
   #last = { ts: 0, durationMs: 0, error: '' };
@@ -106,6 +107,11 @@ export class ScrapeTarget implements ScheduledJob {
     };
   }
 
+  /** All of its last good page but the values; undefined before the first, and where samples have times of their own. */
+  get template(): PageTemplate | undefined {
+    return this.#lastGood?.template;
+  }
+
   async run(ts: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const startedAt = clock.elapsed();
@@ -118,6 +124,7 @@ export class ScrapeTarget implements ScheduledJob {
         await yieldToLoop();
         if (signal.aborted) throw new BelfryError('SCRAPE_TIMEOUT', 'the page could not be read in time', { cause: signal.reason });
       });
+      this.#lastGood = page.layout;
       this.#becomes(true, undefined);
     } catch (error) {
       this.#failures.add(1, { job: this.#options.job, code: error instanceof BelfryError ? error.code : 'INTERNAL' });

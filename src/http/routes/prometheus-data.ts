@@ -1,7 +1,8 @@
 import { formatDuration } from '../../core/duration.ts';
 import { compareLabels, Labels } from '../../core/labels.ts';
+import { type Matcher, matchesAll } from '../../core/matcher.ts';
 import type { HttpPorts } from '../ports.ts';
-import type { MetricMetadata, SeriesFilter, TargetView } from '../prometheus-ports.ts';
+import type { CatalogPort, MetricMetadata, SeriesFilter, TargetMetadata, TargetView } from '../prometheus-ports.ts';
 import type { RouteContext } from '../server.ts';
 import { BelfryError } from '../../core/errors.ts';
 import { limitParameter, optionalTime, parametersOf, reading, rfc3339, TRUNCATED } from './parameters.ts';
@@ -45,7 +46,7 @@ export function prometheusDataRoutes(context: RouteContext): void {
   server.get('/api/v1/metadata', async (request) => {
     access.require('read', request.headers);
     const parameters = parametersOf(request);
-    return success(metadataJson(catalog.metadata(), parameters));
+    return success(await metadataJson(catalog, parameters));
   });
 
   targetRoutes(context);
@@ -84,14 +85,14 @@ function targetRoutes({ server, access, ports }: RouteContext): void {
     return success({ activeAlertmanagers: [], droppedAlertmanagers: [] });
   });
 
-  // Of a scraped page no help texts are kept: there is nothing to be told of a target's metrics.
   server.get('/api/v1/targets/metadata', async (request) => {
     access.require('read', request.headers);
     const parameters = parametersOf(request);
-    metadataLimit(parameters, 'limit');
+    const limit = metadataLimit(parameters, 'limit');
     const selector = parameters.get('match_target') ?? '';
-    if (selector !== '' && selector !== '{}') reading(() => ports.query.matchers(selector), 'match_target');
-    return success([]);
+    const isAny = selector === '' || selector === '{}';
+    const matchers = isAny ? [] : reading(() => ports.query.matchers(selector), 'match_target');
+    return targetMetadata(catalog.scraped(), matchers, parameters.get('metric') ?? '', limit);
   });
 
   server.get('/api/v1/scrape_pools', async (request) => {
@@ -138,11 +139,58 @@ function unescapeName(text: string): string {
   });
 }
 
-function metadataJson(metadata: readonly MetricMetadata[], parameters: URLSearchParams) {
+/** So much is told of metrics at once: what pages may say of them has no other bound. */
+const METADATA_ENTRIES_MAX = 100_000;
+
+/** Where pages differ about a metric, each is told once. */
+async function metadataJson(catalog: CatalogPort, parameters: URLSearchParams) {
   const metric = parameters.get('metric') ?? '';
   const [limit, perMetric] = [metadataLimit(parameters, 'limit'), metadataLimit(parameters, 'limit_per_metric')];
-  const found = metadata.filter(({ name }) => metric === '' || name === metric).slice(0, limit);
-  return Object.fromEntries(found.map(({ name, type, help }) => [name, [{ type, help, unit: '' }].slice(0, perMetric)]));
+  const found = new Map<string, Map<string, ReturnType<typeof entryOf>>>();
+  let count = 0;
+  const add = (families: readonly MetricMetadata[]): void => {
+    for (const family of families) {
+      if ((metric !== '' && family.name !== metric) || count >= METADATA_ENTRIES_MAX) continue;
+      let entries = found.get(family.name);
+      if (entries === undefined) {
+        if (found.size >= limit) continue;
+        found.set(family.name, (entries = new Map()));
+      }
+      const entry = entryOf(family);
+      const key = JSON.stringify(entry);
+      if (entries.has(key) || entries.size >= perMetric) continue;
+      entries.set(key, entry);
+      count++;
+    }
+  };
+  add(catalog.metadata());
+  let last: readonly MetricMetadata[] = [];
+  for await (const { families } of catalog.scraped()) {
+    // Targets of one make stand one after the other.
+    if (families !== last) add(families);
+    last = families;
+  }
+  return Object.fromEntries(Array.from(found, ([name, entries]) => [name, [...entries.values()]]));
+}
+
+function entryOf({ type, help, unit = '' }: MetricMetadata) {
+  return { type, help, unit };
+}
+
+/** As Prometheus does it, `limit` ends the answer with the target that reaches it. */
+async function targetMetadata(targets: AsyncIterable<TargetMetadata>, matchers: readonly Matcher[], metric: string, limit: number) {
+  const found: object[] = [];
+  for await (const { labels, families } of targets) {
+    if (found.length >= limit) break;
+    if (!matchesAll(matchers, labels)) continue;
+    const target = labels.toObject();
+    for (const family of families) {
+      if (metric === '') found.push({ target, metric: family.name, ...entryOf(family) });
+      else if (family.name === metric) found.push({ target, ...entryOf(family) });
+      if (found.length >= METADATA_ENTRIES_MAX) return { ...success(found), warnings: [TRUNCATED] };
+    }
+  }
+  return success(found);
 }
 
 /** Here, unlike elsewhere, 0 is none at all, and what is below it stands for no limit. */

@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { Secret } from '../../../src/core/secret.ts';
 import type { ScrapeTargetOptions } from '../../../src/collectors/scrape/scrape-target.ts';
+import { pageMetadata } from '../../../src/formats/page-metadata.ts';
 import { ExporterRig } from './exporter-rig.ts';
 
 const rig = new ExporterRig();
@@ -31,6 +32,22 @@ describe('a scrape', () => {
     expect(samples.get(own('up'))).toBe(1);
     expect(samples.get(own('scrape_samples_scraped'))).toBe(2);
     expect(samples.get(own('scrape_duration_seconds'))).toBeGreaterThan(0);
+  });
+
+  it('remembers what its last good page says of its families', async () => {
+    let fails = false;
+    const { made, run } = target(
+      await exporter((_, response) => {
+        if (fails) response.statusCode = 500;
+        response.end('# TYPE a counter\n# HELP a Some.\na 1\n');
+      }),
+    );
+    expect(made.template).toBeUndefined();
+    await run(1000);
+    fails = true;
+    await run(2000);
+    expect(made.state.health).toBe('down');
+    expect(pageMetadata(made.template!)).toEqual([{ name: 'a', type: 'counter', help: 'Some.', unit: '' }]);
   });
 
   it('keeps what a page says under the names of target labels as exported_…', async () => {
