@@ -1,11 +1,11 @@
 import { yieldToLoop, type Clock } from '../core/clock.ts';
 import { BelfryError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { QueryAnswer, QueryOptions, QueryPort, QueryResult } from '../http/ports.ts';
+import type { QueryAnswer, QueryOptions, QueryPort, QueryResult, QueryStats } from '../http/ports.ts';
 import type { Expr } from '../promql/ast.ts';
 import { astJson } from '../promql/ast-json.ts';
 import { check } from '../promql/check.ts';
-import type { EvalOptions } from '../promql/exec.ts';
+import type { EvalOptions, SampleTally } from '../promql/exec.ts';
 import { parse } from '../promql/parse.ts';
 import { prepare } from '../promql/prepare.ts';
 import { pretty } from '../promql/pretty.ts';
@@ -36,14 +36,48 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
       return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
     },
     instantInSlices: async (expression, ts, options): Promise<QueryAnswer> => {
-      const value = await prepare(expression).instantInSlices(querier, ts, limitsOf(options, clock), () => turns.take(options.signal));
-      return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
+      const told = new StatsTaker(clock);
+      const prepared = prepare(expression);
+      const limits = { ...limitsOf(options, clock), ...told.begin(options) };
+      const value = await prepared.instantInSlices(querier, ts, limits, () => turns.take(options.signal));
+      return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos, ...told.end() };
     },
     range: async (expression, range, options): Promise<QueryAnswer> => {
-      const value = await prepare(expression).rangeInSlices(querier, range, limitsOf(options, clock), () => turns.take(options.signal));
-      return { result: resultOf(value, range.endTs), warnings: value.warnings, infos: value.infos };
+      const told = new StatsTaker(clock);
+      const prepared = prepare(expression);
+      const limits = { ...limitsOf(options, clock), ...told.begin(options) };
+      const value = await prepared.rangeInSlices(querier, range, limits, () => turns.take(options.signal));
+      return { result: resultOf(value, range.endTs), warnings: value.warnings, infos: value.infos, ...told.end() };
     },
   };
+}
+
+/** What one evaluation takes, where that is asked for. */
+class StatsTaker {
+  readonly #clock: Clock;
+  readonly #beginMs: number;
+  #tally: SampleTally | undefined;
+  #preparedMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#beginMs = clock.elapsed();
+  }
+
+  /** Now the expression is read. */
+  begin({ stats = false }: QueryOptions): { readonly tally?: SampleTally } {
+    if (!stats) return {};
+    this.#preparedMs = this.#clock.elapsed();
+    this.#tally = { total: 0, peak: 0 };
+    return { tally: this.#tally };
+  }
+
+  end(): { readonly stats?: QueryStats } {
+    if (this.#tally === undefined) return {};
+    const { total, peak } = this.#tally;
+    const [preparationMs, evaluationMs] = [this.#preparedMs - this.#beginMs, this.#clock.elapsed() - this.#preparedMs];
+    return { stats: { preparationMs, evaluationMs, samples: total, peakSamples: peak } };
+  }
 }
 
 /** One slice of one query a turn of the event loop, however many people ask: brokers are watched in between. */

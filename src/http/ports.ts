@@ -50,11 +50,25 @@ export interface QueryAnswer {
   readonly result: QueryResult;
   readonly warnings: readonly string[];
   readonly infos: readonly string[];
+  /** Where they were asked for. */
+  readonly stats?: QueryStats;
+}
+
+/** What an evaluation took. */
+export interface QueryStats {
+  readonly preparationMs: number;
+  /** Until the result is there, the turns of others among it. */
+  readonly evaluationMs: number;
+  /** Samples of the store that were looked at, each as often as it was; and held at once. */
+  readonly samples: number;
+  readonly peakSamples: number;
 }
 
 export interface QueryOptions {
   readonly timeoutMs?: number;
   readonly lookbackMs?: number;
+  /** Whether to tell what it took. */
+  readonly stats?: boolean;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal?: AbortSignal;
 }

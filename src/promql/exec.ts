@@ -20,6 +20,14 @@ export interface EvalOptions {
   /** Milliseconds of any clock; with `deadlineMs` on the same clock, evaluation past it ends in `PROMQL_TIMEOUT`. */
   readonly now?: () => number;
   readonly deadlineMs?: number;
+  /** Told what the evaluation looks at. */
+  readonly tally?: SampleTally;
+}
+
+/** How many samples an evaluation has looked at, each as often as it did, and how many it held at once. */
+export interface SampleTally {
+  total: number;
+  peak: number;
 }
 
 const SERIES_PER_CLOCK_READ = 1024;
@@ -34,6 +42,7 @@ class Budget {
   readonly annotations = new Map<string, { readonly kind: 'warning' | 'info'; readonly span: Span }>();
   #now: (() => number) | undefined;
   #deadlineMs = 0;
+  #tally: SampleTally | undefined;
   #held = 0;
   #untilClock = 0;
 
@@ -47,6 +56,7 @@ class Budget {
     this.maxSeries = options.maxSeries ?? Number.POSITIVE_INFINITY;
     this.#now = options.now;
     this.#deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
+    this.#tally = options.tally;
     this.#held = 0;
     this.#untilClock = 0;
     this.annotations.clear();
@@ -60,8 +70,14 @@ class Budget {
 
   /** Samples that are held now and let go with the step. */
   transient(samples: number): void {
+    if (this.#tally !== undefined) this.#tally.peak = Math.max(this.#tally.peak, this.#held + samples);
     if (this.#held + samples > this.maxSamples)
       throw new BelfryError('PROMQL_LIMIT', 'query processing would load too many samples into memory in query execution');
+  }
+
+  /** Counts samples of the store that were looked at. */
+  looked(samples: number): void {
+    if (this.#tally !== undefined) this.#tally.total += samples;
   }
 
   tick(series: number): void {

@@ -83,6 +83,7 @@ export class InstantSelectorOp implements VectorOp, Piece {
     }
     if (this.#timestamps) for (let i = 0; i < out.n; i++) out.values[i] = (out.values[i] ?? 0) / 1000;
     this.#exec.budget.transient(out.n);
+    this.#exec.budget.looked(out.n);
     this.#exec.budget.tick(n);
     return out;
   }
@@ -159,6 +160,7 @@ export class RangeSelectorOp implements MatrixOp {
   window(id: number, toTs: number, into: PointBuffer): number {
     const count = this.#selection.window(id, toTs - this.rangeMs, toTs, into);
     this.#exec.budget.transient(count);
+    this.#exec.budget.looked(count);
     return count;
   }
 

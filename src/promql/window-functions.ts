@@ -133,6 +133,7 @@ export class WindowFunctionOp implements VectorOp, Piece {
       cells.states[cell] = found ? FOUND : MISSING;
       if (!found) continue;
       this.#exec.budget.transient(count);
+      this.#exec.budget.looked(count);
       context.evalTs = firstTs + step * stepMs;
       cells.values[cell] = sliding.run(this.#kernel);
     }
@@ -160,6 +161,7 @@ export class WindowFunctionOp implements VectorOp, Piece {
 
   #takeAll(run: RunBuffer, { values }: RunResults): void {
     this.#exec.budget.transient(run.rows);
+    this.#exec.budget.looked(run.rows * (run.to - run.from));
     this.#counters?.lookAll(run.from, run.to);
     appendRange(this.#out, run.from, run.to, values);
   }
@@ -172,6 +174,7 @@ export class WindowFunctionOp implements VectorOp, Piece {
       if (state === VALUE) {
         if (!counted) this.#exec.budget.transient(rows);
         counted = true;
+        this.#exec.budget.looked(rows);
         this.#counters?.look(id);
         out.push(id, values[id] ?? 0);
       } else if (state === READ) this.#read(id);

@@ -97,6 +97,15 @@ describe('GET /api/v1/query', () => {
     expect(Object.keys(answer.body).toSorted()).toEqual(['error', 'errorType', 'status']);
   });
 
+  it.each([['all'], ['true'], ['1']])('tells what it took where stats=%s is asked for', async (stats) => {
+    const { server } = serverWithUp(1);
+    const { body } = await ask(queryUrl({ query: 'up + count_over_time(up[5m])', stats }), server);
+    expect(body['data']).toMatchObject({
+      stats: { timings: { execTotalTime: 0, innerEvalTime: 0, queryPreparationTime: 0 }, samples: { totalQueryableSamples: 2 } },
+    });
+    expect((await ask(queryUrl({ query: 'up', stats: '' }), server)).body['data']).not.toHaveProperty('stats');
+  });
+
   it('gives up at the time-out it is given', async () => {
     const { body, status } = await ask(queryUrl({ query: 'up', timeout: '-1' }), serverWithUp(1).server);
     expect([status, body['errorType']]).toEqual([503, 'timeout']);

@@ -21,7 +21,7 @@ const ROUTES: Readonly<Record<Scope | 'open', readonly string[]>> = {
       `GET /api/v1/${name}`,
       `POST /api/v1/${name}`,
     ]),
-    ...['rules', 'alerts', 'alertmanagers', 'scrape_pools', 'label/:name/values', 'metadata', 'targets'].map(
+    ...['rules', 'alerts', 'alertmanagers', 'scrape_pools', 'label/:name/values', 'metadata', 'targets', 'targets/metadata'].map(
       (name) => `GET /api/v1/${name}`,
     ),
     ...['buildinfo', 'runtimeinfo', 'flags', 'config', 'tsdb', 'walreplay'].map((name) => `GET /api/v1/status/${name}`),

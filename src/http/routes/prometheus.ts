@@ -16,7 +16,7 @@ import {
   readingInTurns,
   rfc3339,
 } from './parameters.ts';
-import { sendAnswer, whileAwaited } from './query-answer.ts';
+import { queryOptions, sendAnswer, whileAwaited } from './query-answer.ts';
 
 /** Of the Prometheus HTTP API v1: query, rules, alerts. */
 export function prometheusRoutes({ server, access, ports }: RouteContext): void {
@@ -31,7 +31,7 @@ export function prometheusRoutes({ server, access, ports }: RouteContext): void 
       const timeoutMs = durationParameter(parameters, 'timeout');
       const lookbackMs = lookbackParameter(parameters);
       const answer = await whileAwaited(request, (signal) => {
-        const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(lookbackMs === undefined ? {} : { lookbackMs }) };
+        const options = queryOptions(parameters, signal, { timeoutMs, lookbackMs });
         return readingInTurns(() => ports.query.instantInSlices(parameters.get('query') ?? '', ts, options), 'query');
       });
       return sendAnswer(reply, answer, limit);

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { yieldToLoop } from '../../core/clock.ts';
 import type { Labels } from '../../core/labels.ts';
 import { formatExponent, formatFloat } from '../../core/number-format.ts';
-import type { QueryAnswer, QueryResult } from '../ports.ts';
+import type { QueryAnswer, QueryOptions, QueryResult, QueryStats } from '../ports.ts';
 import { TRUNCATED } from './parameters.ts';
 
 const CONTENT_TYPE = 'application/json; charset=utf-8';
@@ -20,6 +20,20 @@ export async function whileAwaited<T>({ raw }: FastifyRequest, run: (signal: Abo
   } finally {
     raw.socket.off('close', end);
   }
+}
+
+/** How a query is to be evaluated; `stats` of any text asks for what it took, as in Prometheus. */
+export function queryOptions(
+  parameters: URLSearchParams,
+  signal: AbortSignal,
+  { timeoutMs, lookbackMs }: { readonly timeoutMs: number | undefined; readonly lookbackMs: number | undefined },
+): QueryOptions {
+  return {
+    signal,
+    stats: (parameters.get('stats') ?? '') !== '',
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(lookbackMs === undefined ? {} : { lookbackMs }),
+  };
 }
 
 /** Answers as Prometheus writes it, with no more series than `limit`; a long answer piece by piece, others having their turn between. */
@@ -52,14 +66,30 @@ function* inPieces(texts: Iterable<string>): Generator<string, void> {
 }
 
 /** The envelope and in it the result, in texts of any length. */
-function* answerTexts({ result, warnings, infos }: QueryAnswer, limit: number): Generator<string, void> {
+function* answerTexts({ result, warnings, infos, stats }: QueryAnswer, limit: number): Generator<string, void> {
   yield `{"status":"success","data":{"resultType":"${result.type}","result":`;
   yield* resultTexts(result, limit);
+  if (stats !== undefined) yield `,"stats":${JSON.stringify(statsJson(stats))}`;
   yield '}';
   const told = countOf(result) > limit ? [...warnings, TRUNCATED] : warnings;
   if (told.length > 0) yield `,"warnings":${JSON.stringify(told)}`;
   if (infos.length > 0) yield `,"infos":${JSON.stringify(infos)}`;
   yield '}';
+}
+
+/** In seconds. There is no queue, and what is sorted is sorted while it is worked out. */
+function statsJson({ preparationMs, evaluationMs, samples, peakSamples }: QueryStats) {
+  return {
+    timings: {
+      evalTotalTime: (preparationMs + evaluationMs) / 1000,
+      resultSortTime: 0,
+      queryPreparationTime: preparationMs / 1000,
+      innerEvalTime: evaluationMs / 1000,
+      execQueueTime: 0,
+      execTotalTime: (preparationMs + evaluationMs) / 1000,
+    },
+    samples: { totalQueryableSamples: samples, peakSamples },
+  };
 }
 
 function countOf(result: QueryResult): number {

@@ -11,7 +11,7 @@ import {
   timeParameter,
 } from './parameters.ts';
 import { success } from './prometheus.ts';
-import { sendAnswer, whileAwaited } from './query-answer.ts';
+import { queryOptions, sendAnswer, whileAwaited } from './query-answer.ts';
 
 /** Steps beyond which Prometheus refuses a range: more points than anybody's screen has. */
 const STEPS_MAX = 11_000;
@@ -44,7 +44,7 @@ export function queryRangeRoutes({ server, access, ports }: RouteContext): void 
       const timeoutMs = durationParameter(parameters, 'timeout');
       const lookbackMs = lookbackParameter(parameters);
       const answer = await whileAwaited(request, (signal) => {
-        const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(lookbackMs === undefined ? {} : { lookbackMs }) };
+        const options = queryOptions(parameters, signal, { timeoutMs, lookbackMs });
         return readingInTurns(() => ports.query.range(parameters.get('query') ?? '', range, options), 'query');
       });
       return sendAnswer(reply, answer, limit);
