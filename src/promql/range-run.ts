@@ -36,8 +36,13 @@ class SeriesBuilder {
     this.n += n;
   }
 
+  /** Its arrays themselves where they are full; otherwise they are let go for shorter ones, as all of them are there at once. */
   series(labels: Labels): Series {
-    return { labels, timestamps: this.timestamps.slice(0, this.n), values: this.values.slice(0, this.n) };
+    if (this.n < this.values.length) {
+      this.timestamps = this.timestamps.slice(0, this.n);
+      this.values = this.values.slice(0, this.n);
+    }
+    return { labels, timestamps: this.timestamps, values: this.values };
   }
 
   #grow(size: number): void {

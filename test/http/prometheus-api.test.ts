@@ -106,6 +106,14 @@ describe('GET /api/v1/query', () => {
     expect((await ask(queryUrl({ query: 'up', stats: '' }), server)).body['data']).not.toHaveProperty('stats');
   });
 
+  it('escapes what could end a script', async () => {
+    const { server } = serverWith();
+    const { payload } = await server.inject({ url: queryUrl({ query: '"<>&\u2028\u2029"' }) });
+    expect(payload).toContain('"\\u003c\\u003e\\u0026\\u2028\\u2029"');
+    const labelled = await server.inject({ url: queryUrl({ query: 'label_replace(vector(1), "a", "<b>", "", "")' }) });
+    expect(labelled.payload).toContain('{"a":"\\u003cb\\u003e"}');
+  });
+
   it('gives up at the time-out it is given', async () => {
     const { body, status } = await ask(queryUrl({ query: 'up', timeout: '-1' }), serverWithUp(1).server);
     expect([status, body['errorType']]).toEqual([503, 'timeout']);

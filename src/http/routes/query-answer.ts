@@ -103,7 +103,7 @@ function* resultTexts(result: QueryResult, limit: number): Generator<string, voi
       yield `[${result.ts / 1000},"${formatFloat(result.value)}"]`;
       return;
     case 'string':
-      yield `[${result.ts / 1000},${JSON.stringify(result.text)}]`;
+      yield `[${result.ts / 1000},${jsonText(result.text)}]`;
       return;
     case 'vector': {
       let separator = '[';
@@ -127,6 +127,11 @@ function* resultTexts(result: QueryResult, limit: number): Generator<string, voi
   }
 }
 
+/** Escaped as Go does it, so that the text may stand in a page of HTML, too. */
+function jsonText(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 function* pairTexts(timestamps: Float64Array, values: Float64Array): Generator<string, void> {
   let text = '';
   for (let i = 0; i < values.length; i++) {
@@ -139,7 +144,7 @@ function* pairTexts(timestamps: Float64Array, values: Float64Array): Generator<s
 }
 
 function metricText(labels: Labels): string {
-  return `{"metric":${JSON.stringify(labels.toObject())}`;
+  return `{"metric":${jsonText(labels.toObject())}`;
 }
 
 /** `[1435781451.781,"1"]`: seconds as a number, the value as a text. */
