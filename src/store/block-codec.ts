@@ -26,11 +26,18 @@ export class BlockEncoder {
   readonly #body = new BitWriter();
   #cells = new Float64Array(128);
   #words = new Uint32Array(this.#cells.buffer);
+  #part: { readonly ring: RowRing; readonly from: number; readonly n: number; col: number; readonly directory: number[] } | undefined;
   /** Samples in the last block, without staleness markers. */
   samples = 0;
 
   /** Rows [from, to) of a ring; columns without any sample or marker in them are left out. */
   rows(ring: RowRing, from: number, to: number): Uint8Array {
+    this.beginRows(ring, from, to);
+    return this.endRows();
+  }
+
+  /** As `rows` in parts: `columns` takes some, `endRows` what is left. In between these rows of the ring must stay. */
+  beginRows(ring: RowRing, from: number, to: number): void {
     const n = to - from;
     this.#begin(ROWS, n);
     this.#head.varint(n);
@@ -39,16 +46,35 @@ export class BlockEncoder {
     this.#head.varint(this.#body.length);
     this.#head.append(this.#body.bytes.subarray(0, this.#body.length));
     this.#body.reset();
-    const directory: number[] = [];
-    for (let col = 0; col < ring.cols; col++) {
-      const used = this.#gather(ring, col, from, n);
+    this.#part = { ring, from, n, col: 0, directory: [] };
+  }
+
+  /** Encodes columns of about that many cells. True when there are more. */
+  columns(cells: number): boolean {
+    const part = this.#part;
+    if (part === undefined) return false;
+    const { ring, from, n, directory } = part;
+    const end = Math.min(ring.cols, part.col + Math.ceil(cells / n));
+    for (; part.col < end; part.col++) {
+      const used = this.#gather(ring, part.col, from, n);
       if (used < 0) continue;
       this.samples += used;
       const start = this.#body.length;
       this.#codec.encode(this.#words, n, this.#body);
-      directory.push(ring.ids[col]!, this.#body.length - start);
+      directory.push(ring.ids[part.col]!, this.#body.length - start);
     }
-    this.#directory(directory, 2);
+    return part.col < ring.cols;
+  }
+
+  /** True while these rows are begun and not ended. */
+  isAt(ring: RowRing, from: number, to: number): boolean {
+    const part = this.#part;
+    return part?.ring === ring && part.from === from && part.n === to - from;
+  }
+
+  endRows(): Uint8Array {
+    this.columns(Infinity);
+    this.#directory(this.#part?.directory ?? [], 2);
     return this.#end();
   }
 
@@ -102,6 +128,7 @@ export class BlockEncoder {
   }
 
   #begin(kind: number, n: number): void {
+    this.#part = undefined;
     this.#reserve(n);
     this.#head.reset();
     this.#body.reset();
@@ -111,6 +138,7 @@ export class BlockEncoder {
   }
 
   #end(): Uint8Array {
+    this.#part = undefined;
     this.#head.append(this.#body.bytes.subarray(0, this.#body.length));
     return this.#head.take();
   }

@@ -28,6 +28,8 @@ export class BlockStore implements Sealer, BlockSource {
   readonly #log: Logger;
   readonly #lane: (id: number) => Lane | undefined;
   readonly #encoder = new BlockEncoder();
+  /** Of the one lane that is encoded ahead. */
+  readonly #ahead = new BlockEncoder();
   readonly #cache: BlockCache;
   readonly #lists = new Map<number, { fromTs: number; toTs: number; blocks: readonly StoredBlockRange[] }>();
   /** Of `blocks`; forgotten as soon as any block comes or goes. */
@@ -72,6 +74,16 @@ export class BlockStore implements Sealer, BlockSource {
     lane.logRows = [];
     lane.keyframeDue = true;
     this.#keep(lane, block);
+  }
+
+  /**
+   * Encodes some of the rows that a lane's next block will have, for when it is sealed; one lane at a time. True when there
+   * is more. Only of a lane that is sealed before its next row.
+   */
+  encodeAhead({ ring }: Lane, cells: number): boolean {
+    if (ring === null || ring.unsealed === ring.next) return false;
+    if (!this.#ahead.isAt(ring, ring.unsealed, ring.next)) this.#ahead.beginRows(ring, ring.unsealed, ring.next);
+    return this.#ahead.columns(cells);
   }
 
   #keep(lane: Lane, block: SealedBlock): void {
@@ -166,11 +178,12 @@ export class BlockStore implements Sealer, BlockSource {
     const ring = lane.ring!;
     const from = ring.unsealed;
     if (from === ring.next) return undefined;
-    const bytes = this.#encoder.rows(ring, from, ring.next);
+    const encoder = this.#ahead.isAt(ring, from, ring.next) ? this.#ahead : this.#encoder;
+    const bytes = encoder === this.#ahead ? encoder.endRows() : encoder.rows(ring, from, ring.next);
     const minTs = ring.ts[from % ring.rows]!;
     ring.unsealed = ring.next;
     ring.unlogged = ring.next;
-    return this.#block(lane, minTs, ring.lastTs, bytes);
+    return this.#block(lane, minTs, ring.lastTs, encoder.samples, bytes);
   }
 
   #sealPoints(lane: Lane): SealedBlock | undefined {
@@ -185,11 +198,10 @@ export class BlockStore implements Sealer, BlockSource {
     if (maxTs === -Infinity) return undefined;
     const bytes = this.#encoder.side(series);
     for (const points of series) points.unlogged = points.unsealed = points.next;
-    return this.#block(lane, minTs, maxTs, bytes);
+    return this.#block(lane, minTs, maxTs, this.#encoder.samples, bytes);
   }
 
-  #block(lane: Lane, minTs: number, maxTs: number, bytes: Uint8Array): SealedBlock {
-    const { samples } = this.#encoder;
+  #block(lane: Lane, minTs: number, maxTs: number, samples: number, bytes: Uint8Array): SealedBlock {
     return { id: this.nextBlock++, lane: lane.id, minTs, maxTs, samples, bytes, logRows: lane.logRows, stored: false };
   }
 

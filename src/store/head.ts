@@ -167,8 +167,12 @@ export class Head implements SampleWriter {
 
   /** Seals before a ring would overwrite a row that no block has, or when the lane's turn has come. */
   makeRoom(lane: Lane): void {
-    const ring = lane.ring!;
-    if (ring.next - ring.unsealed >= ring.rows || ring.next >= lane.sealAt) this.seal(lane);
+    if (isDue(lane)) this.seal(lane);
+  }
+
+  /** A lane of at least so many cells that is sealed before its next row. */
+  dueLane(cellsLeast: number): Lane | undefined {
+    return this.lanes.find((lane) => lane !== undefined && isDue(lane) && lane.ring!.cols * lane.ring!.rows >= cellsLeast);
   }
 
   seal(lane: Lane): void {
@@ -284,4 +288,8 @@ export class Head implements SampleWriter {
     }
     for (const id of gone) this.#unplace(id, lane, oldestTs);
   }
+}
+
+function isDue({ ring, sealAt }: Lane): boolean {
+  return ring !== null && (ring.next - ring.unsealed >= ring.rows || ring.next >= sealAt);
 }

@@ -26,6 +26,10 @@ const PIECE_PAUSE_MS = 20;
 const CELLS_A_PIECE = 40_000;
 /** Pieces of deleting that may follow each other before samples are written again; a piece is some 5 ms. */
 const DELETIONS_A_ROUND = 50;
+/** Lanes of so many cells, whose sealing would take more than some five milliseconds, are sealed in pieces before their next row. */
+const WIDE_LANE_CELLS = 60_000;
+/** Cells that one such piece encodes. */
+const CELLS_SEALED_A_PIECE = 30_000;
 /** Sealed blocks stay in memory that long. */
 const SEALED_KEEP_MS = 3_600_000;
 /** A target that has written nothing for that long gives its memory back. */
@@ -38,7 +42,8 @@ const DEFAULT_LIMITS: StoreLimits = {
   series: 4_000_000,
   rows: 120,
   ringBytesPerTarget: 64 * 1024 * 1024,
-  sealedBytes: 64 * 1024 * 1024,
+  // An hour of 85 million samples at the third of a byte that real pages take; what is beyond is read from the file.
+  sealedBytes: 40 * 1024 * 1024,
   cacheBytes: 32 * 1024 * 1024,
 };
 
@@ -147,6 +152,7 @@ class OpenStore implements SampleStore {
   readonly #retention: Retention;
   readonly #metrics: StoreMetrics;
   #timer: Timer | undefined;
+  #sealTimer: Timer | undefined;
   #rounds = 0;
   /** The last round has not come to the end of the series that have expired. */
   #expiring = false;
@@ -203,10 +209,22 @@ class OpenStore implements SampleStore {
     const arm = (delayMs: number): void => {
       this.#timer = this.#options.clock.timer(delayMs, () => {
         const more = this.#deleting ? this.#deletePiece() : this.#writePiece() || this.#finishRound();
+        this.#sealAhead();
         if (!this.#closed) arm(more ? PIECE_PAUSE_MS : intervalMs);
       });
     };
     arm(intervalMs);
+  }
+
+  /** Seals wide lanes that are full in pieces, so that a row need not wait until all of one is encoded. */
+  #sealAhead(): void {
+    if (this.#closed || this.#sealTimer !== undefined || this.#head.dueLane(WIDE_LANE_CELLS) === undefined) return;
+    this.#sealTimer = this.#options.clock.timer(PIECE_PAUSE_MS, () => {
+      this.#sealTimer = undefined;
+      const lane = this.#head.dueLane(WIDE_LANE_CELLS);
+      if (lane !== undefined && !this.#blocks.encodeAhead(lane, CELLS_SEALED_A_PIECE)) this.#head.seal(lane);
+      this.#sealAhead();
+    });
   }
 
   endTargets(matches: (id: string) => boolean, ts: number): void {
@@ -258,6 +276,7 @@ class OpenStore implements SampleStore {
     this.flush();
     this.#closed = true;
     this.#timer?.cancel();
+    this.#sealTimer?.cancel();
     this.#file.close();
   }
 
