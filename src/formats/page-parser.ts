@@ -44,6 +44,8 @@ const NEWLINE = 10;
 const HASH = 35;
 const SPACE = 32;
 const NO_COLUMN = -1;
+/** What stands before a value that follows a name without a space between, as in `up-1`. */
+const NAME_END = /[^ \t}]/;
 /** As long as `# EOF`, which ends a page in OpenMetrics and is looked at each time. */
 const EOF_LENGTH = 5;
 
@@ -306,8 +308,8 @@ class ColdPage {
     this.#seen.add(labels.key);
     this.#series.set(this.#values.length, labels);
     this.#add(NO_COLUMN, value, hash);
-    // Only a value that ends the line can be read again without looking at the rest.
-    if (end !== text.length) this.#templated = false;
+    // Only a value that ends the line can be read again without looking at the rest, and one that cannot be part of a name.
+    if (end !== text.length || NAME_END.test(text.slice(valueStart - 1, valueStart))) this.#templated = false;
     this.#fix(from, to - (text.length - valueStart), 1);
   }
 

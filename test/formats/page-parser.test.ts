@@ -150,6 +150,17 @@ describe('the next page of a target', () => {
     expect(second.layout.series.map(String)).toEqual(parsePage(Buffer.from(text), 'text').layout.series.map(String));
   });
 
+  it('is read whole each time where a value follows its name without a space', () => {
+    const parser = new PageParser();
+    parser.parse(Buffer.from('a 1\nb1-2\n'), 'text').layout.forgetSeries();
+    const { layout, values } = parser.parse(Buffer.from('a 1\nb1-3\n'), 'text');
+    expect([layout.series.map(String), [...values]]).toEqual([
+      ['a', 'b1'],
+      [1, -3],
+    ]);
+    expect(() => parser.parse(Buffer.from('a 1\nb123\n'), 'text')).toThrow(expect.objectContaining({ code: 'EXPOSITION_MALFORMED' }));
+  });
+
   it('is read whole where the same labels are written another way', () => {
     const parser = new PageParser();
     parser.parse(Buffer.from('a{b="c",d="e"} 1\nf 2\n'), 'text');
