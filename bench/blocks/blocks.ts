@@ -10,6 +10,8 @@ import { fleetSource, sourceOf, type Source } from './source.ts';
 const ROWS = 120;
 const FLEET_TARGETS = 20;
 const QUICK_FLEET_TARGETS = 6;
+/** So long --quick reads real pages at most: with the broker's start and the encoding it stays below a minute. */
+const QUICK_CAPTURE_MS = 20_000;
 
 const HELP = `blocks: bytes a sample in samples.db, of real pages and of the simulated fleet; Prometheus's own blocks beside them.
 
@@ -22,7 +24,7 @@ Usage: npm run bench -- blocks [--quick] [options]
 
 A real broker is written to and read from at changing rates, and scraped through jmx_exporter's agent without rules of its own; what
 the usual rules leave of those pages is told besides. node_exporter is this host's. The pages are stored by the store's own
-code. --quick has fewer partitions and targets. What grows more slowly takes fewer bytes: figures of a short interval are a little below those of a long one.
+code. --quick has fewer partitions and targets, and reads real pages for ${QUICK_CAPTURE_MS / 1000} s at most. What grows more slowly takes fewer bytes: figures of a short interval are a little below those of a long one.
 `;
 
 interface Measured {
@@ -69,7 +71,7 @@ async function run(context: BenchContext): Promise<BenchReport> {
 async function realSources(rows: number, intervalMs: number, context: BenchContext, notes: string[]): Promise<readonly Source[]> {
   context.progress('a broker');
   try {
-    const captures = await captureReal({ rows, intervalMs, context });
+    const captures = await captureReal({ rows, intervalMs, captureMsMax: context.quick ? QUICK_CAPTURE_MS : Infinity, context });
     notes.push(`real pages: ${captures[0]?.scrapes.length} scrapes, one every ${intervalMs} ms`);
     if (captures.length < 3) notes.push('no node_exporter is installed');
     return captures.map(sourceOf);

@@ -25,6 +25,8 @@ export interface Capture {
 export interface CaptureOptions {
   readonly rows: number;
   readonly intervalMs: number;
+  /** Where the pages come slower than every `intervalMs`, there are fewer rows. */
+  readonly captureMsMax: number;
   readonly context: BenchContext;
 }
 
@@ -40,6 +42,8 @@ const IDLE_TOPICS = 1;
 const READY_WITHIN_MS = 30_000;
 /** Until the load's first batches are in and the consumers read. */
 const SETTLE_MS = 5000;
+/** A block needs two rows. */
+const LEAST_ROWS = 2;
 
 /** jmx_exporter without rules of its own: every attribute of every bean that is a number. */
 const ALL_BEANS = 'lowercaseOutputName: true\nrules: [{pattern: ".*"}]\n';
@@ -82,10 +86,12 @@ export async function captureReal(options: CaptureOptions): Promise<readonly Cap
   }
 }
 
-async function scrapeAll(urls: readonly string[], { rows, intervalMs, context }: CaptureOptions): Promise<readonly Scrape[][]> {
+async function scrapeAll(urls: readonly string[], options: CaptureOptions): Promise<readonly Scrape[][]> {
+  const { rows, intervalMs, captureMsMax, context } = options;
   const captured = urls.map((): Scrape[] => []);
   const begin = Date.now();
   for (let row = 0; row < rows && !context.signal.aborted; row++) {
+    if (row >= LEAST_ROWS && Date.now() - begin > captureMsMax) break;
     await sleep(Math.max(0, begin + row * intervalMs - Date.now()));
     await Promise.all(
       urls.map(async (url, i) => {
