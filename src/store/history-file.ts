@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3';
+import { existsSync } from 'node:fs';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { BitReader, corrupt } from './bit-reader.ts';
 import { DecodedBlock } from './block-codec.ts';
@@ -6,9 +7,12 @@ import { ColumnCodec } from './column-codec.ts';
 import { HistoryLog, type LoggedLane, type LogRow } from './history-log.ts';
 import type { HistoryTail } from './history-tail.ts';
 import { SCHEMA_VERSION, unpack, type StoredSeries } from './sample-file.ts';
+import { sqliteCode } from './state/sqlite-error.ts';
 import { SeriesTable, type SeriesId } from './series-table.ts';
 
 const BUSY_TIMEOUT_MS = 5000;
+/** Codes of SQLite that say nothing about what the file is. */
+const UNREADABLE = /^SQLITE_(BUSY|LOCKED|CANTOPEN|READONLY|IOERR|PERM|AUTH|NOMEM)/;
 
 /** Where a block is, without its bytes. */
 export interface BlockRange {
@@ -52,8 +56,9 @@ export class HistoryFile {
   readonly #codec = new ColumnCodec();
   readonly #block: Database.Statement;
   readonly #lane: Database.Statement;
-  /** Blocks that could not be read, or that retention took away meanwhile. */
-  holes = 0;
+  readonly #lost = new Set<number>();
+  /** Records of the log that could not be read. */
+  #logHoles = 0;
 
   /**
    * Throws `BAD_REQUEST` where there is no such file or it is not one of ours, `STORE_NEWER` for a later version. `checkpoint`
@@ -65,7 +70,7 @@ export class HistoryFile {
     try {
       this.#db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
     } catch (cause) {
-      throw new BelfryError('BAD_REQUEST', `${path} cannot be read: ${errorText(cause)}`, { cause });
+      throw unreadable(path, cause);
     }
     try {
       const version = Number(this.#db.pragma('user_version', { simple: true }));
@@ -76,8 +81,19 @@ export class HistoryFile {
     } catch (cause) {
       this.#db.close();
       if (cause instanceof BelfryError) throw cause;
+      if (UNREADABLE.test(sqliteCode(cause))) throw unreadable(path, cause);
       throw new BelfryError('BAD_REQUEST', `${path} is no samples file of Belfry's: ${errorText(cause)}`, { cause });
     }
+  }
+
+  /** Blocks that could not be read, or that retention took away meanwhile, and records of the log. */
+  get holes(): number {
+    return this.#lost.size + this.#logHoles;
+  }
+
+  /** Says that a block is a hole; the same one counts once. */
+  lose(id: number): void {
+    this.#lost.add(id);
   }
 
   close(): void {
@@ -156,7 +172,7 @@ export class HistoryFile {
 
   /** Plays a log that was read before, for lanes of which more is wanted now. */
   tailsOf(log: HistoryLog, wants: (lane: number) => boolean, keeps: (id: SeriesId) => boolean): ReadonlyMap<number, HistoryTail> {
-    return log.play({ wants, keeps, onHole: () => this.holes++, checkpoint: this.#checkpoint });
+    return log.play({ wants, keeps, onHole: () => this.#logHoles++, checkpoint: this.#checkpoint });
   }
 
   /** A lane's blocks with samples in (fromTs, toTs] as they are now. */
@@ -174,7 +190,7 @@ export class HistoryFile {
       return new DecodedBlock(unpack(row.bytes), minTs, maxTs, this.#codec);
     } catch (error) {
       if (!(error instanceof BelfryError)) throw error;
-      this.holes++;
+      this.lose(id);
       return undefined;
     }
   }
@@ -202,4 +218,13 @@ export class HistoryFile {
     if (symbols.length % 2 !== 0) throw corrupt(`${this.#path}: a label has a name and no value`);
     return symbols;
   }
+}
+
+function unreadable(path: string, cause: unknown): BelfryError {
+  // Readers keep their place in a small file beside it.
+  const hint =
+    /^SQLITE_(CANTOPEN|READONLY)/.test(sqliteCode(cause)) && existsSync(path)
+      ? ': a file in a folder that may not be written to has to be copied first'
+      : '';
+  return new BelfryError('BAD_REQUEST', `${path} cannot be read: ${errorText(cause)}${hint}`, { cause });
 }

@@ -1,3 +1,5 @@
+import { BelfryError } from '../core/errors.ts';
+import { corrupt } from './bit-reader.ts';
 import type { BlockRange, HistoryFile, LaneContents } from './history-file.ts';
 import { LanePoints } from './history-points.ts';
 import type { HistoryTail } from './history-tail.ts';
@@ -10,6 +12,8 @@ interface Part {
   readonly minTs: number;
   readonly maxTs: number;
   load(): ColumnSource | undefined;
+  /** Its columns cannot be read. */
+  lose(): void;
 }
 
 /** One lane of the file: its blocks in order and a window over them for each reach that somebody asked for. */
@@ -74,7 +78,7 @@ export class HistoryLane {
       if (this.rows.length === 0 && this.points.length === 0) continue;
       const source = part.load();
       if (source === undefined) continue;
-      for (const window of this.#windows()) if (!window.isBehind) window.append(source, now);
+      for (const window of this.#windows()) if (!window.isBehind) append(window, source, now, part);
     }
   }
 
@@ -87,7 +91,7 @@ export class HistoryLane {
     for (const part of this.#parts.slice(0, this.#next)) {
       if (part.maxTs <= fromTs) continue;
       const source = part.load();
-      if (source !== undefined) for (const window of behind) if (part.maxTs > now - window.keepMs) window.append(source, now);
+      if (source !== undefined) for (const window of behind) if (part.maxTs > now - window.keepMs) append(window, source, now, part);
     }
   }
 
@@ -98,21 +102,42 @@ export class HistoryLane {
   #tailParts(): readonly Part[] {
     const tail = this.#tail;
     if (tail === undefined) return [];
-    if (this.isSide) return [{ minTs: tail.minTs, maxTs: tail.maxTs, load: () => ({ column: (id: SeriesId) => this.#tail?.points(id) }) }];
-    return tail.parts().map(({ minTs, maxTs }, i) => ({ minTs, maxTs, load: () => this.#tail?.parts()[i] }));
+    if (this.isSide)
+      return [{ minTs: tail.minTs, maxTs: tail.maxTs, load: () => ({ column: (id: SeriesId) => this.#tail?.points(id) }), lose }];
+    return tail.parts().map(({ minTs, maxTs }, i) => ({ minTs, maxTs, load: () => this.#tail?.parts()[i], lose }));
   }
 
   #blockPart(range: BlockRange): Part {
-    return { minTs: range.minTs, maxTs: range.maxTs, load: () => this.#file.block(range) ?? this.#moved(range) };
+    return {
+      minTs: range.minTs,
+      maxTs: range.maxTs,
+      load: () => this.#file.block(range) ?? this.#moved(range),
+      lose: () => this.#file.lose(range.id),
+    };
   }
 
   /** A block that is not there any more has been deleted, or its samples are in another one by now. */
   #moved({ id, minTs, maxTs }: BlockRange): ColumnSource | undefined {
     const found = this.#file.blocksOf(this.id, minTs - 1, Math.min(maxTs, this.#endTs)).filter((range) => range.id !== id);
     const blocks = found.flatMap((range) => this.#file.block(range) ?? []);
-    if (blocks.length === 0) this.#file.holes++;
+    if (blocks.length === 0) this.#file.lose(id);
     return blocks.length === 1 ? blocks[0] : blocks.length === 0 ? undefined : { column: (series) => joined(blocks, series) };
   }
+}
+
+/** Takes in what can be read; the rest is a hole. Throws `LIMIT_EXCEEDED`. */
+function append(window: LaneRows | LanePoints, source: ColumnSource, now: number, part: Part): void {
+  try {
+    window.append(source, now);
+  } catch (error) {
+    if (!(error instanceof BelfryError) || error.code !== 'STORE_CORRUPT') throw error;
+    part.lose();
+  }
+}
+
+/** The log was found right when it was played. */
+function lose(): void {
+  throw corrupt('a row of the log changed in memory');
 }
 
 /** A column over several blocks; all series of rows have the times of all. */
