@@ -18,6 +18,7 @@ const AHEAD_MAX_MS = 60_000;
 /** Why samples are refused: as it is counted, and as a sender is told, in Prometheus's words where it has some. */
 const REASONS = {
   out_of_order: 'out of order sample',
+  duplicate: 'duplicate sample for timestamp',
   out_of_bounds: 'out of bounds',
   future: 'out of bounds: timestamp is too far in the future',
   labels: 'invalid labels',
@@ -68,8 +69,8 @@ export function createRemoteWritePort(options: {
           count++;
         } catch (error) {
           if (!(error instanceof BelfryError)) throw error;
-          const isOrder = error.code === 'STORE_OUT_OF_ORDER';
-          refuse(isOrder ? 'out_of_order' : 'limit', 1, isOrder ? describe(labels, sample) : errorText(error));
+          const reason = error.code === 'STORE_OUT_OF_ORDER' ? 'out_of_order' : error.code === 'STORE_DUPLICATE' ? 'duplicate' : 'limit';
+          refuse(reason, 1, reason === 'limit' ? errorText(error) : describe(labels, sample));
         }
       }
       if (count > 0) taken.add(count);

@@ -34,6 +34,7 @@ const ERROR_CODES = {
   // Storage.
   STORE_LIMIT: { retryable: false, status: 507 },
   STORE_OUT_OF_ORDER: { retryable: false, status: 400 },
+  STORE_DUPLICATE: { retryable: false, status: 400 },
   STORE_CORRUPT: { retryable: false, status: 500 },
   STORE_NEWER: { retryable: false, status: 500 },
   STORE_LOCKED: { retryable: true, status: 500 },

@@ -43,11 +43,14 @@ export class SideSeries {
     return this.next - this.unsealed >= SIDE_POINTS;
   }
 
-  /** Appends a sample; the same one again is ignored. Returns whether it was taken. Throws `STORE_OUT_OF_ORDER`. */
+  /** Appends a sample; the same one again is ignored. Returns whether it was taken. Throws `STORE_OUT_OF_ORDER`, `STORE_DUPLICATE`. */
   append(ts: number, value: number): boolean {
     if (ts <= this.lastTs) {
       const last = this.v[Math.max(0, this.next - 1) % this.v.length]!;
-      if (ts === this.lastTs && this.next > 0 && !this.#isStale(this.next - 1) && Object.is(last, value)) return false;
+      if (ts === this.lastTs && this.next > 0) {
+        if (!this.#isStale(this.next - 1) && Object.is(last, value)) return false;
+        throw new BelfryError('STORE_DUPLICATE', `another value at ${ts}, the time of the newest sample`);
+      }
       throw new BelfryError('STORE_OUT_OF_ORDER', `sample at ${ts} is not after the newest one at ${this.lastTs}`);
     }
     const slot = this.#slot();

@@ -108,7 +108,7 @@ describe('POST /api/v1/write', () => {
           [NOW - 1000, 2],
         ],
       },
-      /^out of order sample: 1 of/,
+      /^duplicate sample for timestamp: 1 of/,
     ],
     [
       'far in the future',

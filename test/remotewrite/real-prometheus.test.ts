@@ -1,9 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createQueryPort } from '../../src/app/query-port.ts';
 import { createRemoteWritePort } from '../../src/app/remote-write-port.ts';
 import type { Labels } from '../../src/core/labels.ts';
@@ -12,62 +7,11 @@ import { silentMeter } from '../../src/core/meter.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { startHttpServer } from '../../src/http/server.ts';
 import { openSampleStore } from '../../src/store/sample-store.ts';
-import { reservePort, type ReservedPort } from '../../testbed/free-port.ts';
 import { describeWhere } from '../../testbed/skip.ts';
 import { serverWith, TOKEN } from '../http/harness.ts';
 import { layout, metric } from '../store/fixture.ts';
 import { DAY, destinationAt, Sender } from './harness.ts';
-
-const missing = spawnSync('prometheus', ['--version']).status === 0 ? undefined : 'prometheus (Debian package prometheus) is not installed';
-
-/** A real Prometheus that takes remote write, and comes back on its data after it was killed. */
-class RealReceiver {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'belfry-prometheus-'));
-  #port: ReservedPort | undefined;
-  #process: ChildProcess | undefined;
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#port?.port}`;
-  }
-
-  async start(): Promise<void> {
-    this.#port ??= await reservePort();
-    writeFileSync(join(this.#folder, 'prometheus.yml'), '{}\n');
-    this.#process = spawn(
-      'prometheus',
-      [
-        `--config.file=${join(this.#folder, 'prometheus.yml')}`,
-        `--storage.tsdb.path=${join(this.#folder, 'data')}`,
-        `--web.listen-address=127.0.0.1:${this.#port.port}`,
-        '--web.enable-remote-write-receiver',
-        '--log.level=error',
-      ],
-      { stdio: 'ignore' },
-    );
-    for (;;) {
-      const isReady = await fetch(`${this.url}/-/ready`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-      if (isReady) return;
-      if (this.#process.exitCode !== null) throw new Error('prometheus has ended');
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  async kill(): Promise<void> {
-    if (this.#process === undefined || this.#process.exitCode !== null) return;
-    const ended = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await ended;
-  }
-
-  async stop(): Promise<void> {
-    await this.kill();
-    await this.#port?.release();
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
+import { missingPrometheus, RealReceiver } from './real-receiver.ts';
 
 interface Matrix {
   readonly data: {
@@ -102,7 +46,7 @@ async function eventually<T>(ask: () => Promise<T>, accepts: (answer: T) => bool
 const nameOf = (labels: Labels): string => [...labels].flat().join(' ');
 const count = (kept: Readonly<Record<string, readonly string[]>>): number => Object.values(kept).flat().length;
 
-describeWhere(missing, 'remote write to a real Prometheus', () => {
+describeWhere(missingPrometheus, 'remote write to a real Prometheus', () => {
   const prometheus = new RealReceiver();
   let sender: Sender;
 

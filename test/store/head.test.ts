@@ -141,7 +141,7 @@ describe('samples with a time of their own', () => {
 
   it.each([
     ['the same sample again is ignored', T0, 1, undefined],
-    ['another value at the same time is refused', T0, 2, 'STORE_OUT_OF_ORDER'],
+    ['another value at the same time is refused', T0, 2, 'STORE_DUPLICATE'],
     ['an earlier sample is refused', T0 - 1, 1, 'STORE_OUT_OF_ORDER'],
   ])('%s', (_, ts, value, code) => {
     const { head, reader } = memoryHead();

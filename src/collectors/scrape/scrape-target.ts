@@ -171,7 +171,7 @@ export class ScrapeTarget implements ScheduledJob {
         this.#writer.appendAt(at, targetSeries(labels, this.#targetLabels), value);
       } catch (error) {
         if (!(error instanceof BelfryError)) throw error;
-        this.#dropped.add(1, { job, reason: error.code === 'STORE_OUT_OF_ORDER' ? 'out_of_order' : 'limit' });
+        this.#dropped.add(1, { job, reason: error.code === 'STORE_LIMIT' ? 'limit' : 'out_of_order' });
       }
     }
   }
