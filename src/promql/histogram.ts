@@ -98,7 +98,8 @@ export class HistogramOp implements VectorOp {
     const labels = this.#inner.space.labels(id);
     const text = labels.get(BUCKET_LABEL);
     const bound = parseFloatText(text);
-    if (bound === undefined || Number.isNaN(bound)) {
+    // NaN is a number here, as for Prometheus: a histogram with such a bucket has quantiles of NaN.
+    if (bound === undefined) {
       this.#exec.wornOut = true;
       const value = JSON.stringify(text) + ofMetric(labels.metricName);
       this.#exec.warn(`bucket label "${BUCKET_LABEL}" is missing or has a malformed value of ${value}`, this.#span);

@@ -22,6 +22,11 @@ load 1m
   open_bucket{le="0.1"} 1x10
   open_bucket{le="1"} 5x10
   odd_bucket{le="x"} 1x10
+  hex_bucket{le="0x1p-2"} 2x10
+  hex_bucket{le="inf"} 4x10
+  nan_bucket{le="1"} 1x10
+  nan_bucket{le="+Inf"} 1x10
+  nan_bucket{le="NaN"} 1x10
 `);
 const AT = 600_000;
 
@@ -187,6 +192,8 @@ const VALUES: readonly (readonly [text: string, ...expected: string[]])[] = [
   ['histogram_quantile(-1, h_bucket)', '{} -Inf'],
   ['histogram_quantile(2, h_bucket)', '{} +Inf'],
   ['histogram_quantile(0.5, odd_bucket)'],
+  ['histogram_quantile(0.5, hex_bucket)', '{} 0.25'],
+  ['histogram_quantile(0.5, nan_bucket)', '{} NaN'],
 ];
 
 describe('at ten minutes', () => {
