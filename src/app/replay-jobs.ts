@@ -16,7 +16,7 @@ export interface ReplayJobsOptions {
   readonly log: Logger;
   /** Default 30 min. */
   readonly timeoutMs?: number;
-  /** Of its windows. Default 128 MiB. */
+  /** Of its windows. Default 192 MiB. */
   readonly windowBytes?: number;
   /** Of its heap. Default 256 MiB. */
   readonly heapMb?: number;
@@ -28,7 +28,7 @@ const PROGRESS_EVERY_MS = 250;
  * Beside a running Belfry a replay must be content with less than on its own: both together stay below the 1 GiB that the
  * service and the Kubernetes examples allow, where a cluster of 300 brokers takes some 350 MB without a replay.
  */
-const WINDOW_BYTES = 128 * 1024 * 1024;
+const WINDOW_BYTES = 192 * 1024 * 1024;
 const HEAP_MB = 256;
 const YOUNG_MB = 16;
 
