@@ -35,7 +35,7 @@ export function importCommand(program: Command, context: CliContext): void {
   withClientOptions(program.command('import'))
     .description('bring history in: OpenMetrics text with a time at every sample')
     .argument('<file...>', 'files (.gz is unpacked), or - for the standard input')
-    .option('--storage.path <folder>', 'into the data folder of a Belfry that does not run')
+    .option('--storage.path <folder>', 'the data folder of a Belfry that does not run, instead of one that does')
     .option('--retention <duration>', 'with --storage.path: how old samples may be', '15d')
     .option('--json', 'what became of the samples as JSON')
     .addHelpText(
