@@ -91,6 +91,8 @@ class RulePart {
 
   recording(record: string): RecordingRest {
     if (!isUtf8Name(record)) this.#problem(this.#fields.get('record'), `invalid recording rule name: ${JSON.stringify(record)}`);
+    // Prometheus 3 takes any text but this one: an expression that was put in the wrong field.
+    else if (/[{}]/.test(record)) this.#problem(this.#fields.get('record'), 'braces in the recording rule name: should it be in expr?');
     if (this.#texts('annotations').length > 0)
       this.#problem(this.#fields.get('annotations'), "invalid field 'annotations' in recording rule");
     for (const field of ['for', 'keep_firing_for']) {
