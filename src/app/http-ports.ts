@@ -46,7 +46,7 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
   return {
     health: parts.readiness,
     metrics: { own: () => meter.page(), kafka: () => kafkaFamilies(samples.reader, clock.now()) },
-    query: createQueryPort(samples.reader, clock),
+    query: createQueryPort(samples.reader, clock, () => parts.config().promql),
     catalog,
     backfill: createBackfillPort(samples, () => allMetadata(catalog)),
     remoteWrite: createRemoteWritePort({ writer: samples.writer, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),

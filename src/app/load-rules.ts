@@ -7,5 +7,6 @@ import type { RuleSet } from '../rules/model.ts';
 /** Reads the configured rule files. Throws `CONFIG_UNREADABLE`, or one `RULES_INVALID` that lists every mistake, a line each. Gives way. */
 export async function loadRules(config: BelfryConfig, clock: Clock): Promise<RuleSet> {
   const files = await readRuleFiles(config.ruleFiles);
-  return await parseRuleFilesInSlices(files, { evaluationIntervalMs: config.evaluationIntervalMs }, new Slices(clock));
+  const { evaluationIntervalMs, promql } = config;
+  return await parseRuleFilesInSlices(files, { evaluationIntervalMs, promql }, new Slices(clock));
 }

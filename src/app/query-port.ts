@@ -6,15 +6,15 @@ import type { Expr } from '../promql/ast.ts';
 import { astJson } from '../promql/ast-json.ts';
 import { check } from '../promql/check.ts';
 import type { EvalOptions, SampleTally } from '../promql/exec.ts';
-import { parse } from '../promql/parse.ts';
+import { parse, type ParseOptions } from '../promql/parse.ts';
 import { prepare } from '../promql/prepare.ts';
 import { pretty } from '../promql/pretty.ts';
 import type { Querier } from '../promql/querier.ts';
 import { errorAt } from '../promql/syntax-error.ts';
 import type { Value } from '../promql/value.ts';
 
-/** Queries of the HTTP API, evaluated on the store within the limits. */
-export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
+/** Queries of the HTTP API, evaluated on the store within the limits; `features` says what is enabled now. */
+export function createQueryPort(querier: Querier, clock: Clock, features: () => ParseOptions = () => ({})): QueryPort {
   const turns = new LoopTurns();
   return {
     now: () => clock.now(),
@@ -29,22 +29,22 @@ export function createQueryPort(querier: Querier, clock: Clock): QueryPort {
       check(expression, text);
       return expression.matchers;
     },
-    format: (text) => pretty(checked(text)),
-    tree: (text) => astJson(checked(text)),
+    format: (text) => pretty(checked(text, features())),
+    tree: (text) => astJson(checked(text, features())),
     instant: (expression, ts, options): QueryAnswer => {
-      const value = prepare(expression).instant(querier, ts, limitsOf(options, clock));
+      const value = prepare(expression, features()).instant(querier, ts, limitsOf(options, clock));
       return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos };
     },
     instantInSlices: async (expression, ts, options): Promise<QueryAnswer> => {
       const told = new StatsTaker(clock);
-      const prepared = prepare(expression);
+      const prepared = prepare(expression, features());
       const limits = { ...limitsOf(options, clock), ...told.begin(options) };
       const value = await prepared.instantInSlices(querier, ts, limits, () => turns.take(options.signal));
       return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos, ...told.end() };
     },
     range: async (expression, range, options): Promise<QueryAnswer> => {
       const told = new StatsTaker(clock);
-      const prepared = prepare(expression);
+      const prepared = prepare(expression, features());
       const limits = { ...limitsOf(options, clock), ...told.begin(options) };
       const value = await prepared.rangeInSlices(querier, range, limits, () => turns.take(options.signal));
       return { result: resultOf(value, range.endTs), warnings: value.warnings, infos: value.infos, ...told.end() };
@@ -92,9 +92,9 @@ class LoopTurns {
   }
 }
 
-function checked(text: string): Expr {
-  const expression = parse(text);
-  check(expression, text);
+function checked(text: string, features: ParseOptions): Expr {
+  const expression = parse(text, features);
+  check(expression, text, features);
   return expression;
 }
 

@@ -91,6 +91,7 @@ export class ReplayJobs implements ReplayPort {
       files,
       ...(oldFiles === undefined ? {} : { oldFiles }),
       evaluationIntervalMs: config.evaluationIntervalMs,
+      promql: config.promql,
       routing: routingOf(config),
       externalUrl: config.http.externalUrl ?? '',
       windowBytes: this.#options.windowBytes ?? WINDOW_BYTES,

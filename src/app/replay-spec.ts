@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { BelfryConfig } from '../config/config.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
+import type { ParseOptions } from '../promql/parse.ts';
 import { parseRuleFiles, type RuleFile } from '../rules/load.ts';
 import type { RuleSet } from '../rules/model.ts';
 import { compareReplays, type ReplayComparison } from './replay-compare.ts';
@@ -33,6 +34,7 @@ export interface ReplaySpec extends Omit<ReplayInput, 'ruleSet' | 'routing'> {
   /** The rules to compare with. */
   readonly oldFiles?: readonly RuleFile[];
   readonly evaluationIntervalMs: number;
+  readonly promql?: ParseOptions;
   readonly routing: PlainRouting;
   /** What files are called in the result, by their path; a path decides when its groups have their slots. */
   readonly shownAs: Readonly<Record<string, string>>;
@@ -77,10 +79,10 @@ export function routingOf(config: BelfryConfig): PlainRouting {
 
 /** Parses and runs. Throws `RULES_INVALID`, and as `replay`. */
 export async function runSpec(spec: ReplaySpec, control: ReplayControl): Promise<ReplayAnswer> {
-  const { files, oldFiles, evaluationIntervalMs, routing, shownAs, ...rest } = spec;
+  const { files, oldFiles, evaluationIntervalMs, promql = {}, routing, shownAs, ...rest } = spec;
   const beside = oldFiles === undefined ? [] : aligned(files, oldFiles);
-  const next = parseRuleFiles(oldFiles === undefined ? files : beside.map(({ file }) => file), { evaluationIntervalMs });
-  const old = oldFiles === undefined ? undefined : parseRuleFiles(oldFiles, { evaluationIntervalMs });
+  const next = parseRuleFiles(oldFiles === undefined ? files : beside.map(({ file }) => file), { evaluationIntervalMs, promql });
+  const old = oldFiles === undefined ? undefined : parseRuleFiles(oldFiles, { evaluationIntervalMs, promql });
   control.begun?.();
   const input = (ruleSet: RuleSet): ReplayInput => ({ ...rest, ruleSet, routing: routingFrom(routing) });
   const shown = (result: ReplayResult, names: ReplaySpec['shownAs']): ReplayResult => ({

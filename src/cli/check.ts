@@ -2,10 +2,13 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { isMap, parseDocument } from 'yaml';
+import type { BelfryConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
 import { readTextFile } from '../config/secrets.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
+import { featuresOf } from '../promql/features.ts';
+import type { ParseOptions } from '../promql/parse.ts';
 import { lintRules, LINTS, unknownExemptions, type KnownMetrics, type Lint, type LintFinding, type LintOptions } from '../rules/lint.ts';
 import { checkRuleFiles, readRuleFiles } from '../rules/load.ts';
 import { DEFAULT_EVALUATION_INTERVAL_MS } from '../rules/ports.ts';
@@ -13,6 +16,7 @@ import { formatProblem, hint } from '../rules/yaml-reader.ts';
 import { BelfryClient, withClientOptions, type ClientOptions } from './client.ts';
 import { type ConfigOptions, loadOptionsOf } from './config-options.ts';
 import type { CliContext } from './context.ts';
+import { ENABLE_FEATURE } from './enable-feature.ts';
 import { documentedMetrics, storedMetrics } from './known-metrics.ts';
 import { printable } from './table.ts';
 
@@ -24,11 +28,13 @@ interface Options extends ClientOptions {
   readonly json?: boolean;
   readonly lint: string;
   readonly lintFatal?: boolean;
+  readonly enableFeature?: readonly string[];
 }
 
 /** How files are checked. */
 interface Checking {
   readonly lint: LintOptions;
+  readonly promql: ParseOptions;
   readonly evaluationIntervalMs?: number;
 }
 
@@ -73,10 +79,11 @@ export function checkCommand(program: Command, context: CliContext): void {
     .argument('[files...]', 'belfry.yaml, rule files or both; belfry.yaml of this folder where none is given')
     .option('--lint <names>', 'the lints that look for likely mistakes: all, none, or some by name (see below)', 'all')
     .option('--lint-fatal', 'let what a lint finds fail the check, with exit status 3')
+    .option(...ENABLE_FEATURE)
     .option('--json', 'the findings as JSON')
     .addHelpText('after', HELP);
   withClientOptions(command).action(async (files: readonly string[], options: Options) => {
-    const checking: Checking = { lint: await lintOptionsOf(options, context) };
+    const checking: Checking = { promql: featuresOf(options.enableFeature ?? []), lint: await lintOptionsOf(options, context) };
     const checked: Checked[] = [];
     for (const file of filesOf(files, context)) checked.push(await check(file, checking, context));
     if (checked.some(({ problems }) => problems.length > 0)) context.setExitCode(1);
@@ -147,19 +154,24 @@ function isRuleFile(text: string): boolean {
 /** The configuration's mistakes and those of the rule files it names, as far as it could be read. */
 async function checkConfig(file: string, checking: Checking, context: CliContext): Promise<Checked> {
   const { config, problems, ruleFiles } = loadConfig({ ...loadOptionsOf({ config: file }, context), readSecrets: false });
-  const intervals = config === undefined ? {} : { evaluationIntervalMs: config.evaluationIntervalMs };
-  const rules = await checkRules(ruleFiles, { ...checking, ...intervals }, context);
+  const configured: Checking = config === undefined ? checking : { ...checking, ...settingsOf(config, checking) };
+  const rules = await checkRules(ruleFiles, configured, context);
   const parts = config === undefined ? [] : [count(config.clusters.length, 'cluster'), count(config.owners.length, 'owner')];
   return { ...rules, file, summary: [...parts, rules.summary].join(', '), problems: [...problems.map(problemText), ...rules.problems] };
 }
 
+/** What either the configuration or the command enables is enabled. */
+function settingsOf({ evaluationIntervalMs, promql }: BelfryConfig, { promql: told }: Checking): Partial<Checking> {
+  return { evaluationIntervalMs, promql: { ...promql, ...told } };
+}
+
 async function checkRules(files: readonly string[], checking: Checking, { workingFolder }: CliContext): Promise<Checked> {
-  const { lint, evaluationIntervalMs = DEFAULT_EVALUATION_INTERVAL_MS } = checking;
+  const { lint, promql, evaluationIntervalMs = DEFAULT_EVALUATION_INTERVAL_MS } = checking;
   const file = files.join(', ');
   try {
     const read = await readRuleFiles(files.map((path) => resolve(workingFolder, path)));
     const named = read.map(({ text }, i) => ({ path: files[i] ?? '', text }));
-    const { ruleSet, problems } = checkRuleFiles(named, { evaluationIntervalMs });
+    const { ruleSet, problems } = checkRuleFiles(named, { evaluationIntervalMs, promql });
     const rules = ruleSet.groups.reduce((sum, group) => sum + group.rules.length, 0);
     return {
       file,

@@ -113,6 +113,7 @@ async function localReplay(
     files: ruleFiles,
     ...(old === undefined ? {} : { oldFiles: old }),
     evaluationIntervalMs: config.evaluationIntervalMs,
+    promql: config.promql,
     routing: routingOf(config),
     externalUrl: config.http.externalUrl ?? '',
     ...(options.alert === undefined ? {} : { alert: options.alert }),

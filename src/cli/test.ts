@@ -3,14 +3,17 @@ import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { compileRegex } from '../core/regex.ts';
+import { featuresOf } from '../promql/features.ts';
 import { loadUnitTest, runUnitTest, type UnitTestFailure, type UnitTestOptions, type UnitTestReport } from '../rules/unit-test.ts';
 import type { CliContext } from './context.ts';
+import { collect, ENABLE_FEATURE } from './enable-feature.ts';
 import { junitOf } from './junit.ts';
 import { printable } from './table.ts';
 
 interface Options {
   readonly run?: readonly string[];
   readonly obeyDirectives?: boolean;
+  readonly enableFeature?: readonly string[];
   readonly json?: boolean;
   readonly junit?: string;
 }
@@ -61,6 +64,7 @@ export function testCommand(program: Command, context: CliContext): void {
     .argument('<files...>', 'files of unit tests, such as rules.test.yaml')
     .option('--run <regex>', 'only tests whose name has a match; may be given several times', collect)
     .option('--obey-directives', 'follow annotations such as belfry_no_data, as the running Belfry does; promtool knows none')
+    .option(...ENABLE_FEATURE)
     .option('--json', 'the findings as JSON')
     .option('--junit <file>', 'write the findings to a file as JUnit XML, for CI')
     .addHelpText('after', HELP)
@@ -75,14 +79,11 @@ export function testCommand(program: Command, context: CliContext): void {
     });
 }
 
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}
-
-function settingsOf({ run = [], obeyDirectives = false }: Options): UnitTestOptions {
-  if (run.length === 0) return { obeyDirectives };
+function settingsOf({ run = [], obeyDirectives = false, enableFeature = [] }: Options): UnitTestOptions {
+  const settings = { obeyDirectives, promql: featuresOf(enableFeature) };
+  if (run.length === 0) return settings;
   const patterns = run.map((pattern) => compileRegex(pattern));
-  return { obeyDirectives, filter: (name) => patterns.some((pattern) => pattern.find(name)) };
+  return { ...settings, filter: (name) => patterns.some((pattern) => pattern.find(name)) };
 }
 
 async function test(path: string, options: UnitTestOptions, { workingFolder }: CliContext): Promise<Tested> {

@@ -28,6 +28,10 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
   const clusters = file.clusters.map((cluster, index) => resolveCluster(file, cluster, ['clusters', index], context));
   return {
     evaluationIntervalMs: file.evaluation_interval,
+    promql: {
+      experimentalFunctions: file.promql.experimental_functions,
+      durationExpressions: file.promql.duration_expressions,
+    },
     storage: {
       path: context.source.absolute(file.storage.path),
       retentionMs: file.storage.retention,

@@ -143,6 +143,10 @@ const peerSchema = strict({
 export const configFileSchema = strict({
   rules: z.array(filePath).min(1).optional(),
   evaluation_interval: duration({ minMs: 100 }).default(5000),
+  promql: strict({
+    experimental_functions: z.boolean().default(false),
+    duration_expressions: z.boolean().default(false),
+  }).prefault({}),
   storage: strict({
     path: filePath.default('data'),
     retention: duration({ minMs: 60_000 }).default(15 * 86_400_000),

@@ -24,6 +24,8 @@ import { runbookRoutes } from './routes/runbooks.ts';
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Of an address: the name of a label may stand in it, escaped. */
 const PARAMETER_CHARS_MAX = 4096;
+/** Of an address with all headers: long selectors stand in addresses, and Prometheus takes them. */
+const HEADER_BYTES_MAX = 64 * 1024;
 /** Said rather than left to how this Node was started. */
 const LEAST_TLS = 'TLSv1.2';
 /** A page whose address is not the same each time. */
@@ -78,14 +80,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
 /** The server without a socket; tests ask it through `inject`. */
 export function buildServer(options: HttpServerOptions): FastifyInstance {
-  const server = fastify({
-    bodyLimit: LIMITS.requestBodyBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    routerOptions: { maxParamLength: PARAMETER_CHARS_MAX },
-    forceCloseConnections: true,
-    frameworkErrors: (error, request, reply) => void answerError(error, request, reply, options.log),
-    https: options.tls === undefined ? null : { ...options.tls, minVersion: LEAST_TLS },
-  }) as unknown as FastifyInstance;
+  const server = emptyServer(options);
   const { listen, externalUrl, token, tokens = () => [] } = options;
   const access = new Access({ listenHost: listen.host, externalUrl, token, tokens });
   const dropped = options.meter.counter('belfry_http_connections_dropped_total', 'Connections refused because there were too many.');
@@ -134,6 +129,24 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   if (options.ports.autopilot !== undefined) autopilotRoutes({ ...context, autopilot: options.ports.autopilot, clock: options.clock });
   alertmanagerRoutes(server, { ...context, clock: options.clock, log: options.log });
   return server;
+}
+
+/** Nothing in it yet but how much it takes, and what becomes of a request that it cannot read. */
+function emptyServer({ tls, log }: HttpServerOptions): FastifyInstance {
+  const shared = {
+    bodyLimit: LIMITS.requestBodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: PARAMETER_CHARS_MAX },
+    forceCloseConnections: true,
+  };
+  const told = (error: unknown, request: unknown, reply: unknown): void =>
+    void answerError(error, request as FastifyRequest, reply as FastifyReply, log);
+  const http = { maxHeaderSize: HEADER_BYTES_MAX };
+  const made =
+    tls === undefined
+      ? fastify({ ...shared, frameworkErrors: told, http })
+      : fastify({ ...shared, frameworkErrors: told, https: { ...tls, ...http, minVersion: LEAST_TLS } });
+  return made as unknown as FastifyInstance;
 }
 
 /** As Prometheus answers; pages of other origins have been refused before, so none is named as allowed. */

@@ -1,5 +1,6 @@
 import type { Aggregate, Binary, Call, Expr, ValueType, VectorSelector } from './ast.ts';
 import { isComparison, isSetOp } from './ast.ts';
+import { SWITCHES } from './features.ts';
 import { FUNCTIONS } from './functions.ts';
 import type { ParseOptions } from './parse.ts';
 import { errorAt } from './syntax-error.ts';
@@ -23,7 +24,7 @@ export function typeName(type: ValueType): string {
  * sense on native histograms.
  */
 export function check(expr: Expr, text: string, options: ParseOptions = {}): ValueType {
-  return new Checker(text, options.enableExperimental ?? false).check(expr);
+  return new Checker(text, options.experimentalFunctions ?? false).check(expr);
 }
 
 class Checker {
@@ -130,11 +131,15 @@ class Checker {
   #aggregate(expr: Aggregate): ValueType {
     if (expr.op === 'limit_ratio')
       throw this.#error(expr.from, 'limit_ratio() is experimental in Prometheus and not supported', 'PROMQL_UNSUPPORTED');
-    if (expr.op === 'limitk' && !this.#experimental)
-      throw this.#error(expr.from, 'limitk() is experimental in Prometheus and not enabled', 'PROMQL_UNSUPPORTED');
+    if (expr.op === 'limitk' && !this.#experimental) throw this.#notEnabled(expr, 'limitk()');
     this.#expect(expr.expr, 'vector', 'aggregation expression');
     if (expr.param !== undefined) this.#expect(expr.param, expr.op === 'count_values' ? 'string' : 'scalar', 'aggregation parameter');
     return 'vector';
+  }
+
+  #notEnabled({ from }: Expr, what: string): BelfryError {
+    const text = `${what} is experimental in Prometheus and such functions are not enabled: ${SWITCHES.experimentalFunctions}`;
+    return this.#error(from, text, 'PROMQL_UNSUPPORTED');
   }
 
   #call(expr: Call): ValueType {
@@ -144,8 +149,7 @@ class Checker {
     if (signature === undefined) throw this.#error(expr.from, `unknown function with name ${quoted}`);
     if (signature.refused !== undefined)
       throw this.#error(expr.from, `function ${quoted} is not supported: ${signature.refused}`, 'PROMQL_UNSUPPORTED');
-    if (signature.experimental === true && !this.#experimental)
-      throw this.#error(expr.from, `function ${quoted} is experimental in Prometheus and not enabled`, 'PROMQL_UNSUPPORTED');
+    if (signature.experimental === true && !this.#experimental) throw this.#notEnabled(expr, `function ${quoted}`);
     const count = signature.args.length;
     const least = signature.variadic === 0 ? count : count - 1;
     const most = signature.variadic < 0 ? Number.POSITIVE_INFINITY : least + signature.variadic;

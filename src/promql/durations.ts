@@ -1,3 +1,4 @@
+import { SWITCHES } from './features.ts';
 import { describe, type Token } from './lexer.ts';
 import type { TokenReader } from './token-reader.ts';
 
@@ -6,16 +7,16 @@ const POWER = 3;
 const DURATION_FUNCTIONS: ReadonlySet<string> = new Set(['step', 'range', 'min_of', 'max_of']);
 
 /**
- * Reads durations: `5m`, `300` (seconds), and, where experimental syntax is enabled, arithmetic on them, which is
+ * Reads durations: `5m`, `300` (seconds), and, where that is enabled, arithmetic on them, which is
  * folded. Results are whole milliseconds.
  */
 export class DurationReader {
   readonly #reader: TokenReader;
-  readonly #experimental: boolean;
+  readonly #arithmetic: boolean;
 
-  constructor(reader: TokenReader, experimental: boolean) {
+  constructor(reader: TokenReader, arithmetic: boolean) {
     this.#reader = reader;
-    this.#experimental = experimental;
+    this.#arithmetic = arithmetic;
   }
 
   /** A range or step in brackets: more than zero. */
@@ -43,7 +44,7 @@ export class DurationReader {
       const token = this.#reader.peek;
       const precedence = token.kind === 'operator' ? (PRECEDENCE[token.word] ?? 0) : 0;
       if (precedence < least || precedence === 0) return left;
-      this.#requireExperimental(token);
+      this.#requireArithmetic(token);
       this.#reader.next();
       const right = this.#binary(token.word === '^' ? precedence : precedence + 1, depth + 1);
       left = this.#fold(token, left, right);
@@ -60,7 +61,7 @@ export class DurationReader {
       return token.word === '-' ? -value : value;
     }
     if (token.text === '(') {
-      this.#requireExperimental(token);
+      this.#requireArithmetic(token);
       this.#reader.next();
       const value = this.#binary(1, depth + 1);
       this.#reader.expect(')', 'in duration');
@@ -74,9 +75,10 @@ export class DurationReader {
     return this.#reader.number(token).value;
   }
 
-  #requireExperimental(token: Token): void {
-    if (!this.#experimental)
-      throw this.#reader.error(token, 'duration expressions are experimental in Prometheus and not enabled', 'PROMQL_UNSUPPORTED');
+  #requireArithmetic(token: Token): void {
+    if (this.#arithmetic) return;
+    const text = `duration expressions are experimental in Prometheus and not enabled: ${SWITCHES.durationExpressions}`;
+    throw this.#reader.error(token, text, 'PROMQL_UNSUPPORTED');
   }
 
   #fold(op: Token, left: number, right: number): number {

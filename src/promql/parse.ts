@@ -14,8 +14,10 @@ const MAX_LENGTH = 1_000_000;
 const MAX_HEIGHT = 1500;
 
 export interface ParseOptions {
-  /** Accepts what is experimental in Prometheus 3.x where Belfry has it. */
-  readonly enableExperimental?: boolean;
+  /** Accepts functions that are experimental in Prometheus 3.x, where Belfry has them: its `promql-experimental-functions`. */
+  readonly experimentalFunctions?: boolean;
+  /** Accepts arithmetic on durations, such as `[5m * 2]`: its `promql-duration-expr`. */
+  readonly durationExpressions?: boolean;
 }
 
 /**
@@ -26,7 +28,7 @@ export function parse(text: string, options: ParseOptions = {}): Expr {
   if (text.length > MAX_LENGTH) throw errorAt('PROMQL_LIMIT', text, 0, `expression longer than ${MAX_LENGTH} characters`);
   const reader = new TokenReader(text);
   if (reader.peek.kind === 'end') throw errorAt('PROMQL_SYNTAX', text, 0, 'no expression found in input');
-  const expr = new Parser(reader, options.enableExperimental ?? false).expr(LOWEST, 0);
+  const expr = new Parser(reader, options.durationExpressions ?? false).expr(LOWEST, 0);
   reader.expectEnd();
   return expr;
 }
@@ -66,9 +68,9 @@ class Parser {
   readonly #durations: DurationReader;
   readonly #heights = new WeakMap<Expr, number>();
 
-  constructor(reader: TokenReader, experimental: boolean) {
+  constructor(reader: TokenReader, durationExpressions: boolean) {
     this.#reader = reader;
-    this.#durations = new DurationReader(reader, experimental);
+    this.#durations = new DurationReader(reader, durationExpressions);
   }
 
   /** Bounds the tree's height: a chain of operators is read in a loop, but walked by recursion later. */

@@ -98,6 +98,8 @@ export class RuleEngine {
     }
     this.#groups = groups;
     this.#ruleSet = ruleSet;
+    // What is enabled for them may have changed.
+    this.#templateQueries.clear();
     this.#inputs = new InputSelectors(ruleSet);
     if (this.#running) for (const group of groups) group.start();
   }
@@ -188,7 +190,7 @@ export class RuleEngine {
   #prepared(text: string): Expression {
     let expression = this.#templateQueries.get(text);
     if (expression === undefined) {
-      expression = prepareExpression(text);
+      expression = prepareExpression(text, this.#ruleSet.promql);
       // Texts made from labels could go on for ever: begin anew rather than grow.
       if (this.#templateQueries.size >= MAX_TEMPLATE_QUERIES) this.#templateQueries.clear();
       this.#templateQueries.set(text, expression);

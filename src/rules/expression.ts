@@ -4,6 +4,7 @@ import { typeName } from '../promql/check.ts';
 import { prepare } from '../promql/prepare.ts';
 import type { Expr } from '../promql/ast.ts';
 import type { EvalOptions } from '../promql/exec.ts';
+import type { ParseOptions } from '../promql/parse.ts';
 import type { SelectorInfo } from '../promql/prepare.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { ScalarValue, VectorValue } from '../promql/value.ts';
@@ -21,8 +22,8 @@ export interface Expression {
 }
 
 /** Parses and checks an expression. Throws a `BelfryError` with a position in the text. */
-export function prepareExpression(text: string): Expression {
-  const prepared = prepare(text);
+export function prepareExpression(text: string, options: ParseOptions = {}): Expression {
+  const prepared = prepare(text, options);
   if (prepared.type !== 'vector' && prepared.type !== 'scalar')
     throw new BelfryError('PROMQL_TYPE', `a rule needs an instant vector or a scalar, this is a ${typeName(prepared.type)}`, {
       position: { line: 1, column: 1 },

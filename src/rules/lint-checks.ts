@@ -16,15 +16,15 @@ const DISK_SPACE =
   /filesystem_(avail|free|size|files)|log_dir_(usable|total|used)_bytes|disk_(free|used|avail)|volume_stats_(available|capacity|used)/;
 
 /** A metric that was never seen: the rule can never fire. What `absent()` looks for need not be there. */
-export function unknownMetric({ rule, expr, metrics, recorded, nearest }: LintedRule): readonly string[] {
-  const names = new Set([...metricNames(expr), ...recoverNames(rule)]);
+export function unknownMetric({ rule, expr, promql, metrics, recorded, nearest }: LintedRule): readonly string[] {
+  const names = new Set([...metricNames(expr), ...recoverNames(rule, promql)]);
   return [...names]
     .filter((name) => !recorded.has(name) && !MADE.has(name) && metrics.seen(name) === false)
     .map((name) => `no series ${name} has ever been seen${nearest(name)}`);
 }
 
-function recoverNames(rule: LintedRule['rule']): readonly string[] {
-  return rule.kind === 'alerting' && rule.recover !== undefined ? metricNames(parse(rule.recover.text)) : [];
+function recoverNames(rule: LintedRule['rule'], promql: LintedRule['promql']): readonly string[] {
+  return rule.kind === 'alerting' && rule.recover !== undefined ? metricNames(parse(rule.recover.text, promql)) : [];
 }
 
 function metricNames(expr: Expr): readonly string[] {
@@ -104,10 +104,10 @@ function numberOf(expr: Expr): number | undefined {
 }
 
 /** A recover threshold inside the range that fires: the alert would resolve while it still holds. */
-export function recoverSide({ rule, expr }: LintedRule): readonly string[] {
+export function recoverSide({ rule, expr, promql }: LintedRule): readonly string[] {
   if (rule.kind !== 'alerting' || rule.recover === undefined) return [];
   const [fires, ...more] = conditions(expr);
-  const [recovers, ...others] = conditions(parse(rule.recover.text));
+  const [recovers, ...others] = conditions(parse(rule.recover.text, promql));
   if (fires === undefined || recovers === undefined || more.length + others.length > 0) return [];
   if (print(unwrapParens(fires.side)) !== print(unwrapParens(recovers.side)) || !overlap(fires, recovers)) return [];
   return [

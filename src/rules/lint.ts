@@ -1,5 +1,5 @@
 import { nearestName } from '../core/nearest.ts';
-import { parse } from '../promql/parse.ts';
+import { parse, type ParseOptions } from '../promql/parse.ts';
 import { actionWithoutCluster, diskFullRepair, forBelowInterval, rawCounter, recoverSide, unknownMetric } from './lint-checks.ts';
 import type { Expr } from '../promql/ast.ts';
 import type { RuleFile } from './load.ts';
@@ -46,6 +46,8 @@ export interface LintedRule {
   readonly rule: RuleDefinition;
   readonly group: GroupDefinition;
   readonly expr: Expr;
+  /** What of experimental PromQL is enabled. */
+  readonly promql: ParseOptions | undefined;
   readonly metrics: KnownMetrics;
   /** Names that recording rules of the same files make. */
   readonly recorded: ReadonlySet<string>;
@@ -85,7 +87,15 @@ export function lintRules(ruleSet: RuleSet, files: readonly RuleFile[], { lints,
       if (isOn(rule, 'duplicate-rules')) add(group, rule, 'duplicate-rules', 'a second rule with this name and these labels');
     for (const group of groups) {
       for (const rule of group.rules) {
-        const linted: LintedRule = { rule, group, expr: parse(rule.expression.text), metrics, recorded, nearest };
+        const linted: LintedRule = {
+          rule,
+          group,
+          expr: parse(rule.expression.text, ruleSet.promql),
+          promql: ruleSet.promql,
+          metrics,
+          recorded,
+          nearest,
+        };
         for (const lint of LINTS) {
           if (lint === 'duplicate-rules' || !isOn(rule, lint)) continue;
           for (const cause of CHECKS[lint](linted)) add(group, rule, lint, cause);

@@ -4,6 +4,7 @@ import { TEMPLATE_VARIABLES } from './expand.ts';
 import { prepareExpression } from './expression.ts';
 import { hint } from './yaml-reader.ts';
 import { ACTIONS, DIRECTIVES, MESSAGE_ANNOTATIONS, NO_DATA_POLICIES } from './model.ts';
+import type { ParseOptions } from '../promql/parse.ts';
 import type { Expression } from './expression.ts';
 import type { NoDataPolicy, RuleDefinition, TemplatedText } from './model.ts';
 import type { YamlFields, YamlNode, YamlReader } from './yaml-reader.ts';
@@ -22,6 +23,7 @@ export interface GroupContext {
   readonly name: string;
   readonly labels: readonly RawText[];
   readonly ignoreDirectives: boolean;
+  readonly promql: ParseOptions;
 }
 
 /** Reads one rule; undefined where it is too wrong to be one. `counts` tells the n-th rule of a name from the others. */
@@ -80,7 +82,7 @@ class RulePart {
 
   #prepare(node: YamlNode, text: string, what: string): Expression | undefined {
     try {
-      return prepareExpression(text);
+      return prepareExpression(text, this.#group.promql);
     } catch (error) {
       const inner = error instanceof BelfryError ? error.position : undefined;
       const place = inner === undefined ? '' : ` (at ${inner.line}:${inner.column} of the expression)`;

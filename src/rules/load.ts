@@ -5,6 +5,7 @@ import { readRule } from './load-rule.ts';
 import { formatProblem, inOneGo, YamlReader, type Steps } from './yaml-reader.ts';
 import type { GroupContext } from './load-rule.ts';
 import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
+import type { ParseOptions } from '../promql/parse.ts';
 import type { RuleProblem, YamlFields } from './yaml-reader.ts';
 
 export interface RuleFile {
@@ -18,6 +19,8 @@ export interface LoadOptions {
   readonly evaluationIntervalMs: number;
   /** As Prometheus would: directives such as `belfry_no_data` are checked but are nothing but annotations. */
   readonly ignoreDirectives?: boolean;
+  /** What of experimental PromQL is enabled. */
+  readonly promql?: ParseOptions;
 }
 
 export interface CheckedRules {
@@ -97,7 +100,7 @@ function* readInSteps(files: readonly RuleFile[], options: LoadOptions): Steps<C
     if (seen.has(file.path)) problems.push({ file: file.path, line: 1, column: 1, message: `named twice (place ${index + 1})` });
     seen.add(file.path);
   }
-  return { ruleSet: { groups, warnings }, problems };
+  return { ruleSet: { groups, warnings, ...(options.promql === undefined ? {} : { promql: options.promql }) }, problems };
 }
 
 function* readGroups(reader: YamlReader, options: LoadOptions): Steps<readonly GroupDefinition[]> {
@@ -133,6 +136,7 @@ function* readGroup(reader: YamlReader, fields: YamlFields, name: string, option
     name,
     labels: readGroupLabels(reader, fields, context),
     ignoreDirectives: options.ignoreDirectives === true,
+    promql: options.promql ?? {},
   };
   const counts = new Map<string, number>();
   const rules: RuleDefinition[] = [];

@@ -1,3 +1,4 @@
+import type { ParseOptions } from '../promql/parse.ts';
 import type { Template } from '../templates/template.ts';
 import type { Expression } from './expression.ts';
 
@@ -69,6 +70,8 @@ export interface RuleSet {
   readonly groups: readonly GroupDefinition[];
   /** Things a reader of the files should know that are no errors, one line each. */
   readonly warnings: readonly string[];
+  /** What was enabled for their expressions, and is for the queries of their templates. */
+  readonly promql?: ParseOptions;
 }
 
 export const emptyRuleSet: RuleSet = { groups: [], warnings: [] };

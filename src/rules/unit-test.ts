@@ -18,6 +18,7 @@ import { alertDifference, sampleDifference } from './unit-test-diff.ts';
 import { parseUnitTestFile } from './unit-test-file.ts';
 import { DIRECTIVES } from './model.ts';
 import { DEFAULT_RULE_OPTIONS } from './ports.ts';
+import type { ParseOptions } from '../promql/parse.ts';
 import type { TemplateSample } from '../templates/prometheus-functions.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Expression } from './expression.ts';
@@ -56,6 +57,8 @@ export interface UnitTestOptions {
    * annotations that are compared. Otherwise verdicts are those of promtool, which knows none.
    */
   readonly obeyDirectives?: boolean;
+  /** What of experimental PromQL is enabled. */
+  readonly promql?: ParseOptions;
 }
 
 const MAX_STEPS = 1_000_000;
@@ -89,6 +92,7 @@ function matchesOf(pattern: string): readonly string[] {
 
 /** Runs the tests of a file with the verdicts of `promtool test rules`. Throws `RULES_INVALID` for bad rule files. */
 export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], options: UnitTestOptions = {}): UnitTestReport {
+  const { promql = {} } = options;
   const ignoreDirectives = options.obeyDirectives !== true;
   const ruleSets = new Map<number, RuleSet>();
   const failures: UnitTestFailure[] = [];
@@ -98,7 +102,7 @@ export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], 
     if (options.filter?.(test.name) === false) continue;
     let ruleSet = ruleSets.get(test.intervalMs);
     if (ruleSet === undefined) {
-      ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives });
+      ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives, promql });
       ruleSets.set(test.intervalMs, ruleSet);
     }
     const findings = new TestRun(file, ignoreDirectives ? test : withoutDirectives(test), ruleSet).run();
@@ -122,6 +126,7 @@ function withoutDirectives(test: UnitTest): UnitTest {
 class TestRun {
   readonly #file: UnitTestFile;
   readonly #test: UnitTest;
+  readonly #promql: ParseOptions;
   readonly #store = new MemorySeries();
   readonly #groups: readonly { readonly definition: GroupDefinition; readonly rules: readonly RuleRunner[] }[];
   readonly #inputs: InputSelectors;
@@ -131,6 +136,7 @@ class TestRun {
   constructor(file: UnitTestFile, test: UnitTest, ruleSet: RuleSet) {
     this.#file = file;
     this.#test = test;
+    this.#promql = ruleSet.promql ?? {};
     this.#inputs = new InputSelectors(ruleSet);
     // A group that the order does not name counts as the first, as in promtool.
     const place = ({ name }: GroupDefinition): number => Math.max(0, file.groupEvalOrder.indexOf(name));
@@ -206,7 +212,7 @@ class TestRun {
 
   #prepared(text: string): Expression {
     let expression = this.#queries.get(text);
-    if (expression === undefined) this.#queries.set(text, (expression = prepareExpression(text)));
+    if (expression === undefined) this.#queries.set(text, (expression = prepareExpression(text, this.#promql)));
     return expression;
   }
 
@@ -243,7 +249,7 @@ class TestRun {
   }
 
   #query(expr: string, ts: number): { labels: Labels; value: number }[] {
-    const value = prepare(expr).instant(this.#store, ts);
+    const value = prepare(expr, this.#promql).instant(this.#store, ts);
     if (value.type !== 'vector' && value.type !== 'scalar') throw new BelfryError('PROMQL_TYPE', 'rule result is not a vector or scalar');
     const vector = asVector(value);
     return Array.from({ length: vector.n }, (_, i) => ({ labels: vector.labels(i), value: vector.values[i] ?? Number.NaN }));

@@ -35,3 +35,18 @@ it('serves so many connections and no more; one that ends makes room for another
     await server.close();
   }
 });
+
+it.each([
+  ['40 KB', 40, 200],
+  ['80 KB', 80, 431],
+])('answers a GET whose address has %s', async (_, kilobytes, status) => {
+  const server = await startHttpServer(serverWith().serverOptions);
+  try {
+    const query = `vector(${'1+'.repeat(200)}1) # ${'x'.repeat(kilobytes * 1000)}`;
+    const answer = await fetch(`${server.url}/api/v1/query?query=${encodeURIComponent(query)}`);
+    await answer.arrayBuffer();
+    expect(answer.status).toBe(status);
+  } finally {
+    await server.close();
+  }
+});

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { createQueryPort } from '../../src/app/query-port.ts';
 import { Labels } from '../../src/core/labels.ts';
+import type { ParseOptions } from '../../src/promql/parse.ts';
 import { alertingRule, firingAlert, NOW, recordingRule, ruleGroup, serverWith } from './harness.ts';
 
 async function ask(url: string, server = serverWith().server) {
@@ -37,6 +39,23 @@ describe('GET /api/v1/query', () => {
     ['nothing', 'nowhere', { resultType: 'vector', result: [] }],
   ])('answers %s', async (_, query, data) => {
     expect(await ask(queryUrl({ query }), serverWithUp(1).server)).toEqual({ status: 200, body: { status: 'success', data } });
+  });
+
+  it('takes experimental functions from the moment they are enabled, in every page that reads an expression', async () => {
+    const { rooms, clock } = serverWith();
+    let features: ParseOptions = {};
+    const { server } = serverWith({ ports: { query: createQueryPort(rooms.querier, clock, () => features) } });
+    const query = 'limitk(1, mad_over_time(up[5m]))';
+    const range = new URLSearchParams({ query, start: '1', end: '2', step: '1' }).toString();
+    const urls = [
+      queryUrl({ query }),
+      `/api/v1/query_range?${range}`,
+      ...['format', 'parse'].map((page) => `/api/v1/${page}_query?${range}`),
+    ];
+    for (const url of urls)
+      expect(await ask(url, server)).toMatchObject({ status: 400, body: { error: expect.stringContaining('experimental_functions') } });
+    features = { experimentalFunctions: true };
+    for (const url of urls) expect(await ask(url, server)).toMatchObject({ status: 200 });
   });
 
   it.each([

@@ -52,6 +52,10 @@ describe('https', () => {
     expect(await ask({ maxVersion: 'TLSv1.2' })).toMatchObject({ status: 200, version: 'TLSv1.2' });
   });
 
+  it('takes an address as long as without TLS', async () => {
+    expect(await ask({ path: `/metrics?${'x'.repeat(40_000)}` })).toMatchObject({ status: 200 });
+  });
+
   it.each<readonly [string, RequestOptions, RegExp]>([
     ['who does not', { ca: undefined }, /self.signed|unable to/],
     ['who wants another host', { servername: 'belfry.example.com' }, /altnames/],

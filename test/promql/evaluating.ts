@@ -33,7 +33,7 @@ function shortNumber(value: number): string {
 
 /** Evaluates at a time given as a duration since 0. */
 export function evalAt(querier: Querier, at: string, text: string, options?: EvalOptions): readonly string[] {
-  return show(prepare(text, { enableExperimental: true }).instant(querier, parseDuration(at), options));
+  return show(prepare(text, { experimentalFunctions: true, durationExpressions: true }).instant(querier, parseDuration(at), options));
 }
 
 /** The same, elements in the order of their text, for expressions whose order does not matter. */

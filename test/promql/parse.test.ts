@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parser as editorGrammar } from '@prometheus-io/lezer-promql';
 import fc from 'fast-check';
 import { BelfryError } from '../../src/core/errors.ts';
-import { parse } from '../../src/promql/parse.ts';
+import { parse, type ParseOptions } from '../../src/promql/parse.ts';
 import { prepare } from '../../src/promql/prepare.ts';
 import { print } from '../../src/promql/printer.ts';
 
@@ -113,9 +113,9 @@ describe('canonical text', () => {
   });
 });
 
-function refusal(text: string, enableExperimental = false): string {
+function refusal(text: string, options: ParseOptions = {}): string {
   try {
-    prepare(text, { enableExperimental });
+    prepare(text, options);
   } catch (error) {
     if (!(error instanceof BelfryError)) throw error;
     return `${error.code} ${error.position?.line}:${error.position?.column} ${error.message}`;
@@ -218,10 +218,16 @@ describe('what Belfry does not have', () => {
   it.each([
     ['histogram_count(x)', 'function "histogram_count" is not supported: it works on native histograms only'],
     ['info(x)', 'function "info" is not supported: it is experimental in Prometheus'],
-    ['mad_over_time(x[5m])', 'function "mad_over_time" is experimental in Prometheus and not enabled'],
-    ['first_over_time(x[5m])', 'function "first_over_time" is experimental in Prometheus and not enabled'],
-    ['limitk(2, x)', 'limitk() is experimental in Prometheus and not enabled'],
-    ['x[5m * 2]', 'duration expressions are experimental in Prometheus and not enabled'],
+    [
+      'mad_over_time(x[5m])',
+      'function "mad_over_time" is experimental in Prometheus and such functions are not enabled: promql.experimental_functions',
+    ],
+    [
+      'first_over_time(x[5m])',
+      'function "first_over_time" is experimental in Prometheus and such functions are not enabled: promql.experimental_functions',
+    ],
+    ['limitk(2, x)', 'limitk() is experimental in Prometheus and such functions are not enabled: promql.experimental_functions'],
+    ['x[5m * 2]', 'duration expressions are experimental in Prometheus and not enabled: promql.duration_expressions'],
     ['x[step()]', 'step() in durations is experimental in Prometheus and not supported'],
     ['x + fill(0) y', 'the modifier fill() is experimental in Prometheus and not supported'],
     ['x + on(a) fill_left(0) fill_right(1) y', 'the modifier fill_left() is experimental in Prometheus and not supported'],
@@ -234,7 +240,7 @@ describe('what Belfry does not have', () => {
   it.each(['mad_over_time(x[5m])', 'limitk(2, x)', 'sort_by_label(x, "a")', 'x[5m * 2]', 'x offset (1h - 5m)'])(
     '%s is accepted where experimental syntax is enabled',
     (text) => {
-      expect(refusal(text, true)).toBe('accepted');
+      expect(refusal(text, { experimentalFunctions: true, durationExpressions: true })).toBe('accepted');
     },
   );
 });

@@ -20,7 +20,7 @@ const TEXTS = [
   'rate(a_total[1m]) / on (instance, k) rate(b[1m]) > 0',
   'b > 2 or a_total',
   'timestamp(b)',
-].map((text): readonly [string, Prepared] => [text, prepare(text, { enableExperimental: true })]);
+].map((text): readonly [string, Prepared] => [text, prepare(text, { experimentalFunctions: true, durationExpressions: true })]);
 
 function callOf(func: string, matrix: string): string {
   if (func === 'quantile_over_time') return `quantile_over_time(0.3, ${matrix})`;
@@ -126,7 +126,7 @@ describe('reading whole runs of series', () => {
           if (i % 3 !== 1) continue;
           for (const [expression, prepared] of TEXTS) {
             const at = writer.now + lateMs - 6000;
-            const once = bitsOf(prepare(expression, { enableExperimental: true }), slow, at);
+            const once = bitsOf(prepare(expression, { experimentalFunctions: true, durationExpressions: true }), slow, at);
             expect([expression, ...bitsOf(prepared, reader, at)]).toEqual([expression, ...once]);
           }
         }

@@ -1,0 +1,33 @@
+import { BelfryError } from '../core/errors.ts';
+import type { ParseOptions } from './parse.ts';
+
+/** Prometheus's names of what it keeps behind `--enable-feature` and Belfry has. */
+const FEATURES = {
+  'promql-experimental-functions': { experimentalFunctions: true },
+  'promql-duration-expr': { durationExpressions: true },
+} as const;
+
+/** How a refused expression can be let in, as the refusal says it. */
+export const SWITCHES: Readonly<Record<keyof ParseOptions, string>> = {
+  experimentalFunctions: switchText('experimental_functions', 'promql-experimental-functions'),
+  durationExpressions: switchText('duration_expressions', 'promql-duration-expr'),
+};
+
+function switchText(key: string, feature: keyof typeof FEATURES): string {
+  return `promql.${key} in belfry.yaml enables them, as --enable-feature=${feature} does for belfry check and belfry test`;
+}
+
+/** What the names enable, each of which may be several with commas between them. Throws `BAD_REQUEST` for one that there is not. */
+export function featuresOf(names: readonly string[]): ParseOptions {
+  const enabled = names
+    .flatMap((list) => list.split(','))
+    .map((part) => {
+      const name = part.trim();
+      if (Object.hasOwn(FEATURES, name)) return FEATURES[name as keyof typeof FEATURES];
+      throw new BelfryError(
+        'BAD_REQUEST',
+        `no feature is called ${JSON.stringify(name)}: there are ${Object.keys(FEATURES).join(' and ')}`,
+      );
+    });
+  return Object.assign({}, ...enabled) as ParseOptions;
+}
