@@ -2,9 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadRules } from '../../src/app/load-rules.ts';
 import { refuseWhatNeedsARestart, tryReload } from '../../src/app/reload.ts';
 import type { BelfryConfig } from '../../src/config/config.ts';
 import { loadConfigOrThrow } from '../../src/config/load.ts';
+import { SystemClock } from '../../src/core/clock.ts';
 import { silentLogger, type Logger } from '../../src/core/log.ts';
 
 let folder = '';
@@ -56,5 +58,14 @@ describe('a reload', () => {
   it('says nothing more where all of it counts from now on', async () => {
     const { logged } = await reloadTo('watch: {inhibition_hold: 1m}');
     expect(logged).toEqual([['config_reloaded', { hash: expect.any(String) }]]);
+  });
+
+  it('that enables experimental functions takes rules with them, one that does not refuses them', async () => {
+    const rule = 'groups: [{name: g, rules: [{record: "a:b", expr: "limitk(1, up)"}]}]';
+    writeFileSync(join(folder, 'rules.yaml'), rule);
+    const load = (text: string) => loadRules(configOf(`rules: [rules.yaml]\n${text}`), new SystemClock());
+    await expect(load('')).rejects.toThrow('promql.experimental_functions in belfry.yaml enables them');
+    expect(await load('promql: {experimental_functions: true}')).toMatchObject({ groups: [{ name: 'g' }] });
+    expect((await reloadTo('promql: {experimental_functions: true}')).problems).toEqual([]);
   });
 });

@@ -77,6 +77,20 @@ describe('replays of a running Belfry', () => {
     expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('rules.yaml:1:')]);
   });
 
+  it('take experimental functions where the configuration does, as it is now', async () => {
+    const body = { rules: 'groups: [{name: g, rules: [{alert: A, expr: "mad_over_time(up[5m]) > 0"}]}]' };
+    const refused = await post(body);
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('promql.experimental_functions')]);
+    const before = config;
+    config = { ...config, promql: { ...config.promql, experimentalFunctions: true } };
+    try {
+      const answer = await post(body);
+      expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('"type":"result"')]);
+    } finally {
+      config = before;
+    }
+  });
+
   it('run one at a time, and end when whoever asked goes away', async () => {
     const leaving = new AbortController();
     const first = await post({ rules: 'current', step: 1 }, leaving.signal);

@@ -314,6 +314,18 @@ describe('templates', () => {
     await toSlot(bench);
     expect(bench.sent[0]?.alert.annotations.get('n')).toBe('5');
   });
+
+  it('may query with what is enabled for the rules, from the reload on that enables it', async () => {
+    const text = groups(rules(`{alert: Down, expr: up == 0, annotations: {n: '{{ query "limitk(1, up)" | first | value }}'}}`));
+    const bench = await started(text);
+    bench.write(UP, 0);
+    await toSlot(bench);
+    const said = (): string | undefined => bench.alertingRule('Down').alerts[0]?.annotations.get('n');
+    expect(said()).toContain('promql.experimental_functions');
+    bench.engine.replace({ ...ruleSetOf(text), promql: { experimentalFunctions: true } });
+    await toSlot(bench);
+    expect(said()).toBe('0');
+  });
 });
 
 describe('snapshot', () => {
