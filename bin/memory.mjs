@@ -8,6 +8,13 @@ import v8 from 'node:v8';
  */
 export const MALLOC_ENVIRONMENT = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '1048576' };
 
+/**
+ * The young generation's size, which V8 takes at its start only. With the 1 MB that it begins with, 50 clusters that are first looked
+ * at cost three times as many collections: their first Metadata took 5.4 s, the longest turn 140 ms; with 4 MB 4.7 s and 95 ms, for
+ * 4 MB of memory. With 8 MB it was no faster.
+ */
+export const HEAP_FLAGS = ['--min-semi-space-size=4'];
+
 /** Says to the process that begins anew that the variables above are not its user's. */
 const MARK = 'BELFRY_MALLOC';
 
@@ -37,7 +44,7 @@ export function tuneAllocator() {
   const isWanted = process.platform === 'linux' && process.execve !== undefined && process.channel === undefined;
   if (!isWanted || names.some((name) => env[name] !== undefined)) return;
   try {
-    const args = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+    const args = [process.execPath, ...HEAP_FLAGS, ...process.execArgv, ...process.argv.slice(1)];
     process.execve(process.execPath, args, { ...env, ...MALLOC_ENVIRONMENT, [MARK]: '1' });
   } catch {
     // Node's own permissions forbid it: then Belfry takes a little more memory.

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { MALLOC_ENVIRONMENT } from '../../bin/memory.mjs';
+import { HEAP_FLAGS, MALLOC_ENVIRONMENT } from '../../bin/memory.mjs';
 import { spawnGuarded, type GuardedProcess } from '../../testbed/guarded-process.ts';
 import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { BenchUsageError, type Bench, type BenchContext, type BenchReport } from '../bench.ts';
@@ -132,7 +132,7 @@ async function runStage(config: StageConfig, { values }: BenchContext): Promise<
   let errors = '';
   const child = spawnGuarded({
     command: process.execPath,
-    args: [...flags, '--expose-gc', script('stage.ts'), JSON.stringify(config)],
+    args: [...HEAP_FLAGS, ...flags, '--expose-gc', script('stage.ts'), JSON.stringify(config)],
     // As bin/belfry.mjs begins a Belfry.
     env: MALLOC_ENVIRONMENT,
     onOutput: (text, from) => {

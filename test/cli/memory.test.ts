@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { MALLOC_ENVIRONMENT } from '../../bin/memory.mjs';
+import { HEAP_FLAGS, MALLOC_ENVIRONMENT } from '../../bin/memory.mjs';
 
 const MEMORY = new URL('../../bin/memory.mjs', import.meta.url).href;
 /** What glibc read as the process began, what its children would see, and how often it began. */
@@ -21,15 +21,16 @@ async function run(env: Readonly<Record<string, string>> = {}) {
   const args = ['--no-warnings', '--input-type=module', '--eval', SCRIPT, '--', 'one', 'two'];
   const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'], ...env } });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  const told = JSON.parse(stdout) as { pid: number; began: string[]; now: string[] };
+  const told = JSON.parse(stdout) as { pid: number; execArgv: string[]; began: string[]; now: string[] };
   return { ...told, isSameProcess: told.pid === child.pid, begun: stderr.split('\n').length - 1 };
 }
 
 describe('a process that is to run for long', () => {
   linux('begins once more with the settings of the allocator, as the same process, and hands them to nobody', async () => {
-    const { isSameProcess, began, now, begun } = await run();
+    const { isSameProcess, execArgv, began, now, begun } = await run();
     const settings = Object.entries(MALLOC_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
     expect(began.filter((entry) => entry.startsWith('MALLOC')).toSorted()).toEqual(settings.toSorted());
+    expect(execArgv).toEqual(expect.arrayContaining([...HEAP_FLAGS]));
     expect({ isSameProcess, now, begun }).toEqual({ isSameProcess: true, now: [], begun: 2 });
   });
 
