@@ -22,7 +22,7 @@ export function dataOf(instances: number): readonly DataTarget[] {
 }
 
 /** How many `x_total` there are. */
-export function countersOf(instances: number): number {
+function countersOf(instances: number): number {
   return instances * TOPICS * PARTITIONS;
 }
 

@@ -2,7 +2,7 @@ import type { Exec } from './exec.ts';
 import type { Space } from './space.ts';
 
 /** What is known of a cell: nothing, so that it is to be read; a value; or that there is none. */
-export const UNKNOWN = 0;
+const UNKNOWN = 0;
 export const FOUND = 1;
 export const MISSING = 2;
 

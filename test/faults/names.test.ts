@@ -80,7 +80,9 @@ describeWhere(missingSmallDisk(), 'names that are not found', () => {
     await fleet.tell({ do: 'kill', cluster: 0, broker: 2 });
     const [down] = await stage.belfry.queryUntil('belfry_broker_down_info{broker="2"} == 1', (found) => found.length > 0);
     expect(down?.metric).toMatchObject({ cluster: 'dal', reason: expect.stringMatching(/^(unreachable|unknown)$/) });
-    expect((await stage.belfry.query('up{job="kafka"} == 1')).map(({ metric }) => metric['broker'])).toEqual(expect.arrayContaining(['1', '3']));
+    expect((await stage.belfry.query('up{job="kafka"} == 1')).map(({ metric }) => metric['broker'])).toEqual(
+      expect.arrayContaining(['1', '3']),
+    );
     await fleet.tell({ do: 'revive', cluster: 0, broker: 2 });
     known(...BROKERS, ...RECEIVERS);
     await stage.belfry.queryUntil('sum(up{job="kafka"})', ([sum]) => sum?.value === 3);

@@ -22,7 +22,11 @@ const SAMPLES = 160;
  * lookback closed on the left in 2.x, counters that start near zero) are kept out by the generated data.
  */
 const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegExp; readonly only?: RegExp }[] = [
-  { why: '3.x gives NaN for the deviation of an infinity or NaN alone, 2.42 gives 0', applies: /\b(stddev|stdvar)\b/, only: /NaN|="0"|lacks|has/ },
+  {
+    why: '3.x gives NaN for the deviation of an infinity or NaN alone, 2.42 gives 0',
+    applies: /\b(stddev|stdvar)\b/,
+    only: /NaN|="0"|lacks|has/,
+  },
   { why: 'no difference of versions: the order of series moves the last digits of large numbers', applies: /\bstd(dev|var)\b.*\btime/ },
   {
     why: '3.x takes an exact rank of a quantile without its neighbour, so that infinities do not make NaN',

@@ -102,7 +102,8 @@ function withCluster(query: string): string {
 function firing(): ReadonlySet<string> {
   const found = new Set<string>();
   for (const { alertTests, exprTests } of unitTests) {
-    for (const { alertname, expected } of alertTests) for (const { labels } of expected) found.add(idOf(alertname, Object.fromEntries(labels)));
+    for (const { alertname, expected } of alertTests)
+      for (const { labels } of expected) found.add(idOf(alertname, Object.fromEntries(labels)));
     for (const { expr, expected } of exprTests) {
       if (!expr.startsWith('ALERTS')) continue;
       for (const { labels } of expected)
