@@ -21,11 +21,6 @@ export function dataOf(instances: number): readonly DataTarget[] {
   return Array.from({ length: instances }, (_, index) => targetOf(index));
 }
 
-/** How many `x_total` there are. */
-function countersOf(instances: number): number {
-  return instances * TOPICS * PARTITIONS;
-}
-
 function targetOf(index: number): DataTarget {
   const labels: Labels[] = [];
   const common = { instance: `broker-${index}:7071`, job: 'jmx' };

@@ -1,8 +1,7 @@
 import type { Exec } from './exec.ts';
 import type { Space } from './space.ts';
 
-/** What is known of a cell: nothing, so that it is to be read; a value; or that there is none. */
-const UNKNOWN = 0;
+/** What is known of a cell: 0, nothing, so that it is to be read; a value; or that there is none. */
 export const FOUND = 1;
 export const MISSING = 2;
 
