@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
-import { rm, statfs, writeFile } from 'node:fs/promises';
+import { rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startCluster } from '../../testbed/cluster.ts';
 import type { Cluster } from '../../testbed/cluster.ts';
@@ -127,7 +127,8 @@ describeWithKafka('partitions', () => {
       cluster: { cadence: CADENCE },
     });
     const gone = secondLogDir(cluster.logDir(3));
-    await rm(gone, { recursive: true });
+    // In one step: the broker may be making files in it, which a removal piece by piece would stumble over.
+    await rename(gone, `${gone}.gone`);
     await stage.belfry.queryUntil(`belfry_kafka_log_dir_offline{broker="3", log_dir="${gone}"}`, ([dir]) => dir?.value === 1);
     await stage.belfry.queryUntil('belfry_kafka_offline_replicas', ([replicas]) => (replicas?.value ?? 0) >= 3);
     const { labels, annotations } = await told(stage, { alertname: 'LogDirOffline', status: 'firing' });
