@@ -2,8 +2,8 @@ import { yieldToLoop } from '../core/clock.ts';
 import { compareLabels, type Labels } from '../core/labels.ts';
 import { familyHead, OPENMETRICS_END, sampleText, seriesPrefix, TimedTextReader } from '../formats/openmetrics-text.ts';
 import type { BackfillPort, BroughtView, MetricMetadata, SeriesFilter } from '../http/prometheus-ports.ts';
-import type { PointOut } from '../store/reader-types.ts';
 import type { SampleStore } from '../store/sample-store.ts';
+import { Points } from '../store/selected.ts';
 
 /** Of one series so much is read at once. */
 const WINDOW_MS = 6 * 3_600_000;
@@ -73,17 +73,4 @@ function headOf(name: string, known: ReadonlyMap<string, MetricMetadata>, names:
   const metadata = known.get(name) ?? (base === '' ? undefined : known.get(base));
   if (metadata?.type === 'counter' && base !== '' && !names.has(base)) return familyHead(base, 'counter', metadata.help);
   return familyHead(name, metadata?.type === 'gauge' ? 'gauge' : 'unknown', metadata?.help ?? '');
-}
-
-class Points implements PointOut {
-  timestamps = new Float64Array(1024);
-  values = new Float64Array(1024);
-
-  reserve(count: number): void {
-    if (count <= this.values.length) return;
-    const [timestamps, values] = [new Float64Array(count * 2), new Float64Array(count * 2)];
-    timestamps.set(this.timestamps);
-    values.set(this.values);
-    [this.timestamps, this.values] = [timestamps, values];
-  }
 }

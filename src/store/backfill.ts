@@ -9,7 +9,7 @@ import { Lane } from './lane.ts';
 import type { PointOut, SeriesFilter } from './reader-types.ts';
 import type { Reader } from './reader.ts';
 import { HIGH_WORD, NAN_HIGH } from './sample-codes.ts';
-import { Selected } from './selected.ts';
+import { Points, Selected } from './selected.ts';
 import type { SeriesId } from './series-table.ts';
 import { SideSeries } from './side-points.ts';
 
@@ -222,17 +222,4 @@ function piece(id: SeriesId, ts: Float64Array, values: Float64Array): SideSeries
   series.words = words as Uint32Array<ArrayBuffer>;
   series.next = ts.length;
   return series;
-}
-
-class Points implements PointOut {
-  timestamps = new Float64Array(1024);
-  values = new Float64Array(1024);
-
-  reserve(count: number): void {
-    if (count <= this.values.length) return;
-    const [timestamps, values] = [new Float64Array(count * 2), new Float64Array(count * 2)];
-    timestamps.set(this.timestamps);
-    values.set(this.values);
-    [this.timestamps, this.values] = [timestamps, values];
-  }
 }
