@@ -99,18 +99,34 @@ function columnWindow(column: DecodedColumn, fromTs: number, toTs: number, into:
   return n;
 }
 
+/** How each form in which a lane holds a series is appended from position `n` on; each returns the next position. */
+export interface LaneParts<Out> {
+  column(column: DecodedColumn, fromTs: number, toTs: number, into: Out, n: number): number;
+  ring(ring: RowRing, col: number, fromTs: number, toTs: number, into: Out, n: number): number;
+  side(points: SideSeries, fromTs: number, toTs: number, into: Out, n: number): number;
+}
+
+/** A series in a lane; `col` is -1 for one without a column there, which has only blocks. */
+export interface LanePlace {
+  readonly lane: Lane;
+  readonly id: SeriesId;
+  readonly col: number;
+}
+
+/** The samples alone. */
+export const SAMPLES: LaneParts<PointOut> = { column: columnWindow, ring: ringWindow, side: sideWindow };
+
 /**
- * Appends a series' samples of one lane in (fromTs, toTs], oldest first: from sealed blocks up to where the raw rows
- * begin, then from those. A series without a column there has only blocks.
+ * Appends what a lane holds of a series in (fromTs, toTs], oldest first: from sealed blocks up to where the raw rows
+ * begin, then from those.
  */
-export function laneWindow(
+export function laneWindow<Out>(
+  parts: LaneParts<Out>,
   source: BlockSource,
-  lane: Lane,
-  id: SeriesId,
-  col: number,
+  { lane, id, col }: LanePlace,
   fromTs: number,
   toTs: number,
-  into: PointOut,
+  into: Out,
 ): number {
   const points = col >= 0 ? lane.side?.series[col] : undefined;
   const ring = col >= 0 ? lane.ring : null;
@@ -120,12 +136,12 @@ export function laneWindow(
     const blocksTo = Math.min(toTs, rawFrom - 1);
     for (const block of source.blocks(lane, fromTs, blocksTo)) {
       const column = block.column(id);
-      if (column !== undefined) n = columnWindow(column, fromTs, blocksTo, into, n);
+      if (column !== undefined) n = parts.column(column, fromTs, blocksTo, into, n);
     }
   }
   if (toTs < rawFrom) return n;
-  if (ring !== null) return ringWindow(ring, col, fromTs, toTs, into, n);
-  return points === undefined ? n : sideWindow(points, fromTs, toTs, into, n);
+  if (ring !== null) return parts.ring(ring, col, fromTs, toTs, into, n);
+  return points === undefined ? n : parts.side(points, fromTs, toTs, into, n);
 }
 
 /**

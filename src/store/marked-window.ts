@@ -1,38 +1,11 @@
-import type { Lane } from './lane.ts';
-import { firstAfter, type BlockSource, type DecodedColumn } from './lane-reader.ts';
+import { firstAfter, type DecodedColumn, type LaneParts } from './lane-reader.ts';
 import type { MarkedOut } from './reader-types.ts';
 import type { RowRing } from './row-ring.ts';
 import { ABSENT_HIGH, HIGH_WORD, STALE_HIGH } from './sample-codes.ts';
-import type { SeriesId } from './series-table.ts';
 import type { SideSeries } from './side-points.ts';
 
-/**
- * Appends a series' samples and staleness markers of one lane in (fromTs, toTs], oldest first, from position `n` on: as
- * `laneWindow`, for those who look for the newest one at many times.
- */
-export function laneHistory(
-  source: BlockSource,
-  place: { readonly lane: Lane; readonly id: SeriesId; readonly col: number },
-  fromTs: number,
-  toTs: number,
-  into: MarkedOut,
-): number {
-  const { lane, id, col } = place;
-  const points = col >= 0 ? lane.side?.series[col] : undefined;
-  const ring = col >= 0 ? lane.ring : null;
-  const rawFrom = ring?.firstTs ?? points?.firstTs ?? Infinity;
-  let n = 0;
-  if (fromTs < rawFrom - 1) {
-    const blocksTo = Math.min(toTs, rawFrom - 1);
-    for (const block of source.blocks(lane, fromTs, blocksTo)) {
-      const column = block.column(id);
-      if (column !== undefined) n = columnHistory(column, fromTs, blocksTo, into, n);
-    }
-  }
-  if (toTs < rawFrom) return n;
-  if (ring !== null) return ringHistory(ring, col, fromTs, toTs, into, n);
-  return points === undefined ? n : sideHistory(points, fromTs, toTs, into, n);
-}
+/** Samples and staleness markers, for those who look for the newest one at many times. */
+export const HISTORY: LaneParts<MarkedOut> = { column: columnHistory, ring: ringHistory, side: sideHistory };
 
 function columnHistory({ ts, v, words }: DecodedColumn, fromTs: number, toTs: number, into: MarkedOut, n: number): number {
   const start = firstAfter(ts, fromTs);

@@ -1,9 +1,9 @@
 import type { Labels } from '../core/labels.ts';
 import type { Head } from './head.ts';
 import type { Lane } from './lane.ts';
-import { laneWindow, newestIn, ringWindow, type BlockSource, type FoundCell } from './lane-reader.ts';
+import { laneWindow, newestIn, ringWindow, SAMPLES, type BlockSource, type FoundCell } from './lane-reader.ts';
 import { NO_COLUMN } from './places.ts';
-import { laneHistory, MarkedPoints, mergeHistory } from './marked-window.ts';
+import { HISTORY, MarkedPoints, mergeHistory } from './marked-window.ts';
 import type { InstantOut, MarkedOut, PointOut, RunOut, SeriesSelection } from './reader-types.ts';
 import type { RowRing } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
@@ -86,10 +86,10 @@ export class Selected implements SeriesSelection {
     if (others.length === 0 && col >= 0 && lane !== undefined && lane.ring !== null && lane.ring.beforeTs <= fromTs) {
       return ringWindow(lane.ring, col, fromTs, toTs, into, 0);
     }
-    let n = lane === undefined ? 0 : laneWindow(this.#source, lane, id, col, fromTs, toTs, into);
+    let n = lane === undefined ? 0 : laneWindow(SAMPLES, this.#source, { lane, id, col }, fromTs, toTs, into);
     for (const found of others) {
       const points: PointOut = new Points();
-      n = merge(into, n, points, laneWindow(this.#source, found, id, found.columnOf(id), fromTs, toTs, points));
+      n = merge(into, n, points, laneWindow(SAMPLES, this.#source, { lane: found, id, col: found.columnOf(id) }, fromTs, toTs, points));
     }
     return n;
   }
@@ -98,11 +98,11 @@ export class Selected implements SeriesSelection {
     const { places } = this.#head;
     const id = this.ids[index]!;
     const lane = this.#head.lane(places.lane(id));
-    let n = lane === undefined ? 0 : laneHistory(this.#source, { lane, id, col: places.col(id) }, fromTs, toTs, into);
+    let n = lane === undefined ? 0 : laneWindow(HISTORY, this.#source, { lane, id, col: places.col(id) }, fromTs, toTs, into);
     for (const found of this.#otherLanes(id, fromTs)) {
       const points = new MarkedPoints();
       const place = { lane: found, id, col: found.columnOf(id) };
-      n = mergeHistory(into, n, points, laneHistory(this.#source, place, fromTs, toTs, points));
+      n = mergeHistory(into, n, points, laneWindow(HISTORY, this.#source, place, fromTs, toTs, points));
     }
     return n;
   }
