@@ -1,4 +1,4 @@
-import type { Slices } from '../kafka/columns.ts';
+import type { Slices } from '../core/slices.ts';
 import type { ClusterMetadata } from '../kafka/observer.ts';
 
 /** Partitions whose ISR is empty that are remembered at most. */

@@ -1,6 +1,6 @@
 import type { BelfryConfig } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
-import { Slices } from '../kafka/columns.ts';
+import { Slices } from '../core/slices.ts';
 import { parseRuleFilesInSlices, readRuleFiles } from '../rules/load.ts';
 import type { RuleSet } from '../rules/model.ts';
 

@@ -1,8 +1,3 @@
-import { yieldToLoop, type Clock } from '../core/clock.ts';
-
-/** Milliseconds of decoding after which the event loop gets its turn. */
-const SLICE_MS = 8;
-
 /** A growing column of integers, whose length is not known before the last one is read. */
 export class IntColumn {
   #values: Int32Array;
@@ -58,25 +53,5 @@ export class DoubleColumn {
 
   toFloat64(): Float64Array {
     return this.#values.slice(0, this.#length);
-  }
-}
-
-/** Cuts a long piece of decoding into slices: call `pause` often, it waits for the loop's turn when a slice is over. */
-export class Slices {
-  readonly #clock: Clock;
-  #startedAt: number;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-    this.#startedAt = clock.elapsed();
-  }
-
-  get due(): boolean {
-    return this.#clock.elapsed() - this.#startedAt >= SLICE_MS;
-  }
-
-  async pause(): Promise<void> {
-    await yieldToLoop();
-    this.#startedAt = this.#clock.elapsed();
   }
 }

@@ -1,4 +1,5 @@
-import { DoubleColumn, IntColumn, Slices } from './columns.ts';
+import { Slices } from '../core/slices.ts';
+import { DoubleColumn, IntColumn } from './columns.ts';
 import type { Clock } from '../core/clock.ts';
 import { KAFKA_ERROR, throwOnError } from './error-codes.ts';
 import type { GroupDescription, GroupOffsets, ListedGroup } from './observer.ts';

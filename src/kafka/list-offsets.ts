@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
-import { DoubleColumn, IntColumn, Slices } from './columns.ts';
+import { Slices } from '../core/slices.ts';
+import { DoubleColumn, IntColumn } from './columns.ts';
 import type { OffsetColumns } from './observer.ts';
 import type { WireReader } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';

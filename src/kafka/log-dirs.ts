@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { Slices } from './columns.ts';
+import { Slices } from '../core/slices.ts';
 import { KAFKA_ERROR, throwOnError } from './error-codes.ts';
 import type { LogDir } from './observer.ts';
 import type { WireReader } from './wire-reader.ts';

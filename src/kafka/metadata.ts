@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
-import { IntColumn, Slices } from './columns.ts';
+import { Slices } from '../core/slices.ts';
+import { IntColumn } from './columns.ts';
 import type { ClusterMetadata, MetadataBroker } from './observer.ts';
 import type { WireReader } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';

@@ -1,6 +1,6 @@
 import { Labels } from '../../core/labels.ts';
 import type { Clock } from '../../core/clock.ts';
-import { Slices } from '../../kafka/columns.ts';
+import { Slices } from '../../core/slices.ts';
 import { KAFKA_ERROR } from '../../kafka/error-codes.ts';
 import type { ConfigDescription } from '../../kafka/observer.ts';
 import type { SeriesRows } from './rows.ts';

@@ -1,5 +1,5 @@
 import { Labels } from '../../core/labels.ts';
-import type { Slices } from '../../kafka/columns.ts';
+import type { Slices } from '../../core/slices.ts';
 import type { BrokerAddress, ClusterMetadata, MetadataBroker } from '../../kafka/observer.ts';
 import type { PartitionFacts, TopicTrouble } from './partition-facts.ts';
 import type { Segment, SeriesRows } from './rows.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { Labels } from '../../core/labels.ts';
 import type { Logger } from '../../core/log.ts';
-import { Slices } from '../../kafka/columns.ts';
+import { Slices } from '../../core/slices.ts';
 import type { ClusterMetadata, GroupOffsets } from '../../kafka/observer.ts';
 import { asError } from './as-error.ts';
 import { EndHistory, type EndOffsets } from './end-history.ts';

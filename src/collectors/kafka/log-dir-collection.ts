@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { Labels } from '../../core/labels.ts';
-import { Slices } from '../../kafka/columns.ts';
+import { Slices } from '../../core/slices.ts';
 import { KAFKA_ERROR } from '../../kafka/error-codes.ts';
 import type { ClusterMetadata, LogDir } from '../../kafka/observer.ts';
 import { forEachBroker } from './for-each-broker.ts';

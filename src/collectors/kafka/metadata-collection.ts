@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import { Slices } from '../../kafka/columns.ts';
+import { Slices } from '../../core/slices.ts';
 import type { ClusterMetadata } from '../../kafka/observer.ts';
 import type { HealthRows } from './health-rows.ts';
 import type { KafkaCollectorOptions } from './options.ts';

@@ -1,4 +1,4 @@
-import type { Slices } from '../../kafka/columns.ts';
+import type { Slices } from '../../core/slices.ts';
 import type { BrokerConnection, ClusterMetadata } from '../../kafka/observer.ts';
 import type { EndOffsets } from './end-history.ts';
 import { forEachBroker } from './for-each-broker.ts';

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { SampleWriter, Wake } from '../../core/sample.ts';
-import type { Slices } from '../../kafka/columns.ts';
+import type { Slices } from '../../core/slices.ts';
 import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
 import type { HandshakeLine } from './pool.ts';
 

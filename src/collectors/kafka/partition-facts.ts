@@ -1,4 +1,4 @@
-import type { Slices } from '../../kafka/columns.ts';
+import type { Slices } from '../../core/slices.ts';
 import type { ClusterMetadata, Reassignment } from '../../kafka/observer.ts';
 
 /** Topic → partition → replicas that a reassignment is adding. */

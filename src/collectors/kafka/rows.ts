@@ -2,7 +2,7 @@ import { errorText } from '../../core/errors.ts';
 import type { Labels } from '../../core/labels.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Layout, SampleWriter, TargetWriter } from '../../core/sample.ts';
-import type { Slices } from '../../kafka/columns.ts';
+import type { Slices } from '../../core/slices.ts';
 
 /**
  * Columns of one target; beyond them a further target is opened. A target is taken in by the store in one piece: so many

@@ -1,4 +1,4 @@
-import type { Slices } from '../../kafka/columns.ts';
+import type { Slices } from '../../core/slices.ts';
 import type { ClusterMetadata } from '../../kafka/observer.ts';
 
 /** What one Metadata answer says about one broker. Counts are of partitions. */

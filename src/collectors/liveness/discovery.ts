@@ -1,7 +1,7 @@
 import { delay, type Clock } from '../../core/clock.ts';
 import { BelfryError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
-import { Slices } from '../../kafka/columns.ts';
+import { Slices } from '../../core/slices.ts';
 import type { BrokerAddress, ClusterMetadata, Connector } from '../../kafka/observer.ts';
 import { brokerFactsInSlices, type BrokerFacts } from './broker-facts.ts';
 import type { HandshakePacer } from './handshake-pacer.ts';

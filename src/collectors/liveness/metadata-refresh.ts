@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
-import { Slices } from '../../kafka/columns.ts';
+import { Slices } from '../../core/slices.ts';
 import type { ClusterMetadata } from '../../kafka/observer.ts';
 import { brokerFactsInSlices, type BrokerFacts } from './broker-facts.ts';
 import type { BrokerState } from './broker-state.ts';

@@ -7,7 +7,7 @@ import { HealthRows } from '../../../src/collectors/kafka/health-rows.ts';
 import { partitionFacts } from '../../../src/collectors/kafka/partition-facts.ts';
 import { SeriesRows } from '../../../src/collectors/kafka/rows.ts';
 import { TopicRows } from '../../../src/collectors/kafka/topic-rows.ts';
-import { Slices } from '../../../src/kafka/columns.ts';
+import { Slices } from '../../../src/core/slices.ts';
 import { decodeMetadata } from '../../../src/kafka/metadata.ts';
 import { WireReader } from '../../../src/kafka/wire-reader.ts';
 import { metadataAnswer } from '../../kafka/answers.ts';

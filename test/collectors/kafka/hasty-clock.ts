@@ -1,5 +1,5 @@
 import { ManualClock } from '../../../src/core/clock.ts';
-import { Slices } from '../../../src/kafka/columns.ts';
+import { Slices } from '../../../src/core/slices.ts';
 
 /** A clock by which every slice is over whenever it is asked. */
 export class HastyClock extends ManualClock {
