@@ -1,4 +1,5 @@
-import type { BelfryConfig, HostPort } from '../config/config.ts';
+import { scrapeTargetId } from '../collectors/scrape/scrape-target.ts';
+import type { BelfryConfig } from '../config/config.ts';
 import type { Labels } from '../core/labels.ts';
 
 /**
@@ -16,7 +17,7 @@ export class LeftBehind {
     this.#clusters = new Set([...knownBefore].filter((name) => !present.has(name)));
     this.#exporters = new Set(
       clusters.flatMap(({ name, exporters }) =>
-        exporters.flatMap(({ job, targets, path }) => targets.map((target) => exporterId(name, job, target, path))),
+        exporters.flatMap(({ job, targets, path }) => targets.map((target) => scrapeTargetId(name, job, { ...target, path }))),
       ),
     );
   }
@@ -36,10 +37,4 @@ export class LeftBehind {
     const cluster = labels.get('cluster');
     return this.#clusters.has(cluster) || this.#gone.has(`${cluster}/${labels.get('job')}/${labels.get('instance')}`);
   }
-}
-
-/** As `ScrapeTarget` names itself; a test holds the two together. */
-function exporterId(cluster: string, job: string, { host, port }: HostPort, path: string): string {
-  const instance = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return `scrape/${cluster}/${job}/${instance}${path === '/metrics' ? '' : path}`;
 }

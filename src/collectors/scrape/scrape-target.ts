@@ -76,7 +76,7 @@ export class ScrapeTarget implements ScheduledJob {
     const { source } = options;
     const instance = addressOf(source);
     this.#options = options;
-    this.id = `scrape/${options.labels['cluster'] ?? ''}/${options.job}/${instance}${source.path === '/metrics' ? '' : source.path}`;
+    this.id = scrapeTargetId(options.labels['cluster'] ?? '', options.job, source);
     this.intervalMs = options.intervalMs;
     this.timeoutMs = options.timeoutMs;
     this.#fetcher = new PageFetcher({ ...source, bodyBytesMax: options.bodyBytesMax ?? LIMITS.scrapeBodyBytes });
@@ -196,6 +196,11 @@ export class ScrapeTarget implements ScheduledJob {
     else if (this.#healthy === false) log.info('scrape_recovered', { target: this.id });
     this.#healthy = healthy;
   }
+}
+
+/** Under which its samples are stored: `scrape/orders-dal/jmx/kafka1:7071`, with the path where it is another than usual. */
+export function scrapeTargetId(cluster: string, job: string, source: Pick<PageSource, 'host' | 'port' | 'path'>): string {
+  return `scrape/${cluster}/${job}/${addressOf(source)}${source.path === '/metrics' ? '' : source.path}`;
 }
 
 function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
