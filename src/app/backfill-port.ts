@@ -1,5 +1,6 @@
-import { yieldToLoop } from '../core/clock.ts';
+import { yieldToLoop, type Clock } from '../core/clock.ts';
 import { compareLabels, type Labels } from '../core/labels.ts';
+import { Slices } from '../core/slices.ts';
 import { familyHead, OPENMETRICS_END, sampleText, seriesPrefix, TimedTextReader } from '../formats/openmetrics-text.ts';
 import type { BackfillPort, BroughtView, MetricMetadata, SeriesFilter } from '../http/prometheus-ports.ts';
 import type { SampleStore } from '../store/sample-store.ts';
@@ -13,6 +14,7 @@ const PIECE_CHARACTERS = 65_536;
 export function createBackfillPort(
   samples: Pick<SampleStore, 'backfill' | 'stats'>,
   metadata: () => Promise<ReadonlyMap<string, MetricMetadata>>,
+  clock: Clock,
 ): BackfillPort {
   return {
     bring: async (text, firstLine): Promise<BroughtView> => {
@@ -23,7 +25,8 @@ export function createBackfillPort(
     },
     take: (filter, fromTs, toTs) => {
       const { minTs = 0, maxTs = 0 } = samples.stats();
-      return texts(samples.backfill, metadata, filter, Math.max(fromTs, minTs) - 1, Math.min(toTs, maxTs));
+      const range = { fromTs: Math.max(fromTs, minTs) - 1, toTs: Math.min(toTs, maxTs) };
+      return texts(samples.backfill, metadata, filter, range, new Slices(clock));
     },
   };
 }
@@ -33,8 +36,8 @@ async function* texts(
   backfill: SampleStore['backfill'],
   metadata: () => Promise<ReadonlyMap<string, MetricMetadata>>,
   filter: SeriesFilter,
-  fromTs: number,
-  toTs: number,
+  { fromTs, toTs }: { readonly fromTs: number; readonly toTs: number },
+  slices: Slices,
 ): AsyncGenerator<string, void> {
   const known = await metadata();
   const series = backfill.series(filter).toSorted((a, b) => inFamilies(a.labels, b.labels));
@@ -51,10 +54,12 @@ async function* texts(
         piece += headOf(family, known, names);
       }
       for (let i = 0; i < n; i++) piece += prefix + sampleText(points.values[i]!, points.timestamps[i]!);
-      if (piece.length < PIECE_CHARACTERS) continue;
-      yield piece;
-      piece = '';
-      await yieldToLoop();
+      if (piece.length >= PIECE_CHARACTERS) {
+        yield piece;
+        piece = '';
+      }
+      // Also where series have nothing in this time: looking for it takes long, too.
+      if (slices.due) await slices.pause();
     }
   }
   yield piece + OPENMETRICS_END;

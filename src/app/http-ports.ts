@@ -48,7 +48,7 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     metrics: { own: () => meter.page(), kafka: () => kafkaFamilies(samples.reader, clock.now()) },
     query: createQueryPort(samples.reader, clock, () => parts.config().promql),
     catalog,
-    backfill: createBackfillPort(samples, () => allMetadata(catalog)),
+    backfill: createBackfillPort(samples, () => allMetadata(catalog), clock),
     remoteWrite: createRemoteWritePort({ writer: samples.writer, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),
     rules: { groups: () => rulesView(rules.snapshot()) },
     operations: operations(parts),

@@ -25,7 +25,7 @@ export async function withFolder<T>(
       retentionMs,
     });
     try {
-      return await work(createBackfillPort(samples, async () => new Map()));
+      return await work(createBackfillPort(samples, async () => new Map(), context.clock));
     } finally {
       samples.close();
     }

@@ -36,7 +36,7 @@ beforeEach(async () => {
   cli = new Shell();
   const clock = new ManualClock(NOW);
   store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: 15 * 86_400_000 });
-  const ports = { backfill: createBackfillPort(store, async () => new Map()), query: createQueryPort(store.reader, clock) };
+  const ports = { backfill: createBackfillPort(store, async () => new Map(), clock), query: createQueryPort(store.reader, clock) };
   server = await startHttpServer(serverWith({ ports }).serverOptions);
   Object.assign(cli.variables, { url: server.url, token: TOKEN });
   mkdirSync(join(cli.folder, 'data'));

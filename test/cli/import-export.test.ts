@@ -32,7 +32,7 @@ beforeEach(async () => {
   const clock = new ManualClock(NOW);
   store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: 360 * HOUR });
   const ports = {
-    backfill: createBackfillPort(store, async () => new Map(FAMILIES.map((family) => [family.name, family]))),
+    backfill: createBackfillPort(store, async () => new Map(FAMILIES.map((family) => [family.name, family])), clock),
     query: createQueryPort(store.reader, clock),
   };
   server = await startHttpServer(serverWith({ ports }).serverOptions);
