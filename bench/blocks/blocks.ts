@@ -3,7 +3,8 @@ import { MissingToolError } from '../../testbed/kafka-dist.ts';
 import { countOf, type Bench, type BenchContext, type BenchReport, type Figure, type Table } from '../bench.ts';
 import { captureReal } from './capture.ts';
 import { encode, nameBytes, overheadBytes, type EncodeResult } from './encode.ts';
-import { prometheusBlocks, promtoolVersion, type PeerBlocks } from './prometheus-peer.ts';
+import { versionOf } from '../peer-prometheus.ts';
+import { prometheusBlocks, type PeerBlocks } from './prometheus-peer.ts';
 import { fleetSource, sourceOf, type Source } from './source.ts';
 
 /** As many as a block has; a few rows more than one are left over. */
@@ -52,7 +53,7 @@ async function run(context: BenchContext): Promise<BenchReport> {
   const notes: string[] = [];
   const sources: Source[] = [fleetSource(quick ? QUICK_FLEET_TARGETS : FLEET_TARGETS, rows, Date.now())];
   if (values['fleet-only'] !== true) sources.push(...(await realSources(rows, intervalMs, context, notes)));
-  const version = values['no-peer'] === true ? undefined : promtoolVersion();
+  const version = values['no-peer'] === true ? undefined : versionOf('promtool');
   if (version === undefined) notes.push('without Prometheus');
   const dir = await makeTempDir();
   try {

@@ -14,11 +14,6 @@ export interface PeerBlocks {
   readonly bytes: number;
 }
 
-/** `2.42.0`; undefined where none is installed. */
-export function promtoolVersion(): string | undefined {
-  return /version (\S+)/.exec(spawnSync('promtool', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1];
-}
-
 /** Has `promtool tsdb create-blocks-from openmetrics` make blocks of a source. */
 export async function prometheusBlocks(source: Source, dir: string): Promise<PeerBlocks> {
   const stem = join(dir, `prometheus-${source.name.replaceAll(/\W/g, '-')}`);

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +7,7 @@ import { spawnGuarded, type GuardedProcess } from '../../testbed/guarded-process
 import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { WebhookSink } from '../../testbed/webhook-sink.ts';
 import type { BenchContext } from '../bench.ts';
+import { versionOf } from '../peer-prometheus.ts';
 import { milliseconds } from '../statistics.ts';
 import { MISS_AFTER_MS } from './kill-rounds.ts';
 import { tellsAlert, tellsEnd } from './told.ts';
@@ -34,9 +34,7 @@ export interface PeerRound {
 
 /** `prometheus 2.42.0, alertmanager 0.25.0`; undefined where one of them is missing. */
 export function peerVersion(): string | undefined {
-  const versions = [PROMETHEUS, ALERTMANAGER].map(
-    (command) => /^\w+, version (\S+)/.exec(spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1],
-  );
+  const versions = [PROMETHEUS, ALERTMANAGER].map(versionOf);
   return versions.some((version) => version === undefined) ? undefined : `Prometheus ${versions[0]} and Alertmanager ${versions[1]}`;
 }
 

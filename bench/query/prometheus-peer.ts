@@ -1,59 +1,20 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SnappyCompressor } from '../../src/formats/snappy-compress.ts';
 import { encodeLabels, WriteRequestEncoder, type SampleColumns } from '../../src/formats/write-request.ts';
 import type { ReservedPort } from '../../testbed/free-port.ts';
-import { spawnGuarded, type GuardedProcess } from '../../testbed/guarded-process.ts';
+import { startPrometheus, type RunningPrometheus } from '../peer-prometheus.ts';
 import { dataOf, INTERVAL_MS } from './data.ts';
 
-const READY_TIMEOUT_MS = 30_000;
-const POLL_MS = 200;
 /** Rows that go out together: enough for a request to be about samples and not about labels. */
 const ROWS_A_REQUEST = 20;
 
-/** `2.42.0`; undefined where none is installed. */
-export function peerVersion(): string | undefined {
-  return /version (\S+)/.exec(spawnSync('prometheus', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1];
-}
-
-export interface Peer {
-  readonly url: string;
-  readonly process: GuardedProcess;
-}
-
 /** Starts a Prometheus that scrapes nothing and takes remote writes. */
-export async function startPeer(dir: string, port: ReservedPort): Promise<Peer> {
-  const file = (name: string): string => join(dir, name);
-  writeFileSync(file('prometheus.yml'), 'global: {scrape_interval: 15s}\n');
-  const child = spawnGuarded({
-    command: 'prometheus',
-    args: [
-      `--config.file=${file('prometheus.yml')}`,
-      `--storage.tsdb.path=${file('data')}`,
-      `--web.listen-address=127.0.0.1:${port.port}`,
-      '--web.enable-remote-write-receiver',
-      '--log.level=warn',
-    ],
-    logPath: file('prometheus.log'),
+export async function startPeer(dir: string, port: ReservedPort): Promise<RunningPrometheus> {
+  return await startPrometheus({
+    dir,
+    port: port.port,
+    configuration: 'global: {scrape_interval: 15s}\n',
+    args: ['--web.enable-remote-write-receiver'],
   });
-  const url = `http://127.0.0.1:${port.port}`;
-  await untilReady(url, file('prometheus.log'));
-  return { url, process: child };
-}
-
-async function untilReady(url: string, log: string): Promise<void> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    try {
-      if ((await fetch(`${url}/-/ready`)).ok) return;
-    } catch {
-      // Its port is not open yet.
-    }
-    if (performance.now() > deadline) throw new Error(`Prometheus does not become ready: ${readFileSync(log, 'utf8').slice(-500)}`);
-    await sleep(POLL_MS);
-  }
 }
 
 /** Sends it the same samples, a target and some rows at a time. */

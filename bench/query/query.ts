@@ -5,7 +5,8 @@ import { spawnGuarded, type GuardedProcess } from '../../testbed/guarded-process
 import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { countOf, type Bench, type BenchContext, type BenchReport } from '../bench.ts';
 import { INTERVAL_MS, PHASE_MS, queriesOf } from './data.ts';
-import { fillPeer, peerVersion, startPeer, type Peer } from './prometheus-peer.ts';
+import { versionOf, type RunningPrometheus } from '../peer-prometheus.ts';
+import { fillPeer, startPeer } from './prometheus-peer.ts';
 import { reportOf, type Asked, type PeerSide } from './query-report.ts';
 import type { StageConfig, StageResult } from './stage.ts';
 
@@ -53,11 +54,11 @@ async function run(context: BenchContext): Promise<BenchReport> {
   const dir = await makeTempDir();
   const port = await reservePort();
   let stage: RunningStage | undefined;
-  let peer: Peer | undefined;
+  let peer: RunningPrometheus | undefined;
   try {
     progress(`Belfry: ${instances} instances, ${rows} rows`);
     stage = await startStage({ instances, rows, startTs, endTs, steps, stepMs, repeats, quick, dir }, values['cpu-prof']);
-    const version = values['no-peer'] === true ? undefined : peerVersion();
+    const version = values['no-peer'] === true ? undefined : versionOf('prometheus');
     if (version !== undefined) {
       progress(`Prometheus ${version}`);
       peer = await startPeer(dir, port);

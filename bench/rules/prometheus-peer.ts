@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reservePort } from '../../testbed/free-port.ts';
-import { spawnGuarded } from '../../testbed/guarded-process.ts';
 import type { BenchContext } from '../bench.ts';
+import { startPrometheus } from '../peer-prometheus.ts';
 import { fleetOf, INTERVAL_MS, JOB, ruleFile } from './fleet.ts';
 
 /** What Prometheus says of itself. */
@@ -16,15 +15,8 @@ export interface PeerResult {
   readonly rssBytes: number;
 }
 
-const READY_TIMEOUT_MS = 30_000;
-const POLL_MS = 200;
 /** Until every target has been scraped twice and the rules have something to do. */
 const SETTLE_MS = 1.5 * INTERVAL_MS;
-
-/** `2.42.0`; undefined where none is installed. */
-export function peerVersion(): string | undefined {
-  return /version (\S+)/.exec(spawnSync('prometheus', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1];
-}
 
 /** Runs Prometheus on the same fleet and rules for a while. It has no history from before: its longer windows are short. */
 export async function measurePrometheus(options: {
@@ -36,23 +28,10 @@ export async function measurePrometheus(options: {
   readonly context: BenchContext;
 }): Promise<PeerResult> {
   const { dir, exporterPort, targets, durationMs, context } = options;
-  const file = (name: string): string => join(dir, name);
   const port = await reservePort();
-  writeFileSync(file('rules.yml'), ruleFile());
-  writeFileSync(file('prometheus.yml'), configuration(exporterPort, targets));
-  const running = spawnGuarded({
-    command: 'prometheus',
-    args: [
-      `--config.file=${file('prometheus.yml')}`,
-      `--storage.tsdb.path=${file('data')}`,
-      `--web.listen-address=127.0.0.1:${port.port}`,
-      '--log.level=warn',
-    ],
-    logPath: file('prometheus.log'),
-  });
+  writeFileSync(join(dir, 'rules.yml'), ruleFile());
+  const { url, process: running } = await startPrometheus({ dir, port: port.port, configuration: configuration(exporterPort, targets) });
   try {
-    const url = `http://127.0.0.1:${port.port}`;
-    await untilReady(url, file('prometheus.log'));
     context.progress('Prometheus is up');
     await sleep(SETTLE_MS);
     return { version: options.version, ...(await watch(url, durationMs, context.signal)) };
@@ -75,19 +54,6 @@ function configuration(exporterPort: number, targets: number): string {
     rule_files: ['rules.yml'],
     scrape_configs: [{ job_name: JOB, static_configs: configs }],
   });
-}
-
-async function untilReady(url: string, log: string): Promise<void> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    try {
-      if ((await fetch(`${url}/-/ready`)).ok) return;
-    } catch {
-      // Its port is not open yet.
-    }
-    if (performance.now() > deadline) throw new Error(`Prometheus does not become ready: ${readFileSync(log, 'utf8').slice(-500)}`);
-    await sleep(POLL_MS);
-  }
 }
 
 async function watch(url: string, durationMs: number, signal: AbortSignal): Promise<Omit<PeerResult, 'version'>> {

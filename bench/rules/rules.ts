@@ -3,7 +3,8 @@ import { HEAP_FLAGS, MALLOC_ENVIRONMENT } from '../../bin/memory.mjs';
 import { spawnGuarded, type GuardedProcess } from '../../testbed/guarded-process.ts';
 import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { BenchUsageError, type Bench, type BenchContext, type BenchReport } from '../bench.ts';
-import { measurePrometheus, peerVersion, type PeerResult } from './prometheus-peer.ts';
+import { versionOf } from '../peer-prometheus.ts';
+import { measurePrometheus, type PeerResult } from './prometheus-peer.ts';
 import { reportOf } from './rules-report.ts';
 import type { StageConfig, StageResult } from './stage.ts';
 
@@ -88,7 +89,7 @@ async function peerOf(options: {
   readonly context: BenchContext;
 }): Promise<{ readonly result: PeerResult | undefined; readonly notes: readonly string[] }> {
   const { dir, targets, rounds, exporters, context } = options;
-  const version = peerVersion();
+  const version = versionOf('prometheus');
   if (version === undefined) return { result: undefined, notes: ['no Prometheus is installed'] };
   context.progress(`Prometheus ${version}`);
   try {
