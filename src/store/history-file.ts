@@ -58,7 +58,7 @@ export class HistoryFile {
   readonly #lane: Database.Statement;
   readonly #lost = new Set<number>();
   /** Records of the log that could not be read. */
-  #logHoles = 0;
+  readonly #lostRecords = new Set<number>();
 
   /**
    * Throws `BAD_REQUEST` where there is no such file or it is not one of ours, `STORE_NEWER` for a later version. `checkpoint`
@@ -88,7 +88,7 @@ export class HistoryFile {
 
   /** Blocks that could not be read, or that retention took away meanwhile, and records of the log. */
   get holes(): number {
-    return this.#lost.size + this.#logHoles;
+    return this.#lost.size + this.#lostRecords.size;
   }
 
   /** Says that a block is a hole; the same one counts once. */
@@ -100,8 +100,12 @@ export class HistoryFile {
     this.#db.close();
   }
 
-  /** All labels and places; some 2 µs a series. */
+  /** All labels and places, as of one moment; some 2 µs a series. */
   names(): HistoryNames {
+    return this.#db.transaction(() => this.#names())();
+  }
+
+  #names(): HistoryNames {
     const series = new SeriesTable();
     for (const { id, text } of this.#rows<{ id: number; text: string }>('SELECT id, text FROM symbols ORDER BY id'))
       series.symbols.restore(id, text);
@@ -172,7 +176,7 @@ export class HistoryFile {
 
   /** Plays a log that was read before, for lanes of which more is wanted now. */
   tailsOf(log: HistoryLog, wants: (lane: number) => boolean, keeps: (id: SeriesId) => boolean): ReadonlyMap<number, HistoryTail> {
-    return log.play({ wants, keeps, onHole: () => this.#logHoles++, checkpoint: this.#checkpoint });
+    return log.play({ wants, keeps, onHole: (id) => this.#lostRecords.add(id), checkpoint: this.#checkpoint });
   }
 
   /** A lane's blocks with samples in (fromTs, toTs] as they are now. */

@@ -21,7 +21,7 @@ export interface LogRow {
 export interface LogPlay {
   readonly wants: (lane: number) => boolean;
   readonly keeps: (id: SeriesId) => boolean;
-  readonly onHole: () => void;
+  readonly onHole: (recordId: number) => void;
   readonly checkpoint: () => void;
 }
 
@@ -62,7 +62,7 @@ export class HistoryLog {
         playLog(unpack(bytes), visitor);
       } catch (error) {
         if (!(error instanceof BelfryError)) throw error;
-        onHole();
+        onHole(id);
         break;
       }
     }
