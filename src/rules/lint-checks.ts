@@ -116,9 +116,10 @@ export function recoverSide({ rule, expr, promql }: LintedRule): readonly string
   ];
 }
 
-/** Whether some number satisfies both: each threshold and its neighbours tell. */
+/** Whether some number satisfies both: each threshold and its neighbours tell, and what lies between the two. */
 function overlap(a: Condition, b: Condition): boolean {
-  const step = Math.max(1e-9, Math.abs(a.value - b.value) / 2);
+  // A neighbour has to be another number beside large thresholds, too.
+  const step = a.value === b.value ? Math.max(1, Math.abs(a.value)) * 1e-9 : Math.abs(a.value - b.value) / 2;
   const probes = [a.value, b.value].flatMap((value) => [value - step, value, value + step]);
   return probes.some((probe) => holds(a, probe) && holds(b, probe));
 }
