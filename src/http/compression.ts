@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { constants, createGzip, gzip } from 'node:zlib';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 
 /** Smaller answers are sent in one packet as they are. */
 const LEAST_BYTES = 1024;
@@ -16,14 +16,20 @@ export function compressAnswers(server: FastifyInstance): void {
     const type = String(reply.getHeader('content-type') ?? '');
     if (request.method === 'HEAD' || reply.hasHeader('content-encoding') || !/^application\/json\b/.test(type)) return payload;
     if (!takesGzip(request.headers['accept-encoding'])) return payload;
-    const small = typeof payload === 'string' ? payload.length < LEAST_BYTES : !(payload instanceof Readable);
-    if (small) return payload;
-    reply.header('content-encoding', 'gzip').header('vary', 'Accept-Encoding').removeHeader('content-length');
-    if (typeof payload === 'string') return compress(payload, OPTIONS);
-    const compressed = createGzip(OPTIONS);
+    if (typeof payload === 'string') {
+      if (payload.length < LEAST_BYTES) return payload;
+      markCompressed(reply);
+      return compress(payload, OPTIONS);
+    }
+    if (!(payload instanceof Readable)) return payload;
+    markCompressed(reply);
     // An error of either ends both, and the answer with them; whoever reads it learns so from the connection.
-    return payload instanceof Readable ? pipeline(payload, compressed, () => undefined) : payload;
+    return pipeline(payload, createGzip(OPTIONS), () => undefined);
   });
+}
+
+function markCompressed(reply: FastifyReply): void {
+  reply.header('content-encoding', 'gzip').header('vary', 'Accept-Encoding').removeHeader('content-length');
 }
 
 /** Whether `Accept-Encoding` names gzip and does not refuse it. */

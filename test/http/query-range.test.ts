@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { fastify } from 'fastify';
 import { BelfryError } from '../../src/core/errors.ts';
 import { Labels } from '../../src/core/labels.ts';
+import { whileAwaited } from '../../src/http/routes/query-answer.ts';
 import { startHttpServer } from '../../src/http/server.ts';
 import { NOW, serverWith } from './harness.ts';
 
@@ -163,6 +166,22 @@ describe('an answer of many points', () => {
     leaving.abort();
     await expect(asking).rejects.toThrow();
     expect([await ended.promise, signal?.aborted]).toEqual(['PROMQL_CANCELED', true]);
+    await server.close();
+  });
+
+  it('is not worked out for one who has gone before it begins', async () => {
+    const server = fastify();
+    const begun = Promise.withResolvers<boolean>();
+    server.get('/', async (request) => {
+      const closed = once(request.raw.socket, 'close');
+      request.raw.socket.destroy();
+      await closed;
+      await whileAwaited(request, async ({ aborted }) => begun.resolve(aborted));
+      return '';
+    });
+    const url = await server.listen({ host: '127.0.0.1', port: 0 });
+    await expect(fetch(url)).rejects.toThrow();
+    expect(await begun.promise).toBe(true);
     await server.close();
   });
 });

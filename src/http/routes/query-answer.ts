@@ -15,6 +15,8 @@ export async function whileAwaited<T>({ raw }: FastifyRequest, run: (signal: Abo
   const gone = new AbortController();
   const end = (): void => gone.abort();
   raw.socket.once('close', end);
+  // One that is closed already does not say so again.
+  if (raw.socket.destroyed) end();
   try {
     return await run(gone.signal);
   } finally {
