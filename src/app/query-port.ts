@@ -102,6 +102,7 @@ function limitsOf({ timeoutMs, lookbackMs }: QueryOptions, clock: Clock): EvalOp
   // The evaluator looks at its time while it works; one that is over already must not depend on how much there is to do.
   if (timeoutMs !== undefined && timeoutMs <= 0) throw new BelfryError('PROMQL_TIMEOUT', 'query timed out in query execution');
   return {
+    maxSeries: LIMITS.querySeries,
     now: () => clock.elapsed(),
     deadlineMs: clock.elapsed() + Math.min(timeoutMs ?? LIMITS.queryTimeoutMs, LIMITS.queryTimeoutMs),
     ...(lookbackMs === undefined ? {} : { lookbackMs }),

@@ -14,7 +14,9 @@ export const LIMITS = {
   labelsPerSeries: 64,
   /** Samples one query may hold at once (Prometheus's `query.max-samples`). */
   querySamples: 50_000_000,
-  /** Of a query over HTTP: one at a single time runs in one piece on the loop that also watches brokers. */
+  /** Series that one selector of a query over HTTP may stand for. */
+  querySeries: 1_000_000,
+  /** Of a query over HTTP from its beginning on, the turns of others between its slices among it. */
   queryTimeoutMs: 10_000,
   /** Messages waiting for delivery, over all receivers. */
   outboxMessages: 100_000,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fastify } from 'fastify';
 import { BelfryError } from '../../src/core/errors.ts';
 import { Labels } from '../../src/core/labels.ts';
+import { LIMITS } from '../../src/core/limits.ts';
 import { whileAwaited } from '../../src/http/routes/query-answer.ts';
 import { startHttpServer } from '../../src/http/server.ts';
 import { NOW, serverWith } from './harness.ts';
@@ -183,5 +184,30 @@ describe('an answer of many points', () => {
     await expect(fetch(url)).rejects.toThrow();
     expect(await begun.promise).toBe(true);
     await server.close();
+  });
+});
+
+describe('a query that stands for very many series', () => {
+  it.each(['query?query=up', 'query_range?query=sum(up)&start=0&end=60&step=60'])('is refused: %s', async (path) => {
+    const { server, rooms } = serverWithSeries();
+    const ofSize = (n: number): void => {
+      const none = rooms.querier.select([]);
+      rooms.querier.select = () => ({
+        n,
+        labels: () => Labels.empty,
+        instant: (ts, lookbackMs, out) => none.instant(ts, lookbackMs, out),
+        window: () => 0,
+      });
+    };
+    const selected = rooms.querier.series.splice(0);
+    expect(selected).toHaveLength(2);
+    ofSize(LIMITS.querySeries);
+    expect((await server.inject({ url: `/api/v1/${path}` })).statusCode).toBe(200);
+    ofSize(LIMITS.querySeries + 1);
+    const answer = await server.inject({ url: `/api/v1/${path}` });
+    expect([answer.statusCode, answer.json()]).toMatchObject([
+      422,
+      { status: 'error', errorType: 'execution', error: 'selector resolves to 1000001 series, more than the 1000000 allowed' },
+    ]);
   });
 });
