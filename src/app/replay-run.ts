@@ -152,7 +152,8 @@ async function over(history: History, made: MadeSeries, input: ReplayInput, cont
   if (done) history.moveTo(endTs);
   const reachedTs = done ? endTs : Math.max(startTs, clock.now());
   store.close();
-  if (run.record.untold > 0) notes.push(`${run.record.untold} further firings are counted nowhere: there were too many`);
+  if (run.record.untold > 0)
+    notes.push(`${run.record.untold} further firings or times of being pending are counted nowhere: there were too many`);
   return resultOf({
     ruleSet,
     record: run.record,

@@ -26,11 +26,19 @@ export interface AlertRecord {
 
 interface Open {
   readonly record: AlertRecord;
+  /** False where there were too many alerts already. */
+  readonly isKept: boolean;
   pendingSince: number;
   firing: Firing | undefined;
 }
 
-const MAX_FIRINGS = 200_000;
+/** How many alerts and firings are kept. */
+export interface RecordLimits {
+  readonly alerts: number;
+  readonly firings: number;
+}
+
+const LIMITS: RecordLimits = { alerts: 200_000, firings: 200_000 };
 
 /**
  * Stands where `state.db` stands in a live Belfry, and remembers what the engine would have written there: every decision
@@ -38,10 +46,11 @@ const MAX_FIRINGS = 200_000;
  */
 export class ReplayRecord implements AlertStateStore {
   readonly durable = true;
-  /** Firings beyond the limit that are only counted. */
+  /** Firings, and of alerts beyond the limit also the times that they were pending only, that are no more than counted here. */
   untold = 0;
   readonly #now: () => number;
   readonly #fromTs: number;
+  readonly #limits: RecordLimits;
   readonly #records = new Map<string, AlertRecord>();
   /** By the alert's identity and then by rule: two rules may make the same alert. */
   readonly #open = new Map<string, Map<string, Open>>();
@@ -49,9 +58,10 @@ export class ReplayRecord implements AlertStateStore {
   firings = 0;
 
   /** What was over before `fromTs` is not kept. */
-  constructor(now: () => number, fromTs: number) {
+  constructor(now: () => number, fromTs: number, limits = LIMITS) {
     this.#now = now;
     this.#fromTs = fromTs;
+    this.#limits = limits;
   }
 
   get alerts(): Iterable<AlertRecord> {
@@ -91,6 +101,8 @@ export class ReplayRecord implements AlertStateStore {
     if (ofAlert?.size === 0) this.#open.delete(alertKey);
     if (open.firing === undefined) this.#endPending(open);
     else if (open.firing.resolvedAt === undefined) open.firing.resolvedAt = this.#now();
+    this.#dropWarmup(open.record);
+    if (open.record.firings.length === 0 && open.record.pendingOnly === 0) this.#records.delete(recordKey(ruleKey, alertKey));
   }
 
   /** Those that are pending when the replay ends have not come to fire. */
@@ -106,13 +118,15 @@ export class ReplayRecord implements AlertStateStore {
     // An alert that was over begins anew.
     if (open?.firing?.resolvedAt !== undefined && row.state !== 'inactive') open = undefined;
     if (open !== undefined) return open;
-    const key = `${row.ruleKey}\u0000${row.alertKey}`;
+    const key = recordKey(row.ruleKey, row.alertKey);
     let record = this.#records.get(key);
+    let isKept = true;
     if (record === undefined) {
       record = { ruleKey: row.ruleKey, labels: Labels.of(row.labels), firings: [], pendingOnly: 0, longestPendingMs: 0 };
-      this.#records.set(key, record);
+      isKept = this.#records.size < this.#limits.alerts;
+      if (isKept) this.#records.set(key, record);
     }
-    open = { record, pendingSince: row.activeAt, firing: undefined };
+    open = { record, isKept, pendingSince: row.activeAt, firing: undefined };
     ofAlert.set(row.ruleKey, open);
     return open;
   }
@@ -121,21 +135,35 @@ export class ReplayRecord implements AlertStateStore {
     if (open.firing !== undefined) return;
     const firing: Firing = { activeAt, firedAt, resolvedAt: undefined, resolveReason: '', told: new Set() };
     open.firing = firing;
-    if (this.firings >= MAX_FIRINGS) {
+    this.#dropWarmup(open.record);
+    if (!open.isKept || this.firings >= this.#limits.firings) {
       this.untold++;
       return;
     }
     this.firings++;
-    // What ended before the range began is dropped when the next one comes, so that a warm-up leaves no trace.
-    const { firings } = open.record;
-    while (firings[0]?.resolvedAt !== undefined && firings[0].resolvedAt <= this.#fromTs) firings.shift();
-    firings.push(firing);
+    open.record.firings.push(firing);
   }
 
-  #endPending({ record, pendingSince }: Open): void {
+  /** What ended before the range began is dropped when the alert goes or fires again, so that a warm-up leaves no trace. */
+  #dropWarmup({ firings }: AlertRecord): void {
+    while (firings[0]?.resolvedAt !== undefined && firings[0].resolvedAt <= this.#fromTs) {
+      firings.shift();
+      this.firings--;
+    }
+  }
+
+  #endPending({ record, isKept, pendingSince }: Open): void {
     const endedAt = this.#now();
     if (endedAt < this.#fromTs) return;
+    if (!isKept) {
+      this.untold++;
+      return;
+    }
     record.pendingOnly++;
     record.longestPendingMs = Math.max(record.longestPendingMs, endedAt - pendingSince);
   }
+}
+
+function recordKey(ruleKey: string, alertKey: string): string {
+  return `${ruleKey}\u0000${alertKey}`;
 }
