@@ -1,3 +1,4 @@
+import type { FamilyMetadata } from './page-metadata.ts';
 import type { Labels } from '../core/labels.ts';
 
 /** Prometheus's own NaN and its staleness marker, model/value: the high and the low word of the double. */
@@ -44,6 +45,9 @@ export function encodeLabels(labels: Labels): Uint8Array {
   return out.taken();
 }
 
+/** What is known of a metric beside its samples. */
+export type WrittenMetadata = Omit<FamilyMetadata, 'unit'> & Partial<Pick<FamilyMetadata, 'unit'>>;
+
 /** Writes the protobuf message `prometheus.WriteRequest` (prompb/remote.proto), series by series. */
 export class WriteRequestEncoder {
   readonly #out = new Writer(65_536);
@@ -81,7 +85,7 @@ export class WriteRequestEncoder {
   }
 
   /** What is known of a metric beside its samples. */
-  metadata(family: { readonly name: string; readonly type: string; readonly help: string; readonly unit?: string }): void {
+  metadata(family: WrittenMetadata): void {
     const [name, help, unit] = [Buffer.from(family.name), Buffer.from(family.help), Buffer.from(family.unit ?? '')];
     const inner = new Writer(name.length + help.length + unit.length + 32);
     inner.byte(0x08);

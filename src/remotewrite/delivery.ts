@@ -1,7 +1,7 @@
 import { type Clock, delay } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { SnappyCompressor } from '../formats/snappy-compress.ts';
-import { WriteRequestEncoder } from '../formats/write-request.ts';
+import { WriteRequestEncoder, type WrittenMetadata } from '../formats/write-request.ts';
 import type { Batch } from './batch.ts';
 import type { LabelCache } from './label-cache.ts';
 import type { RemoteWriteMeters } from './meters.ts';
@@ -14,13 +14,6 @@ const REFUSALS_LOGGED_EVERY_MS = 60_000;
 
 /** Why samples are given up, as it is counted. */
 export const DROP_REASONS = ['refused', 'too_old'] as const;
-
-export interface FamilyMetadata {
-  readonly name: string;
-  readonly type: string;
-  readonly help: string;
-  readonly unit?: string;
-}
 
 /** Sends batches until they have been taken, refused, or have become too old. */
 export class Delivery {
@@ -77,7 +70,7 @@ export class Delivery {
   }
 
   /** Tells once what is known of the metrics; whether it was taken. */
-  async sendMetadata(families: readonly FamilyMetadata[]): Promise<boolean> {
+  async sendMetadata(families: readonly WrittenMetadata[]): Promise<boolean> {
     const { samplesPerSend } = this.#options.queue;
     for (let from = 0; from < families.length && !this.#signal.aborted; from += samplesPerSend) {
       this.#encoder.begin();

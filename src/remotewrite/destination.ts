@@ -1,7 +1,8 @@
 import { type Clock, type Timer, yieldToLoop } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { Delivery, DROP_REASONS, type FamilyMetadata } from './delivery.ts';
+import { Delivery, DROP_REASONS } from './delivery.ts';
+import type { WrittenMetadata } from '../formats/write-request.ts';
 import { LabelCache } from './label-cache.ts';
 import type { RemoteWriteMeters } from './meters.ts';
 import type { FeedReader, PositionStore, SampleFeed, SampleSink } from './ports.ts';
@@ -24,7 +25,7 @@ const CALM_MS = 300_000;
 export interface DestinationParts {
   readonly feed: SampleFeed;
   readonly positions: PositionStore;
-  readonly metadata: () => readonly FamilyMetadata[];
+  readonly metadata: () => readonly WrittenMetadata[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly meters: RemoteWriteMeters;
@@ -120,10 +121,10 @@ export class Destination {
       await this.#pause(this.#options.queue.deadlineMs);
       try {
         await this.#round();
+        await this.#tellMetadata();
       } catch (error) {
         this.#parts.log.error('remote_write_error', { error: errorText(error) });
       }
-      await this.#tellMetadata();
     }
   }
 
@@ -133,9 +134,10 @@ export class Destination {
     for (const until = clock.now(); !this.#ended.signal.aborted;) {
       const oldestTs = clock.now() - this.#options.queue.ageMaxMs;
       const { readTo } = this.#reader;
-      if (readTo < oldestTs && Number.isFinite(readTo)) meters.skipped.add((oldestTs - readTo) / 1000, { remote: this.#options.name });
       this.#isSettled = false;
       if (!(await this.#readSlice(until, oldestTs))) return;
+      // After the reading: what could not be read is asked for again, and would count again.
+      if (readTo < oldestTs && Number.isFinite(readTo)) meters.skipped.add((oldestTs - readTo) / 1000, { remote: this.#options.name });
       const isAtEnd = this.#reader.readTo >= until;
       if (isAtEnd || clock.elapsed() - this.#keptAt >= this.#keepEveryMs) {
         if (!(await this.#settled())) return;

@@ -3,12 +3,12 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
-import type { Secret } from '../core/secret.ts';
+import { parseRetryAfter } from '../core/retry-after.ts';
+import { SecretMask } from '../core/secret.ts';
 import type { RemoteWriteOptions, RemoteWriteTls } from './schema.ts';
 
 const ANSWER_BYTES_MAX = 16 * 1024;
 const SHOWN_MAX = 300;
-const MAX_RETRY_AFTER_MS = 3_600_000;
 
 /** How a request went. `text` says why it did not, in one line without a secret. */
 export type Outcome =
@@ -32,7 +32,7 @@ export class RequestPoster {
   readonly #tls: ConnectionOptions;
   readonly #agent: HttpAgent;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #secrets: readonly string[];
+  readonly #mask: SecretMask;
 
   constructor(options: RemoteWriteOptions, clock: Clock) {
     this.#options = options;
@@ -49,7 +49,7 @@ export class RequestPoster {
       'user-agent': 'Belfry',
       'x-prometheus-remote-write-version': '0.1.0',
     };
-    this.#secrets = secretTexts([options.url, options.basicAuth?.password, options.authorization?.credentials]);
+    this.#mask = new SecretMask([options.url, options.basicAuth?.password, options.authorization?.credentials]);
   }
 
   /** Never rejects. */
@@ -117,9 +117,7 @@ export class RequestPoster {
   }
 
   #shown(text: string): string {
-    let shown = text;
-    for (const secret of this.#secrets) shown = shown.replaceAll(secret, '[secret]');
-    return shown.replaceAll(/\s+/g, ' ').trim().slice(0, SHOWN_MAX);
+    return this.#mask.over(text).replaceAll(/\s+/g, ' ').trim().slice(0, SHOWN_MAX);
   }
 }
 
@@ -142,27 +140,4 @@ function connectionOptions(tls: RemoteWriteTls | undefined): ConnectionOptions {
     ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
     ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
   };
-}
-
-/** The ways in which a peer may echo a secret; what is shorter than four characters would blot out ordinary words. */
-function secretTexts(secrets: readonly (Secret | undefined)[]): readonly string[] {
-  const texts = secrets.flatMap((secret) => {
-    if (secret === undefined) return [];
-    const text = secret.reveal();
-    const parts = URL.canParse(text) ? [new URL(text).pathname + new URL(text).search, new URL(text).password] : [];
-    return [
-      text,
-      encodeURIComponent(text.toWellFormed()),
-      Buffer.from(text).toString('base64'),
-      ...parts.filter(({ length }) => length >= 8),
-    ];
-  });
-  return [...new Set(texts)].filter(({ length }) => length >= 4).toSorted((a, b) => b.length - a.length);
-}
-
-/** Seconds or an HTTP date; undefined where it is neither. An hour at most. */
-function parseRetryAfter(header: string | undefined, wall: number): number | undefined {
-  if (header === undefined) return undefined;
-  const waitMs = /^\s*\d{1,9}\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - wall;
-  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), MAX_RETRY_AFTER_MS);
 }

@@ -182,12 +182,18 @@ describe('an endpoint', () => {
 
 async function stream(response: ServerResponse): Promise<void> {
   response.writeHead(200);
-  while (response.writable && response.socket !== null) {
-    if (!response.write('x'.repeat(65_536))) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-    if (response.destroyed) return;
+  while (!response.destroyed && response.socket !== null) {
+    if (!response.write('x'.repeat(65_536))) await drained(response);
   }
 }
 
-function once(response: ServerResponse, event: 'drain' | 'close'): Promise<void> {
-  return new Promise((resolve) => response.once(event, () => resolve()));
+/** Until more may be written, or nobody reads any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      response.off('drain', go).off('close', go);
+      resolve();
+    };
+    response.once('drain', go).once('close', go);
+  });
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Secret } from '../../src/core/secret.ts';
-import { parseRetryAfter, Reasons } from '../../src/notifiers/outcome.ts';
+import { parseRetryAfter } from '../../src/core/retry-after.ts';
+import { Reasons } from '../../src/notifiers/outcome.ts';
 import { slackHint, slackVerdict } from '../../src/notifiers/slack/slack-answers.ts';
 import { escapeMrkdwn, fitMrkdwn, mrkdwnLink } from '../../src/notifiers/slack/mrkdwn.ts';
 

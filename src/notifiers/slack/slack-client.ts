@@ -1,5 +1,5 @@
 import { LogLevel, WebAPIHTTPError, WebAPIPlatformError, WebAPIRateLimitedError, WebClient } from '@slack/web-api';
-import { parseRetryAfter } from '../outcome.ts';
+import { parseRetryAfter } from '../../core/retry-after.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { HttpAnswer, HttpPoster } from '../http-post.ts';

@@ -1,7 +1,8 @@
 import { BelfryError } from '../../core/errors.ts';
 import { shownUrl } from '../../core/secret.ts';
 import { buildMessage } from '../message.ts';
-import { parseRetryAfter, Reasons } from '../outcome.ts';
+import { Reasons } from '../outcome.ts';
+import { parseRetryAfter } from '../../core/retry-after.ts';
 import { replyText, rootText } from './blocks.ts';
 import { mrkdwnMention } from './mrkdwn.ts';
 import { slackHint, slackVerdict } from './slack-answers.ts';
