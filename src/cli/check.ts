@@ -54,8 +54,8 @@ Rule files are read as strictly as promtool check rules reads them: every mistak
 
 Lints look for what is legal and most likely a mistake. All are on; --lint takes names, all or none:
   duplicate-rules         a second rule with the same name and labels
-  unknown-metric          a metric that was never seen: by the Belfry of --url, else one of belfry_… or kafka_…
-                          that is not in docs/metrics.md
+  unknown-metric          a metric that was never seen: by the Belfry of --url, else one of belfry_…, kafka_topic_…,
+                          kafka_consumergroup_… or kafka_broker… that is not in docs/metrics.md
   for-below-interval      a "for" shorter than the interval of its group
   raw-counter             a counter compared with a number, where a rate or increase is meant
   recover-side            a belfry_recover that holds for values that fire
