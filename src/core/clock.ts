@@ -179,6 +179,8 @@ const TURN_MS = 8;
 const yielded: (() => void)[] = [];
 /** What this thread had computed when the first of this turn went on, in microseconds; undefined before it. */
 let turnBegan: number | undefined;
+/** The slices of this turn have taken long enough: the others wait for the next, and nobody measures any more. */
+let turnIsOver = false;
 
 /**
  * Gives the event loop a turn, so that a long piece of work can be cut into slices. Of those who wait several go on in a turn
@@ -194,17 +196,19 @@ export function yieldToLoop(): Promise<void> {
 
 /** An immediate that is set by an immediate runs in the turn after. */
 function resumeNext(): void {
-  const computed = computedUs();
   if (turnBegan === undefined) {
-    turnBegan = computed;
+    turnBegan = computedUs();
     setImmediate(endTurn);
+  } else {
+    turnIsOver ||= computedUs() - turnBegan >= TURN_MS * 1000;
   }
-  if (computed - turnBegan < TURN_MS * 1000) yielded.shift()?.();
-  else setImmediate(resumeNext);
+  if (turnIsOver) setImmediate(resumeNext);
+  else yielded.shift()?.();
 }
 
 function endTurn(): void {
   turnBegan = undefined;
+  turnIsOver = false;
 }
 
 function computedUs(): number {

@@ -1,4 +1,5 @@
 import { BelfryError, errorText } from '../core/errors.ts';
+import { STALE_WORDS } from './write-request.ts';
 
 /**
  * Prometheus remote write 1.0 (prometheus.io, "Remote write specification"): a Snappy block around the protobuf
@@ -69,9 +70,7 @@ const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
 const VARINT_BYTES_MAX = 10;
-/** The bits of Prometheus's staleness marker, model/value: a NaN like no other. */
-const STALE_LOW = 2;
-const STALE_HIGH = 0x7ff00000;
+const [STALE_HIGH, STALE_LOW] = STALE_WORDS;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Protobuf's wire format, field by field (protobuf.dev, "Encoding"): no length is believed before it is checked. */

@@ -1,9 +1,10 @@
 import type { FamilyMetadata } from './page-metadata.ts';
 import type { Labels } from '../core/labels.ts';
 
-/** Prometheus's own NaN and its staleness marker, model/value: the high and the low word of the double. */
+/** Prometheus's own NaN, model/value: the high and the low word of the double. */
 const NAN_WORDS = [0x7ff80000, 1] as const;
-const STALE_WORDS = [0x7ff00000, 2] as const;
+/** Its staleness marker, a NaN like no other. */
+export const STALE_WORDS = [0x7ff00000, 2] as const;
 /** The tags of `TimeSeries.labels`, `TimeSeries.samples`, `Sample.value` (8 bytes) and `Sample.timestamp` (a varint). */
 const LABELS = 0x0a;
 const SAMPLES = 0x12;

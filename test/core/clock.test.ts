@@ -215,4 +215,18 @@ describe('giving the event loop a turn', () => {
     expect(order.map((slice) => slice.slice(0, 1)).join('')).toBe('abcabc');
     expect(new Set(order.map((slice) => slice.slice('a in turn '.length))).size).toBe(6);
   });
+
+  it('measures once for each who goes on, and once more where a turn is over, however many wait', async () => {
+    const measure = jest.spyOn(process, 'threadCpuUsage');
+    try {
+      // Each measurement says 10 ms more than the one before.
+      let computedUs = 0;
+      measure.mockImplementation(() => ({ user: (computedUs += 10_000), system: 0 }));
+      const waiters = 50;
+      await Promise.all(Array.from({ length: waiters }, yieldToLoop));
+      expect(measure.mock.calls.length).toBeLessThanOrEqual(2 * waiters);
+    } finally {
+      measure.mockRestore();
+    }
+  });
 });

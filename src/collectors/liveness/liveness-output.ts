@@ -87,14 +87,16 @@ export class LivenessOutput {
       })),
     };
     const changed = this.#series.update(view);
-    const before = this.#down;
-    this.#down = downIn(view);
-    const urgent = [...this.#down].some((key) => !before.has(key));
     if (changed.size === 0 && now - this.#lastTs < timings.writeIntervalMs) return;
     const ts = Math.max(now, this.#lastTs + 1);
     this.#lastTs = ts;
     this.guarded('row', () => this.#target.append(ts, this.#series.layout, this.#series.values, this.#series.absent));
-    if (changed.size > 0) this.guarded('wake', () => wake({ ts, metricNames: changed, cluster, urgent }));
+    if (changed.size === 0) return;
+    // Whatever is told apart here has a series of its own: where no series changed, this did not.
+    const before = this.#down;
+    this.#down = downIn(view);
+    const urgent = this.#down.values().some((key) => !before.has(key));
+    this.guarded('wake', () => wake({ ts, metricNames: changed, cluster, urgent }));
   }
 
   /** Tells a finding whose samples are written. `brokenAt` is the beginning of the outage it is about. */
