@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { SystemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import type { DeliveryOutcome, Notifier } from '../../src/core/notification.ts';
@@ -13,47 +13,25 @@ import { attempt } from '../../src/outbox/attempt.ts';
 import { HttpPeer } from '../notifiers/http-peer.ts';
 import { MailPeer } from '../notifiers/mail-peer.ts';
 import { notificationOf } from '../notifiers/sample-notifications.ts';
+import { Way, type Passage } from '../notifiers/way.ts';
 
 const clock = new SystemClock();
 const TIMEOUT_MS = 200;
 
 /**
- * The way to a receiver. `dark`: what stands and what is connected anew stays open, and nothing passes, as after a firewall
- * forgot the connection or the peer lost its power. `drip`: the answers come a byte at a time.
+ * What befalls the way to a receiver. `dark`: what stands and what is connected anew stays open, and nothing passes, as after a
+ * firewall forgot the connection or the peer lost its power. `drip`: the answers come a byte at a time.
  */
-class Way {
+class Fault {
   mode: 'open' | 'dark' | 'drip' = 'open';
-  readonly #sockets = new Set<Socket>();
-  readonly #server: Server;
 
-  private constructor(to: number) {
-    this.#server = createServer((client) => {
-      const peer = connect(to, '127.0.0.1');
-      for (const socket of [client, peer]) {
-        this.#sockets.add(socket);
-        socket.on('error', () => undefined);
-      }
-      const born = this.mode;
-      client.on('data', (chunk) => void (this.mode !== 'dark' && born !== 'dark' && peer.write(chunk)));
-      peer.on('data', (chunk) => this.#back(client, chunk));
-      client.on('close', () => peer.destroy());
-      peer.on('close', () => void (this.mode === 'open' && client.destroy()));
-    });
-  }
-
-  static async to(port: number): Promise<Way> {
-    const way = new Way(port);
-    await new Promise<void>((resolve) => way.#server.listen(0, '127.0.0.1', resolve));
-    return way;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  passage(): Passage {
+    const born = this.mode;
+    return {
+      forth: (chunk, peer) => void (this.mode !== 'dark' && born !== 'dark' && peer.write(chunk)),
+      back: (chunk, client) => this.#back(client, chunk),
+      tellsEnd: () => this.mode === 'open',
+    };
   }
 
   #back(client: Socket, chunk: Buffer): void {
@@ -68,7 +46,7 @@ class Way {
 }
 
 interface Rig {
-  readonly way: Way;
+  readonly fault: Fault;
   readonly notifier: Notifier;
   readonly arrived: () => number;
   readonly close: () => Promise<void>;
@@ -76,7 +54,8 @@ interface Rig {
 
 async function webhookRig(): Promise<Rig> {
   const peer = await HttpPeer.start();
-  const way = await Way.to(Number(new URL(peer.url).port));
+  const fault = new Fault();
+  const way = await Way.to(Number(new URL(peer.url).port), () => fault.passage());
   const options = {
     hmacSecret: undefined,
     bearerToken: undefined,
@@ -88,7 +67,7 @@ async function webhookRig(): Promise<Rig> {
   const url = new Secret(`http://127.0.0.1:${way.port}/`);
   const notifier = new WebhookNotifier({ ...options, url }, { clock, externalUrl: undefined });
   return {
-    way,
+    fault,
     notifier,
     arrived: () => peer.requests.length,
     close: async () => {
@@ -100,7 +79,8 @@ async function webhookRig(): Promise<Rig> {
 
 async function mailRig(): Promise<Rig> {
   const peer = await MailPeer.start();
-  const way = await Way.to(peer.port);
+  const fault = new Fault();
+  const way = await Way.to(peer.port, () => fault.passage());
   const transport = new MailTransport({
     host: '127.0.0.1',
     port: way.port,
@@ -114,7 +94,7 @@ async function mailRig(): Promise<Rig> {
   });
   const options = { transport, message: DEFAULT_MESSAGE_OPTIONS, clock, logger: silentLogger, timeoutMs: 60_000, password: undefined };
   return {
-    way,
+    fault,
     notifier: new EmailNotifier({ ...options, to: ['oncall@example.com'] }),
     arrived: () => peer.mails.length,
     close: async () => {
@@ -144,15 +124,15 @@ describe.each([
     'that goes %s, its kept connection too: attempts end in time, and the first one afterwards arrives',
     async (mode) => {
       rig = await start();
-      const { way, notifier, arrived } = rig;
+      const { fault, notifier, arrived } = rig;
       expect((await send(notifier)).kind).toBe('delivered');
-      way.mode = mode;
+      fault.mode = mode;
       for (let i = 0; i < 4; i++) {
         const { kind, tookMs } = await send(notifier, TIMEOUT_MS);
         expect(kind).toBe('retry');
         expect(tookMs).toBeLessThan(TIMEOUT_MS + 2000);
       }
-      way.mode = 'open';
+      fault.mode = 'open';
       const before = arrived();
       expect((await send(notifier)).kind).toBe('delivered');
       expect(arrived()).toBeGreaterThan(before);

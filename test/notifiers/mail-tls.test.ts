@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -15,56 +14,19 @@ import { DEFAULT_TLS, type SmtpOptions } from '../../src/notifiers/schema.ts';
 import { makeCa, makeCert, type CertFiles } from '../../testbed/tls.ts';
 import { MailPeer } from './mail-peer.ts';
 import { alertOf, notificationOf, T0 } from './sample-notifications.ts';
+import { Way } from './way.ts';
 
 const PASSWORD = 'pa55word-not-to-be-seen';
 
-/** Somebody on the way to the server who reads what the client sends, and may change what the server answers. */
-class Listener {
-  heard = '';
-  change: (answer: string) => string = (answer) => answer;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-
-  private constructor(to: number) {
-    this.#server = createServer((client) => {
-      const peer = connect(to, '127.0.0.1');
-      for (const socket of [client, peer]) {
-        this.#sockets.add(socket);
-        socket.on('error', () => undefined);
-      }
-      client.on('data', (chunk: Buffer) => {
-        this.heard += chunk.toString('latin1');
-        peer.write(chunk);
-      });
-      peer.on('data', (chunk: Buffer) => client.write(Buffer.from(this.change(chunk.toString('latin1')), 'latin1')));
-      client.on('close', () => peer.destroy());
-      peer.on('close', () => client.destroy());
-    });
-  }
-
-  static async before(port: number): Promise<Listener> {
-    const listener = new Listener(port);
-    await new Promise<void>((resolve) => listener.#server.listen(0, '127.0.0.1', resolve));
-    return listener;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-}
-
+/** What somebody on the way to the server has read of what the client sent. */
+let heard = '';
 let folder = '';
 let ca = '';
 let otherCa = '';
 let own: CertFiles;
 let named: CertFiles;
 let peer: MailPeer | undefined;
-let listener: Listener | undefined;
+let way: Way | undefined;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'belfry-mail-'));
@@ -78,7 +40,7 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(async () => {
-  await listener?.close();
+  await way?.close();
   await peer?.close();
 });
 
@@ -91,7 +53,7 @@ const trust = {
   everybody: () => ({ ...DEFAULT_TLS, rejectUnauthorized: false }),
 } as const;
 
-/** A real mail server with TLS behind somebody who listens, and one attempt to send. */
+/** A real mail server with TLS behind somebody who reads what it is sent and changes what it answers, and one attempt to send. */
 async function send(
   options: Partial<SmtpOptions>,
   change: (answer: string) => string = (answer) => answer,
@@ -101,12 +63,18 @@ async function send(
   const certificate = { key: readFileSync(files.keyPath), cert: readFileSync(files.certPath) };
   peer = await MailPeer.start({ disabledCommands: [], secure: options.secure ?? false, ...certificate });
   peer.password = PASSWORD;
-  listener = await Listener.before(peer.port);
-  listener.change = change;
+  heard = '';
+  way = await Way.to(peer.port, () => ({
+    forth: (chunk, to) => {
+      heard += chunk.toString('latin1');
+      to.write(chunk);
+    },
+    back: (chunk, client) => void client.write(Buffer.from(change(chunk.toString('latin1')), 'latin1')),
+  }));
   const password = new Secret(PASSWORD);
   const transport = new MailTransport({
     host: '127.0.0.1',
-    port: listener.port,
+    port: way.port,
     secure: false,
     // As the configuration has it where there is a password.
     requireTls: options.secure !== true,
@@ -135,7 +103,7 @@ async function send(
 /** What somebody on the way could read: whole, in base64, or in the form AUTH PLAIN has. */
 function readable(): readonly string[] {
   const secrets = [PASSWORD, Buffer.from(PASSWORD).toString('base64'), Buffer.from(`\0belfry\0${PASSWORD}`).toString('base64')];
-  return [...secrets, 'AUTH', 'MAIL FROM', 'Subject'].filter((text) => listener?.heard.includes(text));
+  return [...secrets, 'AUTH', 'MAIL FROM', 'Subject'].filter((text) => heard.includes(text));
 }
 
 describe.each([
