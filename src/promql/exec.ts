@@ -38,6 +38,8 @@ const DEFAULT_STEP_MS = 60_000;
 class Budget {
   maxSamples = 0;
   maxSeries = 0;
+  /** Over how many series the parts of the evaluation look ahead that are open, together: they share the room there is. */
+  aheadSeries = 0;
   /** By their text without position: of the same complaint in several places the last one is told, as in Prometheus. */
   readonly annotations = new Map<string, { readonly kind: 'warning' | 'info'; readonly span: Span }>();
   #now: (() => number) | undefined;
@@ -60,6 +62,12 @@ class Budget {
     this.#held = 0;
     this.#untilClock = 0;
     this.annotations.clear();
+  }
+
+  /** The plan is opened anew: nothing is held but so many samples of the result. */
+  reopen(samples: number): void {
+    this.#held = samples;
+    this.aheadSeries = 0;
   }
 
   /** Counts samples that stay until the evaluation ends. */
@@ -100,6 +108,8 @@ interface Selected {
 export class Exec {
   startTs: number;
   endTs: number;
+  /** Up to which time it is looked ahead: the end, or the step that has to be done first. */
+  aheadTs: number;
   readonly stepMs: number;
   readonly lookbackMs: number;
   readonly defaultStepMs: number;
@@ -119,6 +129,7 @@ export class Exec {
     this.text = text;
     this.startTs = range.startTs;
     this.endTs = range.endTs;
+    this.aheadTs = range.endTs;
     this.stepMs = range.stepMs;
     this.lookbackMs = options.lookbackMs ?? DEFAULT_LOOKBACK_MS;
     this.defaultStepMs = options.defaultStepMs ?? DEFAULT_STEP_MS;
@@ -173,6 +184,7 @@ export class Exec {
     if (!same) return false;
     this.startTs = ts;
     this.endTs = ts;
+    this.aheadTs = ts;
     this.budget.begin(options);
     for (const { matchers, modifiers, reachMs, selection } of this.#selected)
       if (this.#resolve(querier, matchers, modifiers, reachMs) !== selection) return false;

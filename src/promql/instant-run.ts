@@ -26,14 +26,14 @@ export async function openInSlices<Op>(
   run: InstantRun,
   open: (exec: Exec) => Op,
   turn: () => Promise<void>,
-): Promise<{ exec: Exec; op: Op }> {
+): Promise<{ exec: Exec; op: Op; slices: Slices }> {
   const slices = new Slices(run.options, turn);
   await slices.next();
   for (let attempt = 1; ; attempt++) {
     const exec = execAt(run);
     const op = open(exec);
     const isOver = attempt < ATTEMPTS_MAX ? slices.isOver : never;
-    do if (prepareAll(exec, run.ts, isOver)) return { exec, op };
+    do if (prepareAll(exec, run.ts, isOver)) return { exec, op, slices };
     while (await goneOn(slices, exec));
   }
 }
@@ -46,8 +46,8 @@ export function matrixOf(exec: Exec, op: MatrixOp): MatrixValue {
 }
 
 export async function matrixInSlices(run: InstantRun, open: (exec: Exec) => MatrixOp, turn: () => Promise<void>): Promise<MatrixValue> {
-  const slices = new Slices(run.options, turn);
-  let { exec, op } = await openInSlices(run, open, turn);
+  const { slices, ...opened } = await openInSlices(run, open, turn);
+  let { exec, op } = opened;
   for (let attempt = 1; ; attempt++) {
     const reader = new MatrixReader(exec, op);
     const isOver = attempt < ATTEMPTS_MAX ? slices.isOver : never;

@@ -5,7 +5,7 @@ import type { Space } from './space.ts';
 export const FOUND = 1;
 export const MISSING = 2;
 
-/** Cells that are worked out ahead at most: 18 MB. */
+/** Cells that all parts of an evaluation together work out ahead at most, but for one step of each: 18 MB. */
 const CELLS_MAX = 2_000_000;
 
 /** A part of an evaluation that reads much of the store, and that can do so in pieces before `eval` is called. */
@@ -74,6 +74,12 @@ export class LookAhead {
     this.#fill = fill;
   }
 
+  /** Makes a part of the evaluation known that looks ahead over so many series. */
+  enlist(piece: Piece, series: number): void {
+    this.#exec.pieces.push(piece);
+    this.#exec.budget.aheadSeries += series;
+  }
+
   /** Where the cells of a step begin; -1 where they are not known. */
   rowOf(ts: number): number {
     const step = (ts - this.#firstTs) / this.#exec.stepMs;
@@ -95,14 +101,13 @@ export class LookAhead {
    * whether it needs no help any more, and neither do those after it.
    */
   begin(ts: number, wanted: Uint8Array, readyAt: (ts: number) => boolean): void {
-    const { endTs, stepMs } = this.#exec;
+    const { aheadTs, budget, stepMs } = this.#exec;
     this.#n = wanted.length;
     this.#wanted = wanted;
     this.#firstTs = ts;
-    const left = Math.max(1, Math.floor((endTs - ts) / stepMs) + 1);
-    this.#steps = firstReady(Math.max(1, Math.min(left, Math.floor(CELLS_MAX / Math.max(1, this.#n)))), (step) =>
-      readyAt(ts + step * stepMs),
-    );
+    const left = Math.floor((aheadTs - ts) / stepMs) + 1;
+    const room = Math.floor(CELLS_MAX / Math.max(1, budget.aheadSeries));
+    this.#steps = firstReady(Math.max(1, Math.min(left, room)), (step) => readyAt(ts + step * stepMs));
     this.#next = 0;
     const size = this.#steps * this.#n;
     if (this.cells.values.length < size) {

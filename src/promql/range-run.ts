@@ -62,6 +62,7 @@ export class RangeRun {
   /** What was given before the plan had to be opened anew, by the series' labels: ids mean something in one opening only. */
   readonly #collected = new Map<string, { readonly labels: Labels; readonly builder: SeriesBuilder }>();
   #builders: (SeriesBuilder | undefined)[] = [];
+  #given = 0;
   #step = 0;
 
   constructor(options: RangeRunOptions) {
@@ -74,7 +75,7 @@ export class RangeRun {
   /** All steps at once. */
   whole(): MatrixValue {
     const op = this.#options.open(this.#top);
-    for (; this.#step < this.#steps; this.#step++) {
+    while (this.#step < this.#steps) {
       prepareAll(this.#top, this.#ts, never);
       this.#take(op);
     }
@@ -90,23 +91,17 @@ export class RangeRun {
     let opened = -1;
     while (this.#step < this.#steps) {
       // Each opening gets at least one step further, whatever others do to the store in between.
-      while (!prepareAll(exec, this.#ts, opened === this.#step ? never : slices.isOver)) {
-        await slices.next();
-        if (exec.holds()) continue;
-        this.#collect(op);
-        opened = this.#step;
-        exec = this.#rest();
-        op = this.#options.open(exec);
-      }
-      this.#take(op);
-      this.#step++;
-      if (this.#step === this.#steps || !slices.isOver()) continue;
+      const isReady = prepareAll(exec, this.#ts, opened === this.#step ? never : slices.isOver);
+      if (isReady) this.#take(op);
+      exec.aheadTs = exec.endTs;
+      if (this.#step === this.#steps || (isReady && !slices.isOver())) continue;
       await slices.next();
       if (exec.holds()) continue;
       this.#collect(op);
-      opened = this.#step;
       exec = this.#rest();
       op = this.#options.open(exec);
+      opened = this.#step;
+      exec.aheadTs = exec.startTs;
     }
     return this.#result(op);
   }
@@ -119,6 +114,7 @@ export class RangeRun {
   /** An evaluation of the steps from here on, within the bounds and the budget of the whole. */
   #rest(): Exec {
     const { text, querier, range, options } = this.#options;
+    this.#top.budget.reopen(this.#given);
     return new Exec(text, querier, { startTs: this.#ts, endTs: range.endTs, stepMs: range.stepMs }, options, this.#top);
   }
 
@@ -129,8 +125,10 @@ export class RangeRun {
     const ts = this.#ts;
     const vec = op.eval(ts);
     budget.hold(vec.n);
+    this.#given += vec.n;
     budget.tick(vec.n);
     for (let i = 0; i < vec.n; i++) (builders[vec.ids[i] ?? 0] ??= new SeriesBuilder()).push(ts, vec.values[i] ?? 0, most);
+    this.#step++;
   }
 
   #collect(op: VectorOp): void {

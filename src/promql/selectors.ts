@@ -57,7 +57,7 @@ export class InstantSelectorOp implements VectorOp, Piece {
     const { n } = this.#selection;
     this.#columns = { values: new Float64Array(n), timestamps: new Float64Array(n), present: new Uint8Array(n) };
     this.#ahead = new LookAhead(exec, (id, ts, steps, cells, at, stride) => this.#fill(id, ts, steps, cells, at, stride));
-    if (this.#selection.history !== undefined) exec.pieces.push(this);
+    if (this.#selection.history !== undefined) this.#ahead.enlist(this, n);
   }
 
   /** Rows in memory are read fast enough; what lies in sealed blocks is read ahead. */

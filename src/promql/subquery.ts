@@ -108,6 +108,8 @@ export class SubqueryOp implements MatrixOp, Piece {
   /** Evaluates the steps up to a time; true where all are done. */
   #advance(toTs: number, enough: () => boolean): boolean {
     const untilTs = Math.min(toTs, this.#endTs);
+    if (this.#nextTs > untilTs) return true;
+    this.#inside.aheadTs = Math.min(this.#inside.endTs, this.#exec.reference(this.#expr, this.#exec.aheadTs));
     while (this.#nextTs <= untilTs) {
       if (!prepareAll(this.#inside, this.#nextTs, enough)) return false;
       this.#take(this.#nextTs);

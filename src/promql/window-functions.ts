@@ -51,7 +51,7 @@ export class WindowFunctionOp implements VectorOp, Piece {
     this.#counters = counter ? new CounterNames(exec, matrix.space, call.args[0] ?? call) : undefined;
     this.#ahead = new LookAhead(exec, (id, ts, steps, cells, at, stride) => this.#fill(id, ts, steps, cells, at, stride));
     // An argument that is worked out at each step must not be asked for steps to come.
-    if (matrix.span !== undefined && params.every(({ constant }) => constant !== undefined)) exec.pieces.push(this);
+    if (matrix.span !== undefined && params.every(({ constant }) => constant !== undefined)) this.#ahead.enlist(this, matrix.n);
   }
 
   prepare(ts: number, enough: () => boolean): boolean {
