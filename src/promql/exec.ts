@@ -151,10 +151,10 @@ export class Exec {
     return Math.floor((this.endTs - this.startTs) / this.stepMs) + 1;
   }
 
-  /** Whether every selector still stands for the same series under the same numbers, after others have had a turn. */
+  /** Whether what every selector stands for can still be read, after others have had a turn. */
   holds(): boolean {
     for (const { matchers, modifiers, reachMs, selection } of this.#selected)
-      if (this.#resolve(this.#querier, matchers, modifiers, reachMs) !== selection) return false;
+      if (!(selection.holds?.() ?? this.#resolve(this.#querier, matchers, modifiers, reachMs) === selection)) return false;
     return this.#children.every((child) => child.holds());
   }
 

@@ -8,8 +8,8 @@ import type { Matcher } from '../core/matcher.ts';
 export interface Querier {
   /**
    * The series that all matchers accept (an absent label has the empty value), in no particular order. The result is
-   * valid until control returns to the event loop. `minTs` and `maxTs` bound the times that will be read, so that a
-   * store need not look into history that is not asked for. A store may give the same object again, later too, as long
+   * valid until control returns to the event loop, and after that as long as it says so itself. `minTs` and `maxTs` bound
+   * the times that will be read, so that a store need not look into history that is not asked for. A store may give the same object again, later too, as long
    * as it stands for the same series under the same numbers: what was worked out for it is then used again.
    */
   select(matchers: readonly Matcher[], minTs: number, maxTs: number): Selection;
@@ -18,6 +18,8 @@ export interface Querier {
 /** A resolved set of series. Series are numbered 0 … n-1. */
 export interface Selection {
   readonly n: number;
+  /** Where a store has it: whether the series are still there and can be read, others that were born since or not. */
+  holds?(): boolean;
   /** The labels of a series, `__name__` among them. */
   labels(index: number): Labels;
   /**

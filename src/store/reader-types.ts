@@ -12,6 +12,8 @@ export interface SeriesSelection {
    * they get the same object.
    */
   readonly version: number;
+  /** False once a series of it is no more; until then it may be read, though others may be born that the matchers accept. */
+  holds?(): boolean;
   labels(index: number): Labels;
   /** The newest sample of every series in (ts - lookbackMs, ts]; `present` is 0 where there is none or it is a staleness marker. */
   instant(ts: number, lookbackMs: number, out: InstantOut): void;

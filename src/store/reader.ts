@@ -8,7 +8,7 @@ import { Selected } from './selected.ts';
 import type { ResolvedSet } from './selection-cache.ts';
 import type { SeriesId } from './series-table.ts';
 
-/** The read side of the store. Synchronous; a selection holds until control returns to the event loop. */
+/** The read side of the store. Synchronous. */
 export class Reader {
   readonly #head: Head;
   readonly #source: BlockSource;

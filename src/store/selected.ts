@@ -31,6 +31,9 @@ export class Selected implements SeriesSelection {
   readonly #columns: Int32Array;
   #hasHoles = false;
   #moves = -1;
+  #isWhole = true;
+  /** The removals of series after which it was looked whether they are all there. */
+  #removals: number;
   #table: WindowTable | undefined;
   /** Of the time of the open runs nothing was brought in. */
   #runsInPlace = true;
@@ -42,6 +45,16 @@ export class Selected implements SeriesSelection {
     this.n = ids.length;
     this.version = version;
     this.#columns = new Int32Array(ids.length);
+    this.#removals = head.series.removals;
+  }
+
+  holds(): boolean {
+    const { series } = this.#head;
+    if (this.#removals !== series.removals) {
+      this.#removals = series.removals;
+      this.#isWhole &&= this.ids.every((id) => series.exists(id));
+    }
+    return this.#isWhole;
   }
 
   /** How many runs there are, found anew where a series has moved. */

@@ -30,6 +30,8 @@ export class SeriesTable {
   #takenOver = 0;
   #leftSlots = 0;
   #live = 0;
+  /** Moves whenever series are removed. */
+  removals = 0;
   #deadPairs = 0;
   #labels = new Map<SeriesId, Labels>();
   /** The pairs that were looked for last, as symbols: lookups come one by one, and make no garbage. */
@@ -109,6 +111,7 @@ export class SeriesTable {
   /** Removes series for good. Returns the symbols that nothing uses any more. */
   remove(ids: readonly SeriesId[]): readonly number[] {
     const unused: number[] = [];
+    this.removals++;
     for (const id of ids) {
       if (!this.exists(id)) continue;
       this.#leaveSlot(id);

@@ -108,6 +108,59 @@ describe('a range whose series change between its slices', () => {
   });
 });
 
+/** A series more at each turn; what was selected before can still be read where it `holds`. */
+class Growing implements Querier {
+  readonly #inner: MemoryQuerier;
+  readonly #holds: boolean;
+  selected = 0;
+
+  constructor(inner: MemoryQuerier, holds: boolean) {
+    this.#inner = inner;
+    this.#holds = holds;
+  }
+
+  readonly turn = async (): Promise<void> => {
+    const labels = Labels.of({ __name__: 'a', i: 'new', turn: String(this.#inner.series.length) });
+    this.#inner.series.push({ labels, points: [{ ts: 600_000, value: 1 }] });
+  };
+
+  select(matchers: readonly Matcher[]): Selection {
+    this.selected++;
+    const inner = this.#inner.select(matchers);
+    return {
+      n: inner.n,
+      labels: (index) => inner.labels(index),
+      instant: (ts, lookbackMs, out) => inner.instant(ts, lookbackMs, out),
+      window: (index, fromTs, toTs, into) => inner.window(index, fromTs, toTs, into),
+      ...(this.#holds ? { holds: () => true } : {}),
+    };
+  }
+}
+
+describe('series that are born between slices', () => {
+  it.each(['a', 'sum_over_time(a[2m])', 'max_over_time(a[5m:1m])'])(
+    'are not among those of a query that began before: %s',
+    async (text) => {
+      const begun = seriesOf(3);
+      await new Growing(begun, true).turn();
+      const prepared = prepare(text);
+      const [range, instant] = [showMatrix(prepared.range(begun, TIMES)), show(prepared.instant(begun, TIMES.endTs))];
+      const options = { now: slow() };
+      const ranged = new Growing(seriesOf(3), true);
+      expect(showMatrix(await prepared.rangeInSlices(ranged, TIMES, options, ranged.turn))).toEqual(range);
+      const once = new Growing(seriesOf(3), true);
+      expect(show(await prepared.instantInSlices(once, TIMES.endTs, options, once.turn))).toEqual(instant);
+      expect([ranged.selected, once.selected]).toEqual([1, 1]);
+    },
+  );
+
+  it('have the query begun anew where the store cannot show the others any more', async () => {
+    const growing = new Growing(seriesOf(3), false);
+    const value = await prepare('count(a)').rangeInSlices(growing, TIMES, { now: slow() }, growing.turn);
+    expect(showMatrix(value)).toEqual(['{} 4@600 5@660 6@720 7@780 8@840 3@900 3@960 3@1020 3@1080 3@1140']);
+  });
+});
+
 describe('a range vector in slices', () => {
   it('takes one turn where all fits into one slice, and one for each series where each takes a slice', async () => {
     const turnsOf = async (now: () => number): Promise<number> => {

@@ -136,6 +136,22 @@ describe('series that expire', () => {
   });
 });
 
+describe('a selection that somebody still reads', () => {
+  it('holds while series are born and lose their columns, and no longer once one of its own expires', () => {
+    const { head, reader } = memoryHead();
+    head.target('t').append(T0, layout(...FLEET), Float64Array.of(1, 2, 3, 4, 5));
+    const up = reader.select(matchers('__name__=up'), 0, T0);
+    const down = reader.select(matchers('__name__=down'), 0, T0);
+    head.target('other').append(T0, layout(metric('up', 'job=c')), Float64Array.of(6));
+    head.places.retire(2, head.places.lane(2), T0);
+    expect([up.n, up.holds?.(), down.holds?.()]).toEqual([3, true, true]);
+    expect(instantOf(up, T0)).toMatchObject({ [FLEET[0]!.toString()]: 1, [FLEET[1]!.toString()]: 2 });
+    head.expire([2]);
+    expect([up.holds?.(), up.holds?.(), down.holds?.()]).toEqual([false, false, true]);
+    expect(reader.select(matchers('__name__=up'), 0, T0).holds?.()).toBe(true);
+  });
+});
+
 describe('names and values', () => {
   it('are those of the series asked for, sorted', () => {
     const { head, reader } = memoryHead();
