@@ -49,7 +49,7 @@ export function createHttpPorts(parts: HttpParts): HttpPorts {
     query: createQueryPort(samples.reader, clock, () => parts.config().promql),
     catalog,
     backfill: createBackfillPort(samples, () => allMetadata(catalog), clock),
-    remoteWrite: createRemoteWritePort({ writer: samples.writer, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),
+    remoteWrite: createRemoteWritePort({ store: samples, clock, meter, retentionMs: () => parts.config().storage.retentionMs }),
     rules: { groups: () => rulesView(rules.snapshot()) },
     operations: operations(parts),
     silences: parts.routing.silences,

@@ -28,18 +28,20 @@ const REASONS = {
 
 /** Keeps what comes by remote write, labels as they are sent, each series under a target `remote/N`. */
 export function createRemoteWritePort(options: {
-  writer: SampleWriter;
+  store: { readonly writer: SampleWriter; committed(targets: ReadonlySet<string>): Promise<void> };
   clock: Clock;
   meter: Meter;
   retentionMs: () => number;
 }): RemoteWritePort {
-  const { writer, clock, meter, retentionMs } = options;
+  const { store, clock, meter, retentionMs } = options;
+  const targets = new Set(Array.from({ length: TARGETS }, (_, i) => targetName(i)));
   const taken = meter.counter('belfry_remote_write_samples_total', 'Samples that came by remote write and were kept.');
   const refusals = meter.counter('belfry_remote_write_samples_refused_total', 'Samples that came by remote write and were refused.', [
     'reason',
   ]);
 
   return {
+    committed: () => store.committed(targets),
     write: (sent: WrittenSeries): readonly RefusedSamples[] => {
       const refused = new Map<string, RefusedSamples>();
       const refuse = (reason: keyof typeof REASONS, count: number, what: string): void => {
@@ -54,7 +56,7 @@ export function createRemoteWritePort(options: {
         return [...refused.values()];
       }
       const labels = Labels.of(sent.labels);
-      const target = writer.target(targetOf(labels));
+      const target = store.writer.target(targetOf(labels));
       const [oldestTs, newestTs] = [clock.now() - retentionMs(), clock.now() + AHEAD_MAX_MS];
       let count = 0;
       for (const sample of sent.samples) {
@@ -82,7 +84,11 @@ export function createRemoteWritePort(options: {
 function targetOf(labels: Labels): string {
   let sum = 0;
   for (const character of labels.get('job')) sum = (Math.imul(sum, 31) + (character.codePointAt(0) ?? 0)) >>> 0;
-  return `remote/${sum % TARGETS}`;
+  return targetName(sum % TARGETS);
+}
+
+function targetName(i: number): string {
+  return `remote/${i}`;
 }
 
 /** What is wrong with labels, as Prometheus judges them with UTF-8 names; undefined where nothing is. */

@@ -105,4 +105,6 @@ export interface BackfillPort {
 export interface RemoteWritePort {
   /** Keeps the samples of one series; those that were refused. */
   write(series: WrittenSeries): readonly RefusedSamples[];
+  /** Resolves when all that was kept is on disk. Rejects with `STATE_NOT_DURABLE`: the sender is to send it again. */
+  committed(): Promise<void>;
 }

@@ -11,7 +11,7 @@ import type { Reader } from './reader.ts';
 import { HIGH_WORD, NAN_HIGH } from './sample-codes.ts';
 import { Points, Selected } from './selected.ts';
 import type { SeriesId } from './series-table.ts';
-import { SideSeries } from './side-points.ts';
+import { NO_POINTS, SideSeries } from './side-points.ts';
 
 /** So many samples stand in one block: it is decoded whole series by whole series, and encoded in some milliseconds. */
 const SAMPLES_A_BLOCK = 20_000;
@@ -210,7 +210,7 @@ function bordersOf(admitted: readonly Admitted[]): readonly number[] {
 
 /** Points as the encoder of blocks takes them. */
 function piece(id: SeriesId, ts: Float64Array, values: Float64Array): SideSeries {
-  const series = new SideSeries(id, -Infinity);
+  const series = new SideSeries(id, NO_POINTS);
   const words = new Uint32Array(values.buffer);
   for (let i = 0; i < values.length; i++) {
     if (values[i] === values[i]) continue;

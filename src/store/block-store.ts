@@ -9,6 +9,7 @@ import type { BlockHandle, BlockSource } from './lane-reader.ts';
 import type { SampleFile, StoredBlockRange } from './sample-file.ts';
 import type { SealedBlock } from './sealed-block.ts';
 import type { SeriesId } from './series-table.ts';
+import { NO_POINTS, type PointsEnd } from './side-points.ts';
 
 /** Around what a query asks for, that much more of a lane's block list is read and remembered. */
 const LIST_MARGIN_MS = 3_600_000;
@@ -165,13 +166,14 @@ export class BlockStore implements Sealer, BlockSource {
     return found;
   }
 
-  sealedTs(lane: Lane, id: SeriesId): number {
+  sealedEnd(lane: Lane, id: SeriesId): PointsEnd {
     const blocks = this.blocks(lane, -Infinity, Infinity);
     for (const block of blocks.slice(-BLOCKS_SEARCHED).toReversed()) {
-      const ts = block.column(id)?.ts.at(-1);
-      if (ts !== undefined) return ts;
+      const column = block.column(id);
+      const ts = column?.ts.at(-1);
+      if (column !== undefined && ts !== undefined) return { ts, words: column.words.slice(-2) };
     }
-    return -Infinity;
+    return NO_POINTS;
   }
 
   #sealRows(lane: Lane): SealedBlock | undefined {

@@ -109,9 +109,41 @@ export class Flusher {
    * some of them has lost nothing of the others. Throws what SQLite throws; then nothing was written or forgotten.
    */
   flush(now: number, maxCells = Infinity): boolean {
-    const pending = this.#pendingOf(maxCells);
+    const pending = pieceOf(this.#blocks.pending, maxCells);
     // Blocks that are left keep their lanes from being logged: what the log had of them next would follow a gap.
     const lanes = pending.length < this.#blocks.pending.length ? [] : this.#lanesOf(maxCells);
+    this.#write(now, pending, lanes);
+    if (this.#blocks.pending.length > 0) return true;
+    const last = lanes.at(-1);
+    this.#nextLane = maxCells === Infinity || last === undefined || last.id + 1 >= this.#head.lanes.length ? 0 : last.id + 1;
+    return this.#nextLane > 0;
+  }
+
+  /** The lanes of those targets that have something the file has not. */
+  unwritten(targets: ReadonlySet<string>): Lane[] {
+    const sealed = new Set(this.#blocks.pending.map(({ lane }) => lane));
+    return this.#head.lanes.filter(
+      (lane) => lane !== undefined && targets.has(lane.target) && (sealed.has(lane.id) || hasUnlogged(lane)),
+    ) as Lane[];
+  }
+
+  /**
+   * Writes what is new of some of the given lanes, and takes these from the list; of all the blocks that wait, those of the
+   * targets. True when there are lanes left. Throws what SQLite throws; then nothing was written or forgotten.
+   */
+  commit(now: number, queue: Lane[], targets: ReadonlySet<string>, maxCells: number): boolean {
+    const theirs = this.#blocks.pending.filter(({ lane }) => targets.has(this.#head.lane(lane)?.target ?? ''));
+    const pending = pieceOf(theirs, maxCells);
+    let count = 0;
+    if (pending.length === theirs.length)
+      for (let cells = 0; count < queue.length && cells < maxCells; count++) cells += unloggedCells(queue[count]!);
+    this.#write(now, pending, queue.slice(0, count));
+    queue.splice(0, count);
+    return queue.length > 0;
+  }
+
+  /** One transaction: names, sealed blocks, what is new of the lanes. */
+  #write(now: number, pending: readonly SealedBlock[], lanes: readonly Lane[]): void {
     const overdue = lanes.filter((lane) => this.#markOverdue(lane, now));
     const logged = this.#encodeLog(lanes);
     const freed = this.#freed([...pending.map(({ logRows }) => logRows), ...overdue.map(({ logRows }) => logRows)]);
@@ -128,7 +160,7 @@ export class Flusher {
       if (logged.length > 0) this.#file.run('INSERT INTO log VALUES (?, ?, ?)', id, now, pack(this.#encoder.take(), 1));
     });
     for (const block of pending) block.stored = true;
-    this.#blocks.pending = this.#blocks.pending.slice(pending.length);
+    this.#blocks.pending = this.#blocks.pending.filter(({ stored }) => !stored);
     for (const [row, count] of freed) this.#free(row, count);
     for (const lane of overdue) lane.logRows = [];
     if (logged.length > 0) this.#keepLogged(logged, id, now);
@@ -138,20 +170,6 @@ export class Flusher {
     this.#head.newLanes = [];
     this.#head.newlyRetired = [];
     this.#head.bornEarlier = [];
-    if (this.#blocks.pending.length > 0) return true;
-    const last = lanes.at(-1);
-    this.#nextLane = maxCells === Infinity || last === undefined || last.id + 1 >= this.#head.lanes.length ? 0 : last.id + 1;
-    return this.#nextLane > 0;
-  }
-
-  /** The sealed blocks of the next piece. */
-  #pendingOf(maxCells: number): readonly SealedBlock[] {
-    const { pending } = this.#blocks;
-    if (maxCells === Infinity) return pending;
-    let bytes = 0;
-    let count = 0;
-    while (count < pending.length && bytes < maxCells * BLOCK_BYTES_A_CELL) bytes += pending[count++]!.bytes.length;
-    return pending.slice(0, count);
   }
 
   /** The lanes of the next piece, those with nothing new among them. */
@@ -255,6 +273,20 @@ export class Flusher {
     entry.lanes -= count;
     if (entry.lanes <= 0) this.#logRows.delete(row);
   }
+}
+
+/** The sealed blocks of the next piece. */
+function pieceOf(pending: readonly SealedBlock[], maxCells: number): readonly SealedBlock[] {
+  if (maxCells === Infinity) return pending;
+  let bytes = 0;
+  let count = 0;
+  while (count < pending.length && bytes < maxCells * BLOCK_BYTES_A_CELL) bytes += pending[count++]!.bytes.length;
+  return pending.slice(0, count);
+}
+
+function hasUnlogged({ ring, side }: Lane): boolean {
+  if (ring !== null && ring.unlogged < ring.next) return true;
+  return side?.series.some((points) => points.unlogged < points.next) === true;
 }
 
 /** What a record with all that the log has not of a lane would have; the lane itself counts as one. */

@@ -8,6 +8,7 @@ import { Places } from './places.ts';
 import { RowRing } from './row-ring.ts';
 import { SelectionCache } from './selection-cache.ts';
 import { SeriesTable, type SeriesId } from './series-table.ts';
+import { NO_POINTS, type PointsEnd } from './side-points.ts';
 import { MAX_LANE_COLUMNS, Target } from './target.ts';
 import { WindowTables } from './window-tables.ts';
 
@@ -33,8 +34,8 @@ export interface Sealer {
   /** Encodes the rows that no block has yet; afterwards the ring may overwrite them. */
   seal(lane: Lane): void;
   nextLaneId(): number;
-  /** The time of the series' newest sample in the lane's blocks; -Infinity where none is found near its end. */
-  sealedTs(lane: Lane, id: SeriesId): number;
+  /** The series' newest sample in the lane's blocks, as far as one is found near its end. */
+  sealedEnd(lane: Lane, id: SeriesId): PointsEnd;
 }
 
 /**
@@ -214,8 +215,8 @@ export class Head implements SampleWriter {
     this.archives.removeLane(id);
   }
 
-  sealedTs(lane: Lane, id: SeriesId): number {
-    return this.places.has(id, lane.id) ? this.#sealer.sealedTs(lane, id) : -Infinity;
+  sealedEnd(lane: Lane, id: SeriesId): PointsEnd {
+    return this.places.has(id, lane.id) ? this.#sealer.sealedEnd(lane, id) : NO_POINTS;
   }
 
   /** Seals without giving columns back, while the log is played: it names columns by their place. */

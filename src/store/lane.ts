@@ -1,7 +1,7 @@
 import type { SealedBlock } from './sealed-block.ts';
 import type { RowRing } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
-import { SideSeries } from './side-points.ts';
+import { type PointsEnd, SideSeries } from './side-points.ts';
 
 /**
  * A run of one target's samples: up to 1,024 columns that share their timestamps (`ring`), or series with timestamps
@@ -63,9 +63,9 @@ export class SideStore {
     return this.#byId.get(id) ?? -1;
   }
 
-  /** Samples of the series up to `floorTs` are in blocks. */
-  add(id: SeriesId, floorTs: number): number {
-    const col = this.series.push(new SideSeries(id, floorTs)) - 1;
+  /** Samples of the series up to `floor` are in blocks. */
+  add(id: SeriesId, floor: PointsEnd): number {
+    const col = this.series.push(new SideSeries(id, floor)) - 1;
     this.#byId.set(id, col);
     return col;
   }

@@ -11,6 +11,7 @@ import { NO_COLUMN } from './places.ts';
 import { NO_SOURCE, RowRing } from './row-ring.ts';
 import { isCorruption, unpack, type SampleFile, type StoredSeries } from './sample-file.ts';
 import type { SeriesId } from './series-table.ts';
+import { NO_POINTS } from './side-points.ts';
 import { isDiskTrouble } from './state/sqlite-error.ts';
 
 /**
@@ -191,7 +192,7 @@ class LogPlayer implements LogVisitor {
     if (!this.#head.series.exists(series)) throw corrupt(`the log names a series ${series} that is not known`);
     lane.side ??= new SideStore();
     const known = lane.side.columnOf(series);
-    const points = lane.side.series[known >= 0 ? known : lane.side.add(series, -Infinity)]!;
+    const points = lane.side.series[known >= 0 ? known : lane.side.add(series, NO_POINTS)]!;
     if (points.full) this.#head.sealRaw(lane);
     points.restore(ts, words);
     points.unlogged = points.next;

@@ -9,6 +9,7 @@ import { Backfill } from './backfill.ts';
 import { BlockStore } from './block-store.ts';
 import { Feed } from './feed.ts';
 import { Flusher } from './flusher.ts';
+import { GroupCommit } from './group-commit.ts';
 import { Head, type StoreLimits } from './head.ts';
 import type { StoreStats } from './reader-types.ts';
 import { Reader } from './reader.ts';
@@ -72,6 +73,8 @@ export interface SampleStore {
   readonly backfill: Backfill;
   /** Writes what is new to the file. False when that failed: the samples stay in memory and the next flush tries again. */
   flush(): boolean;
+  /** Resolves when all that has been appended to the targets is in the file, as `GroupCommit.committed`. */
+  committed(targets: ReadonlySet<string>): Promise<void>;
   /** Flushes, seals and forgets from now on, every few seconds, until `close`. */
   start(): void;
   /** Ends, at `ts`, the series of targets from before a restart that nobody will write again. */
@@ -149,6 +152,7 @@ class OpenStore implements SampleStore {
   readonly #head: Head;
   readonly #blocks: BlockStore;
   readonly #flusher: Flusher;
+  readonly #commits: GroupCommit;
   readonly #retention: Retention;
   readonly #metrics: StoreMetrics;
   #timer: Timer | undefined;
@@ -172,6 +176,12 @@ class OpenStore implements SampleStore {
     this.#blocks = new BlockStore(limits, this.#file, options.log, (id) => this.#head.lane(id));
     this.#head = new Head(limits, this.#blocks);
     this.#flusher = new Flusher(this.#head, this.#blocks, this.#file);
+    this.#commits = new GroupCommit({
+      clock: options.clock,
+      isDurable: !this.#memoryOnly,
+      unwritten: (targets) => this.#flusher.unwritten(targets),
+      piece: (lanes, targets) => this.#writePiece((now, maxCells) => this.#flusher.commit(now, lanes, targets, maxCells)),
+    });
     this.#retention = new Retention(this.#head, this.#blocks, this.#file, options.retentionMs, options.retentionBytes ?? Infinity);
     this.#metrics = new StoreMetrics(options.meter);
     this.writer = this.#head;
@@ -181,7 +191,7 @@ class OpenStore implements SampleStore {
       head: this.#head,
       blocks: this.#blocks,
       reader: this.reader,
-      flush: () => this.#write(options.flushCells ?? CELLS_A_PIECE) !== 'nothing',
+      flush: () => this.#write((now, maxCells) => this.#flusher.flush(now, maxCells)) !== 'nothing',
       cutoff: () => this.#retention.cutoff(options.clock.now()),
       now: () => options.clock.now(),
     });
@@ -198,9 +208,13 @@ class OpenStore implements SampleStore {
 
   flush(): boolean {
     if (this.#closed) return false;
-    const written = this.#write(Infinity);
+    const written = this.#write((now) => this.#flusher.flush(now));
     this.#trim();
     return written !== 'nothing';
+  }
+
+  committed(targets: ReadonlySet<string>): Promise<void> {
+    return this.#commits.committed(targets);
   }
 
   start(): void {
@@ -208,7 +222,9 @@ class OpenStore implements SampleStore {
     const intervalMs = this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS;
     const arm = (delayMs: number): void => {
       this.#timer = this.#options.clock.timer(delayMs, () => {
-        const more = this.#deleting ? this.#deletePiece() : this.#writePiece() || this.#finishRound();
+        const more = this.#deleting
+          ? this.#deletePiece()
+          : this.#writePiece((now, maxCells) => this.#flusher.flush(now, maxCells)) === 'some' || this.#finishRound();
         this.#sealAhead();
         if (!this.#closed) arm(more ? PIECE_PAUSE_MS : intervalMs);
       });
@@ -273,29 +289,29 @@ class OpenStore implements SampleStore {
 
   close(): void {
     if (this.#closed) return;
-    this.flush();
+    this.#commits.close(this.flush() && !this.#memoryOnly);
     this.#closed = true;
     this.#timer?.cancel();
     this.#sealTimer?.cancel();
     this.#file.close();
   }
 
-  /** A round in pieces, so that the loop is not held for long. True when there is more to write. */
-  #writePiece(): boolean {
+  /** A piece of a round, so that the loop is not held for long: names where many are new, else samples. */
+  #writePiece(flush: (now: number, maxCells: number) => boolean): 'all' | 'some' | 'nothing' {
     let ahead = false;
     this.#tried('names', () => {
       ahead = this.#flusher.writeNamesAhead();
     });
-    return ahead || this.#write(this.#options.flushCells ?? CELLS_A_PIECE) === 'some';
+    return ahead ? 'some' : this.#write(flush);
   }
 
-  #write(maxCells: number): 'all' | 'some' | 'nothing' {
-    const { clock } = this.#options;
+  #write(flush: (now: number, maxCells: number) => boolean): 'all' | 'some' | 'nothing' {
+    const { clock, flushCells = CELLS_A_PIECE } = this.#options;
     const startedAt = clock.elapsed();
     let more = false;
     const done = this.#tried('flush', () => {
       if (!this.#file.isOpen) this.#begin();
-      more = this.#flusher.flush(clock.now(), maxCells);
+      more = flush(clock.now(), flushCells);
     });
     this.#metrics.flushed((clock.elapsed() - startedAt) / 1000);
     if (!done) return 'nothing';

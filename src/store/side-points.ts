@@ -6,10 +6,19 @@ import type { SeriesId } from './series-table.ts';
 export const SIDE_POINTS = 120;
 const FIRST_CAPACITY = 8;
 
+/** The newest point that a series has elsewhere: its cell as in a ring, in two words. */
+export interface PointsEnd {
+  readonly ts: number;
+  readonly words: Uint32Array;
+}
+
+/** Of a series that has none. */
+export const NO_POINTS: PointsEnd = { ts: -Infinity, words: Uint32Array.of(0, ABSENT_HIGH) };
+
 /** The newest points of a series whose samples carry their own timestamps. Point p lies in slot p % capacity. */
 export class SideSeries {
   readonly id: SeriesId;
-  readonly #floorTs: number;
+  readonly #floor: PointsEnd;
   next = 0;
   unsealed = 0;
   unlogged = 0;
@@ -17,10 +26,10 @@ export class SideSeries {
   v = new Float64Array(FIRST_CAPACITY);
   words = new Uint32Array(this.v.buffer);
 
-  /** Samples of the series up to `floorTs` are elsewhere. */
-  constructor(id: SeriesId, floorTs: number) {
+  /** Samples of the series up to `floor` are elsewhere. */
+  constructor(id: SeriesId, floor: PointsEnd) {
     this.id = id;
-    this.#floorTs = floorTs;
+    this.#floor = floor;
   }
 
   get count(): number {
@@ -32,7 +41,7 @@ export class SideSeries {
   }
 
   get lastTs(): number {
-    return this.next === 0 ? this.#floorTs : this.ts[(this.next - 1) % this.v.length]!;
+    return this.next === 0 ? this.#floor.ts : this.ts[(this.next - 1) % this.v.length]!;
   }
 
   get firstTs(): number {
@@ -43,12 +52,11 @@ export class SideSeries {
     return this.next - this.unsealed >= SIDE_POINTS;
   }
 
-  /** Appends a sample; the same one again is ignored. Returns whether it was taken. Throws `STORE_OUT_OF_ORDER`, `STORE_DUPLICATE`. */
+  /** Appends a sample; one that is here already is ignored. Returns whether it was taken. Throws `STORE_OUT_OF_ORDER`, `STORE_DUPLICATE`. */
   append(ts: number, value: number): boolean {
     if (ts <= this.lastTs) {
-      const last = this.v[Math.max(0, this.next - 1) % this.v.length]!;
-      if (ts === this.lastTs && this.next > 0) {
-        if (!this.#isStale(this.next - 1) && Object.is(last, value)) return false;
+      if (this.#has(ts, value)) return false;
+      if (ts === this.lastTs) {
         throw new BelfryError('STORE_DUPLICATE', `another value at ${ts}, the time of the newest sample`);
       }
       throw new BelfryError('STORE_OUT_OF_ORDER', `sample at ${ts} is not after the newest one at ${this.lastTs}`);
@@ -63,7 +71,7 @@ export class SideSeries {
 
   /** Ends the series at `ts`, unless it has ended already or has a newer sample. */
   markStale(ts: number): boolean {
-    if (ts <= this.lastTs || (this.next === 0 ? this.#floorTs === -Infinity : this.#isStale(this.next - 1))) return false;
+    if (ts <= this.lastTs || (this.next === 0 ? isEmptyCell(this.#floor.words, 0) : this.#isStale(this.next - 1))) return false;
     const slot = this.#slot();
     this.#mark(slot, STALE_HIGH);
     this.ts[slot] = ts;
@@ -90,9 +98,18 @@ export class SideSeries {
 
   /** Stale, or absent (which a point never is). */
   isEmpty(slot: number): boolean {
-    if (this.v[slot] === this.v[slot]) return false;
-    const high = this.words[2 * slot + HIGH_WORD];
-    return high === STALE_HIGH || high === ABSENT_HIGH;
+    return this.v[slot] !== this.v[slot] && isEmptyCell(this.words, slot);
+  }
+
+  /** Whoever was not answered sends a sample again, and all that it has sent after it. */
+  #has(ts: number, value: number): boolean {
+    const point = this.pointAt(ts);
+    if (point < this.first) {
+      const { ts: floorTs, words } = this.#floor;
+      return this.next === 0 && ts === floorTs && !isEmptyCell(words, 0) && Object.is(new Float64Array(words.buffer)[0], value);
+    }
+    const slot = point % this.v.length;
+    return this.ts[slot] === ts && !this.isEmpty(slot) && Object.is(this.v[slot], value);
   }
 
   #isStale(point: number): boolean {
@@ -125,4 +142,9 @@ export class SideSeries {
     this.words = words;
     this.v = new Float64Array(words.buffer);
   }
+}
+
+function isEmptyCell(words: Uint32Array, cell: number): boolean {
+  const high = words[2 * cell + HIGH_WORD];
+  return high === STALE_HIGH || high === ABSENT_HIGH;
 }

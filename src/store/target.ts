@@ -72,7 +72,7 @@ export class Target implements TargetWriter {
     let col = store.side!.columnOf(id);
     if (col < 0) {
       if (store.side!.series.length >= this.#head.limits.seriesPerTarget) this.#refuseCount(store.side!.series.length + 1);
-      col = store.side!.add(id, this.#head.sealedTs(store, id));
+      col = store.side!.add(id, this.#head.sealedEnd(store, id));
       this.#head.place(id, store, col);
     }
     return store.side!.series[col]!;

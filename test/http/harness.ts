@@ -98,6 +98,7 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
       }),
     },
     remoteWrite: {
+      committed: async () => undefined,
       write: ({ labels, samples }) => {
         rooms.calls.push(`write ${Labels.of(labels).toString()} ${samples.length}`);
         return [];

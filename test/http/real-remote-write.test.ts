@@ -40,8 +40,9 @@ let onReceived: () => void = () => undefined;
 async function startOurs(): Promise<string> {
   const clock = new SystemClock();
   store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: 86_400_000 });
-  const inner = createRemoteWritePort({ writer: store.writer, clock, meter: silentMeter, retentionMs: () => 86_400_000 });
+  const inner = createRemoteWritePort({ store, clock, meter: silentMeter, retentionMs: () => 86_400_000 });
   const remoteWrite = {
+    committed: () => inner.committed(),
     write: (series: WrittenSeries) => {
       received.push(series);
       const answer = inner.write(series);

@@ -85,7 +85,7 @@ const prometheus = new RealReceiver();
 beforeAll(async () => {
   const clock = new SystemClock();
   store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: 15 * DAY });
-  const remoteWrite = createRemoteWritePort({ writer: store.writer, clock, meter: silentMeter, retentionMs: () => 15 * DAY });
+  const remoteWrite = createRemoteWritePort({ store, clock, meter: silentMeter, retentionMs: () => 15 * DAY });
   ours = await startHttpServer(serverWith({ ports: { remoteWrite } }).serverOptions);
 });
 

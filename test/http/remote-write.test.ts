@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { createQueryPort } from '../../src/app/query-port.ts';
 import { createRemoteWritePort } from '../../src/app/remote-write-port.ts';
 import { ManualClock } from '../../src/core/clock.ts';
+import { BelfryError } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { openSampleStore, type SampleStore } from '../../src/store/sample-store.ts';
@@ -10,6 +11,8 @@ import { encodeWriteRequest, type SentSeries, snappyLiterals } from '../formats/
 import { NOW, serverWith, TOKEN, WITH_TOKEN } from './harness.ts';
 
 const HOUR = 3_600_000;
+/** What the disk answers. */
+let committed = async (): Promise<void> => undefined;
 const HEADERS = { ...WITH_TOKEN, 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
 
 let store: SampleStore;
@@ -17,8 +20,14 @@ let server: FastifyInstance;
 
 beforeEach(() => {
   const clock = new ManualClock(NOW);
+  committed = async () => undefined;
   store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: 24 * HOUR });
-  const remoteWrite = createRemoteWritePort({ writer: store.writer, clock, meter: silentMeter, retentionMs: () => 24 * HOUR });
+  const remoteWrite = createRemoteWritePort({
+    store: { writer: store.writer, committed: () => committed() },
+    clock,
+    meter: silentMeter,
+    retentionMs: () => 24 * HOUR,
+  });
   ({ server } = serverWith({ ports: { query: createQueryPort(store.reader, clock), remoteWrite } }));
 });
 
@@ -58,6 +67,46 @@ describe('POST /api/v1/write', () => {
       }),
     ).toEqual({ status: 204, body: '' });
     expect(await kept()).toEqual([[UP, ['1@-2000', 'NaN@-1000', '0.5@0']]]);
+  });
+
+  it('answers when the samples are on disk, and not before', async () => {
+    let written = (): void => undefined;
+    committed = () => new Promise((resolve) => (written = resolve));
+    const events: string[] = [];
+    const answer = send({ labels: UP, samples: [[NOW, 1]] }).then(({ status }) => events.push(`${status}`));
+    while ((await kept()).length === 0);
+    events.push('kept');
+    written();
+    await answer;
+    expect(events).toEqual(['kept', '204']);
+  });
+
+  it.each([
+    ['taken', UP],
+    ['in part refused', [['b', '1']] as const],
+  ])('lets its sender try again what was %s where the disk takes nothing', async (_, labels) => {
+    committed = () => Promise.reject(new BelfryError('STATE_NOT_DURABLE', 'no room'));
+    const payload = snappyLiterals(encodeWriteRequest([{ labels, samples: [[NOW, 1]] }]));
+    const { statusCode, headers, body } = await server.inject({ method: 'POST', url: '/api/v1/write', headers: HEADERS, payload });
+    expect([statusCode, headers['retry-after'], body]).toEqual([503, '5', 'no room\n']);
+    committed = async () => undefined;
+    expect((await post(payload)).status).toBe(labels === UP ? 204 : 400);
+  });
+
+  it('takes a request again that was not answered, whatever it had', async () => {
+    const rows = [4000, 3000, 2000].map((ago, i) => [NOW - ago, i] as const);
+    const request = [
+      { labels: UP, samples: rows },
+      {
+        labels: { __name__: 'b' },
+        samples: [
+          [NOW - 1000, 1],
+          [NOW, 'stale'],
+        ],
+      },
+    ] as const;
+    expect([(await send(...request)).status, (await send(...request)).status]).toEqual([204, 204]);
+    expect(await kept('up')).toEqual([[UP, ['0@-4000', '1@-3000', '2@-2000']]]);
   });
 
   it('takes a request again that was answered but not heard', async () => {

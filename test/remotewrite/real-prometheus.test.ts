@@ -124,7 +124,7 @@ describe('remote write from one Belfry to another', () => {
     const sender = new Sender();
     const { clock } = sender;
     const store = openSampleStore({ path: ':memory:', clock, log: silentLogger, meter: silentMeter, retentionMs: DAY });
-    const remoteWrite = createRemoteWritePort({ writer: store.writer, clock, meter: silentMeter, retentionMs: () => DAY });
+    const remoteWrite = createRemoteWritePort({ store, clock, meter: silentMeter, retentionMs: () => DAY });
     const { serverOptions } = serverWith({ ports: { remoteWrite, query: createQueryPort(store.reader, clock) } });
     const server = await startHttpServer(serverOptions);
     try {

@@ -5,6 +5,7 @@ import { Head, type StoreLimits } from '../../src/store/head.ts';
 import type { Lane } from '../../src/store/lane.ts';
 import type { PointOut, SeriesSelection } from '../../src/store/reader-types.ts';
 import { Reader } from '../../src/store/reader.ts';
+import { NO_POINTS } from '../../src/store/side-points.ts';
 
 export const T0 = 1_700_000_000_000;
 
@@ -28,7 +29,7 @@ export function memoryHead(limits: Partial<StoreLimits> = {}): { head: Head; rea
         for (const points of lane.side?.series ?? []) points.unsealed = points.next;
       },
       nextLaneId: () => lanes++,
-      sealedTs: () => -Infinity,
+      sealedEnd: () => NO_POINTS,
     },
   );
   return { head, reader: new Reader(head, { blocks: () => [] }) };

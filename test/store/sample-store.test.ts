@@ -149,7 +149,7 @@ describe('samples with a time of their own', () => {
     for (let i = 0; i < 300; i++) write(store, i);
     store.writer.removeTarget('t');
     const refused = expect.objectContaining({ code: 'STORE_OUT_OF_ORDER' });
-    expect(() => write(store, 299)).toThrow(refused);
+    expect(() => write(store, 298)).toThrow(refused);
     store.close();
     const again = reopened();
     expect(() => write(again, 200)).toThrow(refused);
