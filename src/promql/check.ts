@@ -89,12 +89,6 @@ class Checker {
         throw this.#error(selector.from, `metric name must not be set twice: ${JSON.stringify(name)} or ${JSON.stringify(second.value)}`);
       return;
     }
-    const [first, again] = matchers.filter((matcher) => matcher.name === '__name__' && matcher.op === '=');
-    if (first !== undefined && again !== undefined)
-      throw this.#error(
-        selector.from,
-        `metric name must not be set twice: ${JSON.stringify(first.value)} or ${JSON.stringify(again.value)}`,
-      );
     if (matchers.every((matcher) => matcher.matchesEmpty)) {
       throw this.#error(selector.from, 'vector selector must contain at least one non-empty matcher');
     }

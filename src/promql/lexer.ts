@@ -23,7 +23,7 @@ const NUMBER_WORDS = new Set(['inf', 'nan']);
 const BLANK = /(?:[ \t\r\n]|#[^\n]*)*/y;
 const STRING = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`/y;
 const DURATION = /(?:\d+(?:ms|[smhdwy]))+(?![\w])/y;
-const NUMBER = /0[xX][\da-fA-F_]+(?!\w)|(?:\d(?:_?\d)*(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][+-]?\d(?:_?\d)*)?(?![\w])/y;
+const NUMBER = /0[xX][\da-fA-F_]+(?!\w)|(?:\d(?:_?\d)*(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][+-]?\d(?:_?\d)*)?(?![\w.])/y;
 const NAME = /[a-zA-Z_:][\w:]*/y;
 const NAME_IN_BRACES = /[a-zA-Z_]\w*/y;
 const SYMBOL = /==|!=|<=|>=|=~|!~|[-+*/%^<>=(){}[\],@:]/y;
@@ -117,7 +117,8 @@ function wordToken(name: string, make: Make): Token {
 function tokenInBraces(text: string, from: number, make: Make): Token {
   const name = match(NAME_IN_BRACES, text, from);
   if (name !== undefined) return make('identifier', name);
-  const symbol = match(SYMBOL, text, from);
+  const found = match(SYMBOL, text, from);
+  const symbol = found === '==' ? '=' : found;
   if (symbol !== undefined && ['=', '!=', '=~', '!~', ',', '}'].includes(symbol)) return make('symbol', symbol);
   const char = String.fromCodePoint(text.codePointAt(from) ?? 0);
   throw errorAt('PROMQL_SYNTAX', text, from, `unexpected character inside braces: '${char}', expected a label matcher or "}"`);

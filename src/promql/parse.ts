@@ -2,6 +2,7 @@ import { errorText } from '../core/errors.ts';
 import { METRIC_NAME } from '../core/labels.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
 import { nearestName } from '../core/nearest.ts';
+import { formatFloat } from '../core/number-format.ts';
 import type { AggregateOp, At, BinaryOp, Expr, Matching, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
 import { children, isSetOp } from './ast.ts';
 import { DurationReader } from './durations.ts';
@@ -211,8 +212,9 @@ class Parser {
     for (;;) {
       args.push(this.expr(LOWEST, depth + 1));
       if (reader.accept(')')) return args;
+      const comma = reader.peek;
       if (!reader.accept(',')) throw reader.unexpected(where, '"," or ")"');
-      if (reader.peek.text === ')') throw reader.error(reader.peek, 'trailing commas not allowed in function call args');
+      if (reader.peek.text === ')') throw reader.error(comma, 'trailing commas not allowed in function call args');
     }
   }
 
@@ -341,7 +343,7 @@ class Parser {
     if (number.kind !== 'number') throw reader.error(number, `unexpected ${describe(number)} in @, expected a timestamp, start() or end()`);
     const seconds = reader.number(number).value * sign;
     if (!Number.isFinite(seconds) || Math.abs(seconds) >= 2 ** 63 / 1000)
-      throw reader.error(number, `timestamp out of bounds for @ modifier: ${seconds}`);
+      throw reader.error(number, `timestamp out of bounds for @ modifier: ${formatFloat(seconds)}`);
     return Math.round(seconds * 1000);
   }
 }

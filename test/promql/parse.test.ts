@@ -144,7 +144,7 @@ describe('refusals of syntax', () => {
     ['x{a=~"("}', '1:6'],
     ['"a\\q"', '1:3 error unquoting string "a\\q": unknown escape sequence \\q'],
     ['sum by (1) (x)', '1:9 unexpected number "1" in grouping opts, expected label'],
-    ['sum(x,)', '1:7 trailing commas not allowed in function call args'],
+    ['sum(x,)', '1:6 trailing commas not allowed in function call args'],
     ['sum()', '1:1 no arguments for aggregate expression provided'],
     ['sum(1, x)', '1:1 wrong number of arguments for aggregate expression provided, expected 1, got 2'],
     ['topk(x)', '1:1 wrong number of arguments for aggregate expression provided, expected 2, got 1'],
@@ -158,13 +158,17 @@ describe('refusals of syntax', () => {
     ['x offset 5m offset 5m', '1:13 offset may not be set multiple times'],
     ['x @ 5 @ 6', '1:7 @ <timestamp> may not be set multiple times'],
     ['x @ foo', '1:5 unexpected identifier "foo" in @, expected a timestamp, start() or end()'],
-    ['x @ Inf', '1:5 timestamp out of bounds for @ modifier: Infinity'],
+    ['x @ Inf', '1:5 timestamp out of bounds for @ modifier: +Inf'],
+    ['x @ -Inf', '1:6 timestamp out of bounds for @ modifier: -Inf'],
     ['1 offset 5m', '1:1 offset modifier must be preceded by an instant vector selector or range vector selector or a subquery'],
     ['(a) @ 5', '1:1 @ modifier must be preceded by an instant vector selector or range vector selector or a subquery'],
     ['(a)[5m]', '1:4 ranges only allowed for vector selectors'],
     ['a offset 5m [5m]', '1:13 no offset modifiers allowed before range'],
     ['a @ 5 [5m]', '1:7 no @ modifiers allowed before range'],
     ['1x', '1:1 bad number or duration syntax: "1x", expected a number'],
+    ['7.5.', '1:1 bad number or duration syntax: "7.5.", expected a number'],
+    ['a > 20..3', '1:5 bad number or duration syntax: "20..3", expected a number'],
+    ['x{y == "z"}', '1:6 unexpected "=" in label matching, expected string'],
     ['x[5m1h]', '1:3 error parsing number'],
     ['a ! b', `1:3 unexpected character: '!', expected an expression or an operator`],
     ['a on(b) + c', '1:3 unexpected <on>, expected an operator or the end of the expression'],
@@ -213,6 +217,13 @@ describe('refusals of types', () => {
     expect(refusal(text)).toBe(`PROMQL_TYPE ${expected}`);
   });
 });
+
+it.each(['{__name__="a", __name__="b"}', '{"a", __name__="b"}', '{__name__="a", __name__=~"b.*"}'])(
+  'a name may be matched several times within the braces alone: %s',
+  (text) => {
+    expect(refusal(text)).toBe('accepted');
+  },
+);
 
 describe('what Belfry does not have', () => {
   it.each([
