@@ -164,6 +164,9 @@ export class BelfryProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.running) await this.stop();
+    if (!this.running) return;
+    // A test that failed may have left it stopped: it would end only when somebody lets it go on.
+    this.signal('SIGCONT');
+    await this.stop();
   }
 }

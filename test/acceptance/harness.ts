@@ -31,6 +31,8 @@ export interface Wanted {
 
 export interface Waiting {
   readonly timeoutMs?: number;
+  /** A `webhook.requests.count` of before: only what came after it is looked at. */
+  readonly since?: number;
 }
 
 /** The same news as three channels got it. */
@@ -98,7 +100,7 @@ export function wantedIn(request: WebhookRequest, wanted: Wanted): ToldAlert | u
 }
 
 /** Waits until webhook, Slack and mail have all told of it: the first of each, of one incident. */
-export async function toldEverywhere(stage: Stage, wanted: Wanted, { timeoutMs = 20_000 }: Waiting = {}): Promise<Told> {
+export async function toldEverywhere(stage: Stage, wanted: Wanted, { timeoutMs = 20_000 }: Pick<Waiting, 'timeoutMs'> = {}): Promise<Told> {
   const webhook = await stage.webhook.next((request) => request.status === 200 && wantedIn(request, wanted) !== undefined, { timeoutMs });
   const body = bodyOf(webhook);
   const incident = body.groupKey.replace(/^incident\//, '');
@@ -120,9 +122,9 @@ export async function toldEverywhere(stage: Stage, wanted: Wanted, { timeoutMs =
 }
 
 /** Waits for a webhook message about it. */
-export async function told(stage: Stage, wanted: Wanted, { timeoutMs = 20_000 }: Waiting = {}): Promise<ToldAlert> {
+export async function told(stage: Stage, wanted: Wanted, { timeoutMs = 20_000, since = 0 }: Waiting = {}): Promise<ToldAlert> {
   const about = (request: WebhookRequest): boolean => request.status === 200 && wantedIn(request, wanted) !== undefined;
-  const request = await stage.webhook.next(about, { timeoutMs }).catch(() => {
+  const request = await stage.webhook.next(about, { timeoutMs, since }).catch(() => {
     throw new Error(`not told of ${JSON.stringify(wanted)} within ${timeoutMs} ms, but of: ${ledger(stage).join(', ')}`);
   });
   const alert = wantedIn(request, wanted);
