@@ -39,8 +39,9 @@ export function recover(head: Head, blocks: BlockStore, flusher: Flusher, file: 
   }
   settle(head, flusher);
   // Rows that no lane needs are left over from before.
+  const needed = new Set(head.lanes.flatMap((lane) => lane?.logRows ?? []));
   for (const { id } of file.rows<{ id: number }>('SELECT id FROM log')) {
-    if (!head.lanes.some((lane) => lane?.logRows.includes(id) === true)) tidy(file, 'DELETE FROM log WHERE id = ?', id);
+    if (!needed.has(id)) tidy(file, 'DELETE FROM log WHERE id = ?', id);
   }
 }
 
