@@ -6,7 +6,10 @@ import { LIMITS } from '../core/limits.ts';
 import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 import { Access, type NamedToken } from './auth.ts';
+import { answerClientError } from './client-errors.ts';
 import { compressAnswers } from './compression.ts';
+import { acceptForms, readForm } from './forms.ts';
+import { Methods } from './methods.ts';
 import type { HttpPorts } from './ports.ts';
 import { alertmanagerRoutes } from './routes/alertmanager.ts';
 import { autopilotRoutes } from './routes/autopilot.ts';
@@ -28,8 +31,6 @@ const PARAMETER_CHARS_MAX = 4096;
 const HEADER_BYTES_MAX = 64 * 1024;
 /** Said rather than left to how this Node was started. */
 const LEAST_TLS = 'TLSv1.2';
-/** A page whose address is not the same each time. */
-const LABEL_VALUES = /^\/api\/v1\/label\/[^/]+\/values$/;
 const TOKEN_NEEDED = 'Bearer realm="Belfry"';
 
 export interface HttpServerOptions {
@@ -93,12 +94,15 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
     ['route', 'status'],
   );
 
-  server.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
-    done(null, new URLSearchParams(String(body))),
+  const methods = new Methods(server);
+  server.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_: unknown, text: string | Buffer) =>
+    readForm(String(text)),
   );
   server.addHook('onRequest', async (request) => access.checkOrigin(request.headers));
   server.addHook('onSend', async (_, reply, payload) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store').header('referrer-policy', 'no-referrer');
+    // JSON has one encoding only; Prometheus and Alertmanager name none.
+    if (reply.getHeader('content-type') === 'application/json; charset=utf-8') reply.header('content-type', 'application/json');
     return payload;
   });
   compressAnswers(server);
@@ -109,18 +113,20 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   server.setNotFoundHandler((request, reply) => {
     const [url = ''] = request.url.split('?');
     if (request.method === 'OPTIONS' && url.startsWith('/api/v1/')) return optionsOf(reply);
-    if (LABEL_VALUES.test(url)) return methodNotAllowed(['GET'], request, reply);
-    const allowed = (['GET', 'POST', 'PUT', 'DELETE'] as const).filter((method) => server.hasRoute({ url, method }));
+    const allowed = methods.of(url);
     if (allowed.length > 0) return methodNotAllowed(allowed, request, reply);
     return answerError(new BelfryError('NOT_FOUND', `no such page: ${request.url}`), request, reply, options.log);
   });
 
   const context: RouteContext = { server, access, ports: options.ports, runbookFolder: options.runbookFolder };
   lifecycleRoutes(context);
-  prometheusRoutes(context);
-  queryRangeRoutes(context);
-  prometheusDataRoutes(context);
-  prometheusStatusRoutes(context);
+  void server.register(async (scope) => {
+    acceptForms(scope);
+    prometheusRoutes({ ...context, server: scope });
+    queryRangeRoutes({ ...context, server: scope });
+    prometheusDataRoutes({ ...context, server: scope });
+    prometheusStatusRoutes({ ...context, server: scope });
+  });
   remoteWriteRoutes(context);
   backfillRoutes(context);
   belfryRoutes(context);
@@ -136,8 +142,10 @@ function emptyServer({ tls, log }: HttpServerOptions): FastifyInstance {
   const shared = {
     bodyLimit: LIMITS.requestBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    routerOptions: { maxParamLength: PARAMETER_CHARS_MAX },
+    // An address that is configured with a slash at its end is followed by one more.
+    routerOptions: { maxParamLength: PARAMETER_CHARS_MAX, ignoreDuplicateSlashes: true },
     forceCloseConnections: true,
+    clientErrorHandler: answerClientError,
   };
   const told = (error: unknown, request: unknown, reply: unknown): void =>
     void answerError(error, request as FastifyRequest, reply as FastifyReply, log);

@@ -4,7 +4,7 @@ import { fastify } from 'fastify';
 import { BelfryError } from '../../src/core/errors.ts';
 import { Labels } from '../../src/core/labels.ts';
 import { LIMITS } from '../../src/core/limits.ts';
-import { whileAwaited } from '../../src/http/routes/query-answer.ts';
+import { whileAwaited } from '../../src/http/routes/awaited.ts';
 import { startHttpServer } from '../../src/http/server.ts';
 import { NOW, serverWith } from './harness.ts';
 
@@ -134,7 +134,7 @@ describe('an answer of many points', () => {
     const { server } = serverWithSeries();
     const range = { query: 'time() * 1.000001', start: '0', end: '10999', step: '1' };
     const answer = await server.inject({ url: `/api/v1/query_range?${new URLSearchParams(range).toString()}` });
-    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    expect(answer.headers['content-type']).toBe('application/json');
     const { data } = answer.json<{ data: { result: { values: [number, string][] }[] } }>();
     const values = data.result[0]?.values ?? [];
     expect([values.length, values[0], values.at(-1)]).toEqual([11_000, [0, '0'], [10_999, String(10_999 * 1.000001)]]);

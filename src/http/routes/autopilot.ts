@@ -7,7 +7,9 @@ import { BelfryError } from '../../core/errors.ts';
 import type { AutopilotPort, IntentView } from '../autopilot-ports.ts';
 import type { Access } from '../auth.ts';
 import type { RouteContext } from '../server.ts';
+import { whileAwaited } from './awaited.ts';
 import { durationParameter, parametersOf } from './parameters.ts';
+import { parsed } from './parsed.ts';
 
 const PREFIX = '/api/belfry/v1/autopilot';
 const WAIT_MS_MAX = 30_000;
@@ -221,7 +223,7 @@ class OpenWaiters {
    * Resolves when it is so, when the time is over, or when the asker has gone. Throws `NOT_READY` with too many at once,
    * `TOO_MANY_REQUESTS` with too many of one asker.
    */
-  async wait({ raw }: FastifyRequest, asker: string | undefined, isSo: () => boolean, waitMs: number): Promise<void> {
+  async wait(request: FastifyRequest, asker: string | undefined, isSo: () => boolean, waitMs: number): Promise<void> {
     if (isSo()) return;
     const [most, who] =
       asker === undefined ? [WAITERS_WITHOUT_TOKEN_MAX, 'without a token'] : [WAITERS_OF_ONE_MAX, 'of this token and address'];
@@ -229,15 +231,13 @@ class OpenWaiters {
     if (before >= most) throw new BelfryError('TOO_MANY_REQUESTS', `${most} requests ${who} wait for an intent already`);
     if (this.#count >= WAITERS_MAX) throw new BelfryError('NOT_READY', `more than ${WAITERS_MAX} requests wait for an intent already`);
     const stop = new AbortController();
-    const end = (): void => stop.abort();
     const unlisten = this.#port.onIntent(() => {
-      if (isSo()) end();
+      if (isSo()) stop.abort();
     });
-    raw.socket.once('close', end);
     this.#count++;
     this.#of.set(asker, before + 1);
     try {
-      await delay(this.#clock, waitMs, stop.signal);
+      await whileAwaited(request, (signal) => delay(this.#clock, waitMs, signal), stop);
     } catch (error) {
       if (!stop.signal.aborted) throw error;
     } finally {
@@ -246,7 +246,6 @@ class OpenWaiters {
       if (left > 0) this.#of.set(asker, left);
       else this.#of.delete(asker);
       unlisten();
-      raw.socket.off('close', end);
     }
   }
 }
@@ -266,13 +265,4 @@ function wholeNumber(parameters: URLSearchParams, key: string): number | undefin
   if (value === '') return undefined;
   if (/^\d{1,15}$/.test(value) && Number(value) > 0) return Number(value);
   throw new BelfryError('BAD_REQUEST', `invalid parameter "${key}": ${JSON.stringify(value)} is no whole number above 0`);
-}
-
-function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new BelfryError(
-    'BAD_REQUEST',
-    result.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`).join('; '),
-  );
 }

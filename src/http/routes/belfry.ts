@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { BelfryError } from '../../core/errors.ts';
 import type { RouteContext } from '../server.ts';
+import { parsed } from './parsed.ts';
 
 /** Strict: what is no number must not become broker 0. */
 const brokerId = z
@@ -46,10 +46,4 @@ export function belfryRoutes({ server, access, ports }: RouteContext): void {
     ports.operations.acceptCluster(parsed(clusterParameters, request.params).cluster);
     return reply.status(204).send();
   });
-}
-
-function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new BelfryError('BAD_REQUEST', result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '));
 }

@@ -3,14 +3,17 @@ import { parseDuration } from '../../core/duration.ts';
 import { BelfryError, type ErrorCode } from '../../core/errors.ts';
 import { parseFloatText } from '../../core/number-format.ts';
 import { parseRfc3339 } from '../../core/rfc3339.ts';
+import { readForm } from '../forms.ts';
 
 /** The latest time a date can be written for, on either side of 1970. */
 const TIME_MS_MAX = 8.64e15;
+/** Go counts durations in nanoseconds, in 63 bits. */
+const DURATION_MS_MAX = 2 ** 63 / 1e6;
 
 /** Query parameters and, for a POST, the form's; the form wins where both have a name, as Go's `Request.FormValue`. */
 export function parametersOf(request: FastifyRequest): URLSearchParams {
   const at = request.url.indexOf('?');
-  const query = new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1));
+  const query = readForm(at < 0 ? '' : request.url.slice(at + 1));
   if (!(request.body instanceof URLSearchParams)) return query;
   const both = new URLSearchParams(request.body);
   for (const [name, value] of query) both.append(name, value);
@@ -42,7 +45,7 @@ export function durationParameter(parameters: URLSearchParams, name: string): nu
   const text = parameters.get(name) ?? '';
   if (text === '') return undefined;
   const durationMs = (parseFloatText(text) ?? Number.NaN) * 1000;
-  if (Math.abs(durationMs) <= TIME_MS_MAX) return durationMs;
+  if (Math.abs(durationMs) <= DURATION_MS_MAX) return durationMs;
   const why = `cannot parse ${JSON.stringify(text)} to a valid duration`;
   if (!Number.isNaN(durationMs)) throw invalid(name, `${why}. It overflows int64`);
   try {

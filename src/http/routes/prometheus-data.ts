@@ -45,8 +45,7 @@ export function prometheusDataRoutes(context: RouteContext): void {
 
   server.get('/api/v1/metadata', async (request) => {
     access.require('read', request.headers);
-    const parameters = parametersOf(request);
-    return success(await metadataJson(catalog, parameters));
+    return metadataAnswer(catalog, parametersOf(request));
   });
 
   targetRoutes(context);
@@ -143,22 +142,22 @@ function unescapeName(text: string): string {
 const METADATA_ENTRIES_MAX = 100_000;
 
 /** Where pages differ about a metric, each is told once. */
-async function metadataJson(catalog: CatalogPort, parameters: URLSearchParams) {
+async function metadataAnswer(catalog: CatalogPort, parameters: URLSearchParams) {
   const metric = parameters.get('metric') ?? '';
   const [limit, perMetric] = [metadataLimit(parameters, 'limit'), metadataLimit(parameters, 'limit_per_metric')];
   const found = new Map<string, Map<string, ReturnType<typeof entryOf>>>();
-  let count = 0;
+  let [count, isCut] = [0, false];
   const add = (families: readonly MetricMetadata[]): void => {
     for (const family of families) {
-      if ((metric !== '' && family.name !== metric) || count >= METADATA_ENTRIES_MAX) continue;
-      let entries = found.get(family.name);
-      if (entries === undefined) {
-        if (found.size >= limit) continue;
-        found.set(family.name, (entries = new Map()));
-      }
+      if (metric !== '' && family.name !== metric) continue;
+      const entries = found.get(family.name) ?? new Map<string, ReturnType<typeof entryOf>>();
       const entry = entryOf(family);
       const key = JSON.stringify(entry);
-      if (entries.has(key) || entries.size >= perMetric) continue;
+      if (entries.has(key) || (!found.has(family.name) && found.size >= limit)) continue;
+      isCut ||= count >= METADATA_ENTRIES_MAX && entries.size < perMetric;
+      if (isCut) return;
+      found.set(family.name, entries);
+      if (entries.size >= perMetric) continue;
       entries.set(key, entry);
       count++;
     }
@@ -170,7 +169,8 @@ async function metadataJson(catalog: CatalogPort, parameters: URLSearchParams) {
     if (families !== last) add(families);
     last = families;
   }
-  return Object.fromEntries(Array.from(found, ([name, entries]) => [name, [...entries.values()]]));
+  const answer = success(Object.fromEntries(Array.from(found, ([name, entries]) => [name, [...entries.values()]])));
+  return isCut ? { ...answer, warnings: [TRUNCATED] } : answer;
 }
 
 function entryOf({ type, help, unit = '' }: MetricMetadata) {

@@ -4,6 +4,7 @@ import { matchesAll } from '../../core/matcher.ts';
 import { formatExponent } from '../../core/number-format.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../ports.ts';
 import type { RouteContext } from '../server.ts';
+import { whileAwaited } from './awaited.ts';
 import {
   booleanParameter,
   durationParameter,
@@ -16,7 +17,7 @@ import {
   readingInTurns,
   rfc3339,
 } from './parameters.ts';
-import { queryOptions, sendAnswer, whileAwaited } from './query-answer.ts';
+import { queryOptions, sendAnswer } from './query-answer.ts';
 
 /** Of the Prometheus HTTP API v1: query, rules, alerts. */
 export function prometheusRoutes({ server, access, ports }: RouteContext): void {

@@ -1,28 +1,14 @@
 import { Readable } from 'node:stream';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { yieldToLoop } from '../../core/clock.ts';
 import type { Labels } from '../../core/labels.ts';
 import { formatExponent, formatFloat } from '../../core/number-format.ts';
 import type { QueryAnswer, QueryOptions, QueryResult, QueryStats } from '../ports.ts';
 import { TRUNCATED } from './parameters.ts';
 
-const CONTENT_TYPE = 'application/json; charset=utf-8';
+const CONTENT_TYPE = 'application/json';
 /** Characters that are written together: they take a millisecond or two. */
 const PIECE_CHARS = 128 * 1024;
-
-/** Runs until its result is there or whoever asked has gone. */
-export async function whileAwaited<T>({ raw }: FastifyRequest, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const gone = new AbortController();
-  const end = (): void => gone.abort();
-  raw.socket.once('close', end);
-  // One that is closed already does not say so again.
-  if (raw.socket.destroyed) end();
-  try {
-    return await run(gone.signal);
-  } finally {
-    raw.socket.off('close', end);
-  }
-}
 
 /** How a query is to be evaluated; `stats` of any text asks for what it took, as in Prometheus. */
 export function queryOptions(

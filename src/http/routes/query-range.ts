@@ -1,4 +1,5 @@
 import type { RouteContext } from '../server.ts';
+import { whileAwaited } from './awaited.ts';
 import { BelfryError } from '../../core/errors.ts';
 import {
   durationParameter,
@@ -11,7 +12,7 @@ import {
   timeParameter,
 } from './parameters.ts';
 import { success } from './prometheus.ts';
-import { queryOptions, sendAnswer, whileAwaited } from './query-answer.ts';
+import { queryOptions, sendAnswer } from './query-answer.ts';
 
 /** Steps beyond which Prometheus refuses a range: more points than anybody's screen has. */
 const STEPS_MAX = 11_000;

@@ -5,6 +5,7 @@ import { parseDuration } from '../../core/duration.ts';
 import { parseRfc3339 } from '../../core/rfc3339.ts';
 import type { ReplayRequest } from '../replay-ports.ts';
 import type { RouteContext } from '../server.ts';
+import { parsed } from './parsed.ts';
 
 const FILES_MAX = 100;
 /** Read in one piece: what is larger is no rule file, and would hold the event loop. */
@@ -73,18 +74,15 @@ export function replayRoutes({ server, access, ports: { replay } }: RouteContext
 
   server.delete('/api/belfry/v1/replay/:id', async (request, reply) => {
     access.require('operate', request.headers);
-    replay.stop(z.object({ id: z.string() }).parse(request.params).id);
+    replay.stop(parsed(z.object({ id: z.string() }), request.params).id);
     return reply.status(204).send();
   });
 }
 
 function requestOf(value: unknown): ReplayRequest {
-  const parsed = body.safeParse(value);
-  if (!parsed.success)
-    throw new BelfryError('BAD_REQUEST', parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '));
-  const { start, end, since, step, warmup, compare, alert, cluster } = parsed.data;
+  const { rules: wanted, start, end, since, step, warmup, compare, alert, cluster } = parsed(body, value);
   return {
-    rules: parsed.data.rules,
+    rules: wanted,
     ...(compare === undefined ? {} : { compare }),
     ...(start === undefined ? {} : { startTs: Math.round(start * 1000) }),
     ...(end === undefined ? {} : { endTs: Math.round(end * 1000) }),
