@@ -199,7 +199,7 @@ export class BlockStore implements Sealer, BlockSource {
     }
     if (maxTs === -Infinity) return undefined;
     const bytes = this.#encoder.side(series);
-    for (const points of series) points.unlogged = points.unsealed = points.next;
+    lane.side?.sealed();
     return this.#block(lane, minTs, maxTs, this.#encoder.samples, bytes);
   }
 

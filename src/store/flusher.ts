@@ -11,6 +11,8 @@ import type { SeriesId } from './series-table.ts';
 const MAX_LOG_AGE_MS = 1_800_000;
 /** To compress and write so many bytes of a sealed block takes as long as to log a cell. */
 const BLOCK_BYTES_A_CELL = 6;
+/** So many log rows are deleted in one piece; those that are left are of no use, and of no harm. */
+const DELETIONS_A_PIECE = 500;
 /** So many symbols, series or places are written in one piece: about 5 ms. */
 const NAMES_A_PIECE = 2000;
 
@@ -26,6 +28,8 @@ export class Flusher {
   readonly #writer = new BitWriter();
   /** Per log row how many lanes still need it, and when it was written. */
   readonly #logRows = new Map<number, { lanes: number; ts: number }>();
+  /** Log rows that nobody needs and that are still in the file. */
+  #gone: number[] = [];
   #symbolsWritten = 0;
   /** The lane that the next piece of a flush begins with. */
   #nextLane = 0;
@@ -53,6 +57,7 @@ export class Flusher {
   beginAnew(): void {
     const { series, places, lanes } = this.#head;
     this.#logRows.clear();
+    this.#gone = [];
     this.#symbolsWritten = 0;
     this.#nextLane = 0;
     this.#head.newSeries = [];
@@ -71,7 +76,7 @@ export class Flusher {
       lane.logRows = [];
       lane.keyframeDue = true;
       if (lane.ring !== null) lane.ring.unlogged = lane.ring.unsealed;
-      for (const points of lane.side?.series ?? []) points.unlogged = points.unsealed;
+      lane.side?.logAgain();
     }
     this.#blocks.beginAnew();
     // What was brought in was in the file alone.
@@ -147,7 +152,7 @@ export class Flusher {
     const overdue = lanes.filter((lane) => this.#markOverdue(lane, now));
     const logged = this.#encodeLog(lanes);
     const freed = this.#freed([...pending.map(({ logRows }) => logRows), ...overdue.map(({ logRows }) => logRows)]);
-    const gone = [...freed].filter(([id, count]) => (this.#logRows.get(id)?.lanes ?? 0) <= count).map(([id]) => id);
+    const gone = [...this.#gone, ...[...freed].filter(([id, count]) => (this.#logRows.get(id)?.lanes ?? 0) <= count).map(([id]) => id)];
     const id = this.nextLog;
     this.#file.transaction(() => {
       this.#writeNames();
@@ -156,9 +161,10 @@ export class Flusher {
         this.#file.run('UPDATE lanes SET log_from = ? WHERE id = ?', id, block.lane);
       }
       for (const lane of overdue) this.#file.run('UPDATE lanes SET log_from = ? WHERE id = ?', id, lane.id);
-      for (const row of gone) this.#file.run('DELETE FROM log WHERE id = ?', row);
+      for (const row of gone.slice(0, DELETIONS_A_PIECE)) this.#file.run('DELETE FROM log WHERE id = ?', row);
       if (logged.length > 0) this.#file.run('INSERT INTO log VALUES (?, ?, ?)', id, now, pack(this.#encoder.take(), 1));
     });
+    this.#gone = gone.slice(DELETIONS_A_PIECE);
     for (const block of pending) block.stored = true;
     this.#blocks.pending = this.#blocks.pending.filter(({ stored }) => !stored);
     for (const [row, count] of freed) this.#free(row, count);
@@ -190,7 +196,7 @@ export class Flusher {
     const oldest = lane.logRows[0];
     if (oldest === undefined || (this.#logRows.get(oldest)?.ts ?? now) > now - MAX_LOG_AGE_MS) return false;
     if (lane.ring !== null) lane.ring.unlogged = lane.ring.unsealed;
-    for (const points of lane.side?.series ?? []) points.unlogged = points.unsealed;
+    lane.side?.logAgain();
     lane.keyframeDue = true;
     return true;
   }
@@ -200,7 +206,7 @@ export class Flusher {
     this.#encoder.begin();
     for (const lane of lanes) {
       if (lane.ring !== null && lane.ring.unlogged < lane.ring.next) logged.push({ lane, chainStart: this.#encoder.rows(lane, lane.ring) });
-      if (lane.side?.series.some((points) => points.unlogged < points.next) === true) {
+      if (lane.side !== null && lane.side.unlogged.length > 0) {
         this.#encoder.points(lane);
         logged.push({ lane, chainStart: 0 });
       }
@@ -214,7 +220,7 @@ export class Flusher {
       lane.keyframeDue = false;
       lane.logRows.push(id);
       if (lane.ring !== null) lane.ring.unlogged = lane.ring.next;
-      for (const points of lane.side?.series ?? []) points.unlogged = points.next;
+      lane.side?.logged();
     }
     this.#logRows.set(id, { lanes: logged.length, ts: now });
     this.nextLog = id + 1;
@@ -286,13 +292,10 @@ function pieceOf(pending: readonly SealedBlock[], maxCells: number): readonly Se
 
 function hasUnlogged({ ring, side }: Lane): boolean {
   if (ring !== null && ring.unlogged < ring.next) return true;
-  return side?.series.some((points) => points.unlogged < points.next) === true;
+  return side !== null && side.unlogged.length > 0;
 }
 
 /** What a record with all that the log has not of a lane would have; the lane itself counts as one. */
 function unloggedCells({ ring, side }: Lane): number {
-  let cells = 1;
-  if (ring !== null) cells += (ring.next - ring.unlogged) * ring.cols;
-  for (const points of side?.series ?? []) cells += points.next - points.unlogged;
-  return cells;
+  return 1 + (ring === null ? 0 : (ring.next - ring.unlogged) * ring.cols) + (side?.unloggedPoints ?? 0);
 }

@@ -56,6 +56,8 @@ export class Lane {
 /** The series of a target whose samples carry their own timestamps. */
 export class SideStore {
   readonly series: SideSeries[] = [];
+  /** Those with points that the log has not. */
+  readonly unlogged: SideSeries[] = [];
   readonly #byId = new Map<SeriesId, number>();
 
   /** The column of a series, -1 where it has none. */
@@ -65,9 +67,36 @@ export class SideStore {
 
   /** Samples of the series up to `floor` are in blocks. */
   add(id: SeriesId, floor: PointsEnd): number {
-    const col = this.series.push(new SideSeries(id, floor)) - 1;
+    const col = this.series.push(new SideSeries(id, floor, this.unlogged)) - 1;
     this.#byId.set(id, col);
     return col;
+  }
+
+  /** The log has all points. */
+  logged(): void {
+    for (const points of this.unlogged) points.unlogged = points.next;
+    this.unlogged.length = 0;
+  }
+
+  /** A block has all points. */
+  sealed(): void {
+    this.logged();
+    for (const points of this.series) points.unsealed = points.next;
+  }
+
+  /** What no block has is logged once more. */
+  logAgain(): void {
+    this.unlogged.length = 0;
+    for (const points of this.series) {
+      points.unlogged = points.unsealed;
+      if (points.unlogged < points.next) this.unlogged.push(points);
+    }
+  }
+
+  get unloggedPoints(): number {
+    let count = 0;
+    for (const { next, unlogged } of this.unlogged) count += next - unlogged;
+    return count;
   }
 
   get unsealedPoints(): number {

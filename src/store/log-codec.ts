@@ -79,12 +79,9 @@ export class LogEncoder {
 
   /** The points of a side lane from each one's `unlogged` on. */
   points(lane: Lane): void {
-    const series = lane.side?.series ?? [];
     this.#out.reset();
-    let count = 0;
-    for (const points of series) count += points.next - points.unlogged;
-    this.#out.varint(count);
-    for (const points of series) {
+    this.#out.varint(lane.side?.unloggedPoints ?? 0);
+    for (const points of lane.side?.unlogged ?? []) {
       for (let point = points.unlogged; point < points.next; point++) {
         const slot = point % points.v.length;
         this.#out.varint(points.id);

@@ -32,7 +32,7 @@ export function recover(head: Head, blocks: BlockStore, flusher: Flusher, file: 
       // What was read of the damaged row is logged again.
       for (const { ring, side } of player.needed) {
         if (ring !== null) ring.unlogged = ring.unsealed;
-        for (const points of side?.series ?? []) points.unlogged = points.unsealed;
+        side?.logAgain();
       }
       break;
     }
@@ -196,7 +196,6 @@ class LogPlayer implements LogVisitor {
     const points = lane.side.series[known >= 0 ? known : lane.side.add(series, NO_POINTS)]!;
     if (points.full) this.#head.sealRaw(lane);
     points.restore(ts, words);
-    points.unlogged = points.next;
     this.needed.add(lane);
   }
 

@@ -19,6 +19,7 @@ export const NO_POINTS: PointsEnd = { ts: -Infinity, words: Uint32Array.of(0, AB
 export class SideSeries {
   readonly id: SeriesId;
   readonly #floor: PointsEnd;
+  readonly #changed: SideSeries[];
   next = 0;
   unsealed = 0;
   unlogged = 0;
@@ -26,10 +27,11 @@ export class SideSeries {
   v = new Float64Array(FIRST_CAPACITY);
   words = new Uint32Array(this.v.buffer);
 
-  /** Samples of the series up to `floor` are elsewhere. */
-  constructor(id: SeriesId, floor: PointsEnd) {
+  /** Samples of the series up to `floor` are elsewhere. Goes into `changed` with the first point that the log has not. */
+  constructor(id: SeriesId, floor: PointsEnd, changed: SideSeries[] = []) {
     this.id = id;
     this.#floor = floor;
+    this.#changed = changed;
   }
 
   get count(): number {
@@ -61,7 +63,7 @@ export class SideSeries {
       }
       throw new BelfryError('STORE_OUT_OF_ORDER', `sample at ${ts} is not after the newest one at ${this.lastTs}`);
     }
-    const slot = this.#slot();
+    const slot = this.#newSlot();
     if (value === value) this.v[slot] = value;
     else this.#mark(slot, NAN_HIGH);
     this.ts[slot] = ts;
@@ -72,7 +74,7 @@ export class SideSeries {
   /** Ends the series at `ts`, unless it has ended already or has a newer sample. */
   markStale(ts: number): boolean {
     if (ts <= this.lastTs || (this.next === 0 ? isEmptyCell(this.#floor.words, 0) : this.#isStale(this.next - 1))) return false;
-    const slot = this.#slot();
+    const slot = this.#newSlot();
     this.#mark(slot, STALE_HIGH);
     this.ts[slot] = ts;
     this.next++;
@@ -86,7 +88,7 @@ export class SideSeries {
     this.words[2 * slot] = words[0]!;
     this.words[2 * slot + 1] = words[1]!;
     this.ts[slot] = ts;
-    this.next++;
+    this.unlogged = ++this.next;
   }
 
   /** The newest point at or before `ts`, or one less than the oldest here. */
@@ -119,6 +121,11 @@ export class SideSeries {
   #mark(slot: number, high: number): void {
     this.words[2 * slot] = 0;
     this.words[2 * slot + HIGH_WORD] = high;
+  }
+
+  #newSlot(): number {
+    if (this.unlogged === this.next) this.#changed.push(this);
+    return this.#slot();
   }
 
   /** The slot of the next point; while it is short the ring grows instead of losing a point. */
