@@ -19,6 +19,10 @@ interface MemoryPoints {
  */
 export class MemorySeries implements Querier, SampleWriter {
   readonly #series = new Map<string, MemoryPoints>();
+  /** All series in the order in which they were born: what a selection has looked at is known by its number. */
+  readonly #born: MemoryPoints[] = [];
+  /** What the selectors of standing expressions stand for: plans stay open for as long as that is the same. */
+  readonly #selected = new WeakMap<readonly Matcher[], { selection: MemorySelection; looked: number }>();
   readonly #targets = new Map<string, MemoryTarget>();
   /** While set, every query fails with it. */
   failure: string | undefined;
@@ -26,7 +30,11 @@ export class MemorySeries implements Querier, SampleWriter {
   /** Adds a sample, which must be the series' newest; undefined is a staleness marker. */
   add(labels: Labels, ts: number, value: number | undefined): void {
     let points = this.#series.get(labels.key);
-    if (points === undefined) this.#series.set(labels.key, (points = { labels, timestamps: [], values: [], stale: [] }));
+    if (points === undefined) {
+      points = { labels, timestamps: [], values: [], stale: [] };
+      this.#series.set(labels.key, points);
+      this.#born.push(points);
+    }
     if ((points.timestamps.at(-1) ?? -Infinity) >= ts)
       throw new BelfryError('STORE_OUT_OF_ORDER', `sample of ${String(labels)} at ${ts} is not newer than the last`);
     points.timestamps.push(ts);
@@ -57,7 +65,15 @@ export class MemorySeries implements Querier, SampleWriter {
 
   select(matchers: readonly Matcher[]): Selection {
     if (this.failure !== undefined) throw new BelfryError('PROMQL_EXECUTION', this.failure);
-    return new MemorySelection([...this.#series.values()].filter(({ labels }) => matchesAll(matchers, labels)));
+    let known = this.#selected.get(matchers);
+    if (known === undefined) this.#selected.set(matchers, (known = { selection: new MemorySelection([]), looked: 0 }));
+    const more: MemoryPoints[] = [];
+    for (; known.looked < this.#born.length; known.looked++) {
+      const series = this.#born[known.looked];
+      if (series !== undefined && matchesAll(matchers, series.labels)) more.push(series);
+    }
+    if (more.length > 0) known.selection = known.selection.with(more);
+    return known.selection;
   }
 }
 
@@ -104,13 +120,18 @@ class MemorySelection implements Selection {
     this.n = series.length;
   }
 
+  /** The series of this one, and some that were born since. */
+  with(more: readonly MemoryPoints[]): MemorySelection {
+    return new MemorySelection([...this.#series, ...more]);
+  }
+
   labels(index: number): Labels {
     return this.#series[index]?.labels ?? Labels.empty;
   }
 
   instant(ts: number, lookbackMs: number, out: InstantColumns): void {
     for (const [i, { timestamps, values, stale }] of this.#series.entries()) {
-      const at = timestamps.findLastIndex((sampleTs) => sampleTs <= ts);
+      const at = countUpTo(timestamps, ts) - 1;
       const sampleTs = timestamps[at] ?? -Infinity;
       out.present[i] = sampleTs > ts - lookbackMs && stale[at] !== true ? 1 : 0;
       out.values[i] = values[at] ?? Number.NaN;
@@ -121,14 +142,23 @@ class MemorySelection implements Selection {
   window(index: number, fromTs: number, toTs: number, into: PointBuffer): number {
     const series = this.#series[index];
     if (series === undefined) return 0;
+    const { timestamps, values, stale } = series;
+    const end = countUpTo(timestamps, toTs);
+    let from = end;
+    while (from > 0 && (timestamps[from - 1] ?? -Infinity) > fromTs) from--;
+    into.reserve(end - from);
     let count = 0;
-    for (const [i, ts] of series.timestamps.entries()) {
-      if (ts <= fromTs || ts > toTs || series.stale[i] === true) continue;
-      into.reserve(count + 1);
-      into.timestamps[count] = ts;
-      into.values[count] = series.values[i] ?? Number.NaN;
+    for (let i = from; i < end; i++) {
+      if (stale[i] === true) continue;
+      into.timestamps[count] = timestamps[i] ?? Number.NaN;
+      into.values[count] = values[i] ?? Number.NaN;
       count++;
     }
     return count;
   }
+}
+
+/** How many of these times, which rise, are not after `ts`: mostly it is asked about the newest. */
+function countUpTo(timestamps: readonly number[], ts: number): number {
+  return timestamps.findLastIndex((sampleTs) => sampleTs <= ts) + 1;
 }
