@@ -21,7 +21,12 @@ export interface BelfryConfig {
   readonly ruleFiles: readonly string[];
   readonly evaluationIntervalMs: number;
   /** What of Prometheus's experimental PromQL is enabled, in rules and queries. */
-  readonly promql: { readonly experimentalFunctions: boolean; readonly durationExpressions: boolean };
+  readonly promql: {
+    readonly experimentalFunctions: boolean;
+    readonly durationExpressions: boolean;
+    readonly extendedRangeSelectors: boolean;
+    readonly binopFillModifiers: boolean;
+  };
   readonly storage: { readonly path: string; readonly retentionMs: number; readonly retentionBytes: number | undefined };
   readonly http: HttpConfig;
   readonly host: { readonly collect: boolean; readonly cluster: string | undefined; readonly intervalMs: number };

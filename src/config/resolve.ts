@@ -31,6 +31,8 @@ export function resolveConfig(file: ConfigFile, context: ResolveContext): Resolv
     promql: {
       experimentalFunctions: file.promql.experimental_functions,
       durationExpressions: file.promql.duration_expressions,
+      extendedRangeSelectors: file.promql.extended_range_selectors,
+      binopFillModifiers: file.promql.binop_fill_modifiers,
     },
     storage: {
       path: context.source.absolute(file.storage.path),

@@ -146,6 +146,8 @@ export const configFileSchema = strict({
   promql: strict({
     experimental_functions: z.boolean().default(false),
     duration_expressions: z.boolean().default(false),
+    extended_range_selectors: z.boolean().default(false),
+    binop_fill_modifiers: z.boolean().default(false),
   }).prefault({}),
   storage: strict({
     path: filePath.default('data'),

@@ -93,6 +93,13 @@ export interface Matching {
   readonly labels: readonly string[];
   /** The labels in `group_left (…)`, taken from the "one" side. */
   readonly include: readonly string[];
+  /** What stands for series that one side lacks: `fill_left (0) fill_right (1)`; `fill (0)` gives both. */
+  readonly fill?: Fill;
+}
+
+export interface Fill {
+  readonly left?: number;
+  readonly right?: number;
 }
 
 export interface Binary extends Span {

@@ -114,18 +114,19 @@ class Checker {
         throw this.#error(side.from, 'binary expression must contain only scalar and instant vector types');
     }
     if (left === 'vector' && right === 'vector') {
+      if (isSetOp(op) && matching.fill !== undefined)
+        throw this.#error(expr.from, 'filling in missing series not allowed for set operators');
       if (isSetOp(op) && matching.card !== 'many-to-many') throw this.#error(expr.from, `no grouping allowed for "${op}" operation`);
       return 'vector';
     }
     if (matching.labels.length > 0) throw this.#error(expr.from, 'vector matching only allowed between instant vectors');
+    if (matching.fill !== undefined) throw this.#error(expr.from, 'filling in missing series only allowed between instant vectors');
     if (isSetOp(op)) throw this.#error(expr.from, `set operator "${op}" not allowed in binary scalar expression`);
     return left === 'vector' || right === 'vector' ? 'vector' : 'scalar';
   }
 
   #aggregate(expr: Aggregate): ValueType {
-    if (expr.op === 'limit_ratio')
-      throw this.#error(expr.from, 'limit_ratio() is experimental in Prometheus and not supported', 'PROMQL_UNSUPPORTED');
-    if (expr.op === 'limitk' && !this.#experimental) throw this.#notEnabled(expr, 'limitk()');
+    if ((expr.op === 'limitk' || expr.op === 'limit_ratio') && !this.#experimental) throw this.#notEnabled(expr, `${expr.op}()`);
     this.#expect(expr.expr, 'vector', 'aggregation expression');
     if (expr.param !== undefined) this.#expect(expr.param, expr.op === 'count_values' ? 'string' : 'scalar', 'aggregation parameter');
     return 'vector';

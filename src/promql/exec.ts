@@ -33,6 +33,8 @@ export interface SampleTally {
 const SERIES_PER_CLOCK_READ = 1024;
 const DEFAULT_LOOKBACK_MS = 300_000;
 const DEFAULT_STEP_MS = 60_000;
+/** What stands for the step of an evaluation that has one time only. */
+export const INSTANT_STEP_MS = 1;
 
 /** What one evaluation may use, and what it has to say; shared by all its parts. */
 class Budget {
@@ -104,6 +106,13 @@ interface Selected {
   readonly selection: Selection;
 }
 
+/** The times of a whole query, in milliseconds; the step of an instant is 0. */
+export interface QueryTimes {
+  readonly startTs: number;
+  readonly endTs: number;
+  readonly stepMs: number;
+}
+
 /** The times one evaluation runs over, and its means: an instant is a range of one step. */
 export class Exec {
   startTs: number;
@@ -144,6 +153,12 @@ export class Exec {
     const child = new Exec(this.text, this.#querier, { startTs, endTs, stepMs }, options, this.#top);
     this.#children.push(child);
     return child;
+  }
+
+  /** The times of the whole query, in subqueries too. */
+  get query(): QueryTimes {
+    const { startTs, endTs, stepMs } = this.#top;
+    return { startTs, endTs, stepMs: startTs === endTs && stepMs === INSTANT_STEP_MS ? 0 : stepMs };
   }
 
   /** How many steps there are. */

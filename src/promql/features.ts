@@ -5,12 +5,16 @@ import type { ParseOptions } from './parse.ts';
 const FEATURES = {
   'promql-experimental-functions': { experimentalFunctions: true },
   'promql-duration-expr': { durationExpressions: true },
+  'promql-extended-range-selectors': { extendedRangeSelectors: true },
+  'promql-binop-fill-modifiers': { binopFillModifiers: true },
 } as const;
 
 /** How a refused expression can be let in, as the refusal says it. */
 export const SWITCHES: Readonly<Record<keyof ParseOptions, string>> = {
   experimentalFunctions: switchText('experimental_functions', 'promql-experimental-functions'),
   durationExpressions: switchText('duration_expressions', 'promql-duration-expr'),
+  extendedRangeSelectors: switchText('extended_range_selectors', 'promql-extended-range-selectors'),
+  binopFillModifiers: switchText('binop_fill_modifiers', 'promql-binop-fill-modifiers'),
 };
 
 function switchText(key: string, feature: keyof typeof FEATURES): string {
@@ -24,10 +28,7 @@ export function featuresOf(names: readonly string[]): ParseOptions {
     .map((part) => {
       const name = part.trim();
       if (Object.hasOwn(FEATURES, name)) return FEATURES[name as keyof typeof FEATURES];
-      throw new BelfryError(
-        'BAD_REQUEST',
-        `no feature is called ${JSON.stringify(name)}: there are ${Object.keys(FEATURES).join(' and ')}`,
-      );
+      throw new BelfryError('BAD_REQUEST', `no feature is called ${JSON.stringify(name)}: there are ${Object.keys(FEATURES).join(', ')}`);
     });
   return Object.assign({}, ...enabled) as ParseOptions;
 }

@@ -50,9 +50,9 @@ add('first_over_time mad_over_time ts_of_first_over_time ts_of_last_over_time ts
 add('double_exponential_smoothing', ['matrix', 'scalar', 'scalar'], { experimental: true });
 add('sort_by_label sort_by_label_desc', ['vector', 'string'], { variadic: -1, experimental: true });
 add('info', ['vector', 'vector'], { variadic: 1, experimental: true, refused: EXPERIMENTAL });
-add('start end range step', [], { returns: 'scalar', experimental: true, refused: EXPERIMENTAL });
+add('start end range step', [], { returns: 'scalar', experimental: true });
 add('integral', ['matrix', 'scalar'], { variadic: 1, experimental: true, refused: EXPERIMENTAL });
-add('min_of max_of', ['scalar', 'scalar'], { returns: 'scalar', experimental: true, refused: EXPERIMENTAL });
+add('min_of max_of', ['scalar', 'scalar'], { returns: 'scalar', experimental: true });
 add('start_timestamp', ['vector'], { experimental: true, refused: EXPERIMENTAL });
 add('histogram_quantiles', ['vector', 'string', 'scalar'], { variadic: -1, experimental: true, refused: EXPERIMENTAL });
 

@@ -1,5 +1,6 @@
 import type { Exec } from './exec.ts';
 import { prepareAll, type Piece } from './look-ahead.ts';
+import { greatest, least } from './operators.ts';
 import { Relabel, Vec, InternSpace, type ScalarOp, type Space, type VectorOp } from './space.ts';
 import { Labels } from '../core/labels.ts';
 
@@ -31,12 +32,8 @@ const round: MapKernel = (values, n, toNearest) => {
   for (let i = 0; i < n; i++) values[i] = Math.floor((values[i] ?? 0) * inverse + 0.5) / inverse;
 };
 /** As Go's math.Min and math.Max, where an infinity at the far end wins over NaN. */
-const clamp: MapKernel = (values, n, least, most) => {
-  for (let i = 0; i < n; i++) {
-    const value = values[i] ?? 0;
-    const lower = most === -Infinity || value === -Infinity ? -Infinity : Math.min(most, value);
-    values[i] = least === Infinity || lower === Infinity ? Infinity : Math.max(least, lower);
-  }
+const clamp: MapKernel = (values, n, low, high) => {
+  for (let i = 0; i < n; i++) values[i] = greatest(low, least(high, values[i] ?? 0));
 };
 
 /** A date in UTC from seconds since 1970, by the civil calendar however far away. */

@@ -1,4 +1,4 @@
-import { Exec, type EvalOptions } from './exec.ts';
+import { Exec, INSTANT_STEP_MS, type EvalOptions } from './exec.ts';
 import { never, prepareAll } from './look-ahead.ts';
 import { PointBuffer, type Querier } from './querier.ts';
 import type { MatrixOp } from './selectors.ts';
@@ -18,7 +18,7 @@ export interface InstantRun {
 
 /** An evaluation of one step. */
 export function execAt({ text, querier, ts, options }: InstantRun): Exec {
-  return new Exec(text, querier, { startTs: ts, endTs: ts, stepMs: 1 }, options);
+  return new Exec(text, querier, { startTs: ts, endTs: ts, stepMs: INSTANT_STEP_MS }, options);
 }
 
 /** Opens a plan and has it read all that takes long, in slices; `eval` is then all that is left to do. */

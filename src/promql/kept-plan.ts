@@ -1,5 +1,5 @@
 import { children, type Expr } from './ast.ts';
-import { Exec, type EvalOptions } from './exec.ts';
+import { Exec, INSTANT_STEP_MS, type EvalOptions } from './exec.ts';
 import type { VectorPlan } from './plan.ts';
 import type { Querier } from './querier.ts';
 import type { VectorOp } from './space.ts';
@@ -27,7 +27,7 @@ export class KeptPlan {
     this.#open = undefined;
     let open = before;
     if (before === undefined || !before.exec.moveTo(ts, querier, options)) {
-      const exec = new Exec(this.#text, querier, { startTs: ts, endTs: ts, stepMs: 1 }, options);
+      const exec = new Exec(this.#text, querier, { startTs: ts, endTs: ts, stepMs: INSTANT_STEP_MS }, options);
       open = { exec, op: this.#plan(exec) };
     }
     if (open === undefined) throw new TypeError('a plan that is not open');

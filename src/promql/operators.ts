@@ -7,6 +7,16 @@ export function power(base: number, exponent: number): number {
   return base ** exponent;
 }
 
+/** Go's `math.Min`: an infinity at the far end wins over NaN. */
+export function least(a: number, b: number): number {
+  return a === -Infinity || b === -Infinity ? -Infinity : Math.min(a, b);
+}
+
+/** Go's `math.Max`. */
+export function greatest(a: number, b: number): number {
+  return a === Infinity || b === Infinity ? Infinity : Math.max(a, b);
+}
+
 /** One arithmetic operation. */
 export function arithmetic(op: ArithmeticOp, a: number, b: number): number {
   switch (op) {

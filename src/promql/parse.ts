@@ -3,9 +3,10 @@ import { METRIC_NAME } from '../core/labels.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
 import { nearestName } from '../core/nearest.ts';
 import { formatFloat } from '../core/number-format.ts';
-import type { AggregateOp, At, BinaryOp, Expr, Matching, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
+import type { AggregateOp, At, BinaryOp, Expr, Fill, Matching, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
 import { children, isSetOp } from './ast.ts';
 import { DurationReader } from './durations.ts';
+import { SWITCHES } from './features.ts';
 import { FUNCTIONS } from './functions.ts';
 import { describe, type Token } from './lexer.ts';
 import { errorAt } from './syntax-error.ts';
@@ -19,6 +20,10 @@ export interface ParseOptions {
   readonly experimentalFunctions?: boolean;
   /** Accepts arithmetic on durations, such as `[5m * 2]`: its `promql-duration-expr`. */
   readonly durationExpressions?: boolean;
+  /** Accepts `anchored` and `smoothed` behind selectors: its `promql-extended-range-selectors`. */
+  readonly extendedRangeSelectors?: boolean;
+  /** Accepts `fill`, `fill_left` and `fill_right` behind operators: its `promql-binop-fill-modifiers`. */
+  readonly binopFillModifiers?: boolean;
 }
 
 /**
@@ -29,7 +34,7 @@ export function parse(text: string, options: ParseOptions = {}): Expr {
   if (text.length > MAX_LENGTH) throw errorAt('PROMQL_LIMIT', text, 0, `expression longer than ${MAX_LENGTH} characters`);
   const reader = new TokenReader(text);
   if (reader.peek.kind === 'end') throw errorAt('PROMQL_SYNTAX', text, 0, 'no expression found in input');
-  const expr = new Parser(reader, options.durationExpressions ?? false).expr(LOWEST, 0);
+  const expr = new Parser(reader, options).expr(LOWEST, 0);
   reader.expectEnd();
   return expr;
 }
@@ -58,7 +63,7 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
 };
 
 const AGGREGATES_WITH_PARAMETER: ReadonlySet<string> = new Set(['topk', 'bottomk', 'quantile', 'count_values', 'limitk', 'limit_ratio']);
-/** Of operators in the newest Prometheus: they look like a function where an operand is expected. */
+/** Of operators: they look like a function where an operand is expected. */
 const FILL_MODIFIERS: ReadonlySet<string> = new Set(['fill', 'fill_left', 'fill_right']);
 /** Keywords that name no metric. */
 const RESERVED: ReadonlySet<string> = new Set(['bool', 'on', 'ignoring', 'group_left', 'group_right', 'atan2']);
@@ -67,11 +72,13 @@ const RESERVED: ReadonlySet<string> = new Set(['bool', 'on', 'ignoring', 'group_
 class Parser {
   readonly #reader: TokenReader;
   readonly #durations: DurationReader;
+  readonly #options: ParseOptions;
   readonly #heights = new WeakMap<Expr, number>();
 
-  constructor(reader: TokenReader, durationExpressions: boolean) {
+  constructor(reader: TokenReader, options: ParseOptions) {
     this.#reader = reader;
-    this.#durations = new DurationReader(reader, durationExpressions);
+    this.#options = options;
+    this.#durations = new DurationReader(reader, options.durationExpressions ?? false);
   }
 
   /** Bounds the tree's height: a chain of operators is read in a loop, but walked by recursion later. */
@@ -125,6 +132,44 @@ class Parser {
   }
 
   #matching(setOp: boolean): Matching {
+    const matching = this.#matchingLabels(setOp);
+    const fill = this.#fill();
+    return fill === undefined ? matching : { ...matching, fill };
+  }
+
+  /** `fill (0)`, or `fill_left (0)` and `fill_right (0)` in any order. */
+  #fill(): Fill | undefined {
+    const reader = this.#reader;
+    let fill: Fill | undefined;
+    for (;;) {
+      const token = reader.peek;
+      const word = token.text.toLowerCase();
+      if (token.kind !== 'identifier' || !FILL_MODIFIERS.has(word) || reader.lookAhead(1).text !== '(') return fill;
+      if (this.#options.binopFillModifiers !== true) {
+        const text = `${word}() is experimental in Prometheus and such modifiers are not enabled: ${SWITCHES.binopFillModifiers}`;
+        throw reader.error(token, text, 'PROMQL_UNSUPPORTED');
+      }
+      const again = fill !== undefined && (word === 'fill' || (word === 'fill_left' ? fill.left : fill.right) !== undefined);
+      if (again) throw reader.unexpected('', 'an expression');
+      reader.next();
+      reader.expect('(', `in ${word}`);
+      const value = this.#signedNumber(`in ${word}`, 'a number');
+      reader.expect(')', `in ${word}`);
+      fill = word === 'fill' ? { left: value, right: value } : word === 'fill_left' ? { ...fill, left: value } : { ...fill, right: value };
+    }
+  }
+
+  #signedNumber(where: string, expected: string): number {
+    const reader = this.#reader;
+    const sign = reader.peek.word === '-' ? -1 : 1;
+    if (reader.peek.word === '-' || reader.peek.word === '+') reader.next();
+    const number = reader.peek;
+    if (number.kind !== 'number') throw reader.unexpected(where, expected);
+    reader.next();
+    return reader.number(number).value * sign;
+  }
+
+  #matchingLabels(setOp: boolean): Matching {
     const none: Matching = { card: setOp ? 'many-to-many' : 'one-to-one', on: false, labels: [], include: [] };
     const on = this.#keyword('on');
     if (!on && !this.#keyword('ignoring')) return none;
@@ -191,9 +236,7 @@ class Parser {
   }
 
   #call(name: Token, depth: number): Expr {
-    if (FILL_MODIFIERS.has(name.text)) {
-      throw this.#reader.error(name, `the modifier ${name.text}() is experimental in Prometheus and not supported`, 'PROMQL_UNSUPPORTED');
-    }
+    if (FILL_MODIFIERS.has(name.text.toLowerCase())) throw this.#reader.unexpected('', 'an expression');
     if (!FUNCTIONS.has(name.text)) {
       const near = nearestName(name.text, FUNCTIONS.keys());
       const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
@@ -331,19 +374,17 @@ class Parser {
 
   #timestamp(): At {
     const reader = this.#reader;
-    const token = reader.next();
-    const word = token.text.toLowerCase();
-    if (token.kind === 'identifier' && (word === 'start' || word === 'end')) {
+    const at = reader.peek;
+    const word = at.text.toLowerCase();
+    if (at.kind === 'identifier' && (word === 'start' || word === 'end')) {
+      reader.next();
       reader.expect('(', 'in @');
       reader.expect(')', 'in @');
       return word;
     }
-    const sign = token.word === '-' ? -1 : 1;
-    const number = token.word === '-' || token.word === '+' ? reader.next() : token;
-    if (number.kind !== 'number') throw reader.error(number, `unexpected ${describe(number)} in @, expected a timestamp, start() or end()`);
-    const seconds = reader.number(number).value * sign;
+    const seconds = this.#signedNumber('in @', 'a timestamp, start() or end()');
     if (!Number.isFinite(seconds) || Math.abs(seconds) >= 2 ** 63 / 1000)
-      throw reader.error(number, `timestamp out of bounds for @ modifier: ${formatFloat(seconds)}`);
+      throw reader.error(at, `timestamp out of bounds for @ modifier: ${formatFloat(seconds)}`);
     return Math.round(seconds * 1000);
   }
 }

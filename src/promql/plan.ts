@@ -4,11 +4,15 @@ import { aggregateKernel, QuantileKernel } from './aggregate-kernels.ts';
 import { AggregateOpNode, CountValuesOp, SelectKOp } from './aggregate.ts';
 import { ScalarBinaryOp, VectorScalarOp } from './binary-scalar.ts';
 import { SetOpNode, VectorBinaryOp } from './binary-vector.ts';
-import type { Exec } from './exec.ts';
+import type { Exec, QueryTimes } from './exec.ts';
+import { FilledSides } from './fill.ts';
+import { FUNCTIONS } from './functions.ts';
 import { HistogramOp } from './histogram.ts';
 import { FillOp, InvariantOp, MAP_KERNELS, MapOp, ScalarOfOp, SingleOp, SortByLabelOp, SortOp } from './instant-functions.ts';
 import { labelJoin, labelReplace, RelabelOp } from './label-functions.ts';
+import { LimitRatioOp } from './limit-ratio.ts';
 import { compareByLabels } from './natural-order.ts';
+import { greatest, least } from './operators.ts';
 import { RANGE_KERNELS } from './range-kernels.ts';
 import { InstantSelectorOp, RangeSelectorOp, type MatrixOp } from './selectors.ts';
 import type { ScalarOp, VectorOp } from './space.ts';
@@ -25,7 +29,7 @@ export type MatrixPlan = (exec: Exec) => MatrixOp;
 
 /** Functions whose result changes with the evaluation's time though their arguments do not. */
 const TIME_DEPENDENT: ReadonlySet<string> = new Set(
-  'days_in_month day_of_month day_of_week day_of_year hour minute month year predict_linear time timestamp'.split(' '),
+  'days_in_month day_of_month day_of_week day_of_year end hour minute month predict_linear range start step time timestamp year'.split(' '),
 );
 
 /** True where `@` pins everything in the expression, so that every step gives the same. */
@@ -100,6 +104,9 @@ export function planScalar(expr: Expr): ScalarPlan {
     case 'call': {
       if (expr.func === 'time') return () => timeInSeconds;
       if (expr.func === 'pi') return () => constant(Math.PI);
+      const bound = QUERY_BOUNDS[expr.func];
+      if (bound !== undefined) return (exec) => ({ eval: () => bound(exec.query) / 1000 });
+      if (expr.func === 'min_of' || expr.func === 'max_of') return planExtreme(expr, expr.func === 'min_of' ? least : greatest);
       const inner = planVector(argument(expr, 0));
       return (exec) => new ScalarOfOp(inner(exec));
     }
@@ -110,6 +117,23 @@ export function planScalar(expr: Expr): ScalarPlan {
     case 'aggregate':
       throw new TypeError(`${expr.kind} is no scalar`);
   }
+}
+
+/** `start()` and the like, in milliseconds: of the whole query, in subqueries too. */
+const QUERY_BOUNDS: Readonly<Record<string, (query: QueryTimes) => number>> = {
+  start: ({ startTs }) => startTs,
+  end: ({ endTs }) => endTs,
+  range: ({ startTs, endTs }) => endTs - startTs,
+  step: ({ stepMs }) => stepMs,
+};
+
+function planExtreme(call: Call, choose: (a: number, b: number) => number): ScalarPlan {
+  const first = planScalar(argument(call, 0));
+  const second = planScalar(argument(call, 1));
+  return (exec) => {
+    const [a, b] = [first(exec), second(exec)];
+    return { eval: (ts) => choose(a.eval(ts), b.eval(ts)) };
+  };
 }
 
 /** Plans a checked expression of type range vector. */
@@ -162,7 +186,7 @@ function isScalarTyped(expr: Expr): boolean {
     case 'binary':
       return isScalarTyped(inner.left) && isScalarTyped(inner.right);
     case 'call':
-      return inner.func === 'time' || inner.func === 'pi' || inner.func === 'scalar';
+      return FUNCTIONS.get(inner.func)?.returns === 'scalar';
     case 'string':
     case 'selector':
     case 'matrix':
@@ -187,7 +211,13 @@ function planBinary(expr: Binary): VectorPlan {
   const left = planVector(expr.left);
   const right = planVector(expr.right);
   if (isSetOp(expr.op)) return (exec) => new SetOpNode(expr, left(exec), right(exec));
-  return (exec) => new VectorBinaryOp(expr, exec, left(exec), right(exec));
+  const { matching } = expr;
+  const { fill } = matching;
+  if (fill === undefined) return (exec) => new VectorBinaryOp(expr, exec, left(exec), right(exec));
+  return (exec) => {
+    const filled = new FilledSides(matching, fill, left(exec), right(exec));
+    return new VectorBinaryOp(expr, exec, filled.left, filled.right);
+  };
 }
 
 function planAggregate(expr: Aggregate): VectorPlan {
@@ -206,7 +236,7 @@ function planAggregate(expr: Aggregate): VectorPlan {
     case 'quantile':
       return (exec) => new AggregateOpNode(expr, exec, inner(exec), new QuantileKernel(), scalar?.(exec));
     case 'limit_ratio':
-      throw new TypeError('limit_ratio is refused by the checker');
+      return (exec) => new LimitRatioOp(expr, exec, inner(exec), scalar?.(exec) ?? constant(0));
     case 'sum':
     case 'avg':
     case 'min':

@@ -1,7 +1,8 @@
 import { formatDuration } from '../core/duration.ts';
 import { isLegacyLabelName } from '../core/labels.ts';
 import { formatFloat } from '../core/number-format.ts';
-import type { Aggregate, Binary, Expr, Modifiers, NumberLiteral, Subquery, VectorSelector } from './ast.ts';
+import type { Aggregate, Binary, Expr, Fill, Modifiers, NumberLiteral, Subquery, VectorSelector } from './ast.ts';
+import { formatG } from './number-text.ts';
 
 /** The canonical text of an expression on one line, as Prometheus prints it (in `/format_query`'s spirit and in rules). */
 export function print(expr: Expr): string {
@@ -93,14 +94,20 @@ function binary(expr: Binary): string {
 
 /** What stands between the sides: `== bool on (a) group_left (b)`. */
 export function operator(expr: Binary): string {
-  const { card, on, labels, include } = expr.matching;
+  const { card, on, labels, include, fill } = expr.matching;
   let matching = '';
   if (on || labels.length > 0) matching = ` ${on ? 'on' : 'ignoring'} (${names(labels)})`;
   if (card === 'many-to-one' || card === 'one-to-many') {
     if (matching === '') matching = ' ignoring ()';
     matching += ` group_${card === 'many-to-one' ? 'left' : 'right'} (${names(include)})`;
   }
-  return `${expr.op}${expr.bool ? ' bool' : ''}${matching}`;
+  return `${expr.op}${expr.bool ? ' bool' : ''}${matching}${fill === undefined ? '' : filling(fill)}`;
+}
+
+function filling({ left, right }: Fill): string {
+  if (Object.is(left, right)) return ` fill (${formatG(left ?? NaN)})`;
+  const parts = [left === undefined ? '' : ` fill_left (${formatG(left)})`, right === undefined ? '' : ` fill_right (${formatG(right)})`];
+  return parts.join('');
 }
 
 /** What stands before the arguments: `sum by (a) `. */

@@ -50,7 +50,8 @@ describe('experimental PromQL in belfry check', () => {
 
   it('says which names there are when it is given another', async () => {
     expect((await shell.run('check', '--enable-feature=native-histograms', 'rules.yaml')).failure).toBe(
-      'no feature is called "native-histograms": there are promql-experimental-functions and promql-duration-expr',
+      'no feature is called "native-histograms": there are promql-experimental-functions, promql-duration-expr, ' +
+        'promql-extended-range-selectors, promql-binop-fill-modifiers',
     );
   });
 });

@@ -34,7 +34,7 @@ describe('a configuration file', () => {
     expect(texts).toEqual([]);
     expect(config).toMatchObject({
       evaluationIntervalMs: 5000,
-      promql: { experimentalFunctions: false, durationExpressions: false },
+      promql: { experimentalFunctions: false, durationExpressions: false, extendedRangeSelectors: false, binopFillModifiers: false },
       http: { listen: { host: '127.0.0.1', port: 9559 } },
       storage: { path: join(folder, 'data'), retentionMs: 15 * 86_400_000 },
       clusters: [{ name: 'orders', brokers: [{ host: 'kafka1', port: 9092 }], stopGraceMs: 300_000 }],

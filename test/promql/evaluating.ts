@@ -1,5 +1,6 @@
 import { formatFloat } from '../../src/core/number-format.ts';
 import type { EvalOptions } from '../../src/promql/exec.ts';
+import type { ParseOptions } from '../../src/promql/parse.ts';
 import { prepare } from '../../src/promql/prepare.ts';
 import { parseDuration } from '../../src/core/duration.ts';
 import type { Querier } from '../../src/promql/querier.ts';
@@ -31,14 +32,16 @@ function shortNumber(value: number): string {
   return Number.isFinite(value) ? formatFloat(Number(value.toPrecision(12))) : formatFloat(value);
 }
 
+const EXPERIMENTS: ParseOptions = { experimentalFunctions: true, durationExpressions: true };
+
 /** Evaluates at a time given as a duration since 0. */
-export function evalAt(querier: Querier, at: string, text: string, options?: EvalOptions): readonly string[] {
-  return show(prepare(text, { experimentalFunctions: true, durationExpressions: true }).instant(querier, parseDuration(at), options));
+export function evalAt(querier: Querier, at: string, text: string, options?: EvalOptions, enabled = EXPERIMENTS): readonly string[] {
+  return show(prepare(text, enabled).instant(querier, parseDuration(at), options));
 }
 
 /** The same, elements in the order of their text, for expressions whose order does not matter. */
-export function evalSorted(querier: Querier, at: string, text: string): readonly string[] {
-  return evalAt(querier, at, text).toSorted();
+export function evalSorted(querier: Querier, at: string, text: string, enabled = EXPERIMENTS): readonly string[] {
+  return evalAt(querier, at, text, undefined, enabled).toSorted();
 }
 
 /** What it shows, or the text of its refusal. */

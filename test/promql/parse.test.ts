@@ -159,7 +159,7 @@ describe('refusals of syntax', () => {
     ['x @ 5 @ 6', '1:7 @ <timestamp> may not be set multiple times'],
     ['x @ foo', '1:5 unexpected identifier "foo" in @, expected a timestamp, start() or end()'],
     ['x @ Inf', '1:5 timestamp out of bounds for @ modifier: +Inf'],
-    ['x @ -Inf', '1:6 timestamp out of bounds for @ modifier: -Inf'],
+    ['x @ -Inf', '1:5 timestamp out of bounds for @ modifier: -Inf'],
     ['1 offset 5m', '1:1 offset modifier must be preceded by an instant vector selector or range vector selector or a subquery'],
     ['(a) @ 5', '1:1 @ modifier must be preceded by an instant vector selector or range vector selector or a subquery'],
     ['(a)[5m]', '1:4 ranges only allowed for vector selectors'],
@@ -240,8 +240,8 @@ describe('what Belfry does not have', () => {
     ['limitk(2, x)', 'limitk() is experimental in Prometheus and such functions are not enabled: promql.experimental_functions'],
     ['x[5m * 2]', 'duration expressions are experimental in Prometheus and not enabled: promql.duration_expressions'],
     ['x[step()]', 'step() in durations is experimental in Prometheus and not supported'],
-    ['x + fill(0) y', 'the modifier fill() is experimental in Prometheus and not supported'],
-    ['x + on(a) fill_left(0) fill_right(1) y', 'the modifier fill_left() is experimental in Prometheus and not supported'],
+    ['x + fill(0) y', 'fill() is experimental in Prometheus and such modifiers are not enabled: promql.binop_fill_modifiers'],
+    ['x + on(a) fill_left(0) y', 'fill_left() is experimental in Prometheus and such modifiers are not enabled'],
     ['rate(x[5m] anchored)', 'the modifier identifier "anchored" is experimental in Prometheus and not supported'],
   ])('%s is refused by name', (text, expected) => {
     expect(refusal(text)).toMatch(/^PROMQL_UNSUPPORTED 1:\d+ /);

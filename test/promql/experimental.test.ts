@@ -1,0 +1,159 @@
+import { describe, expect, it } from '@jest/globals';
+import { Labels } from '../../src/core/labels.ts';
+import { labelsHash, xxHash64 } from '../../src/promql/labels-hash.ts';
+import { prepare } from '../../src/promql/prepare.ts';
+import type { ParseOptions } from '../../src/promql/parse.ts';
+import { evalSorted, showMatrix } from './evaluating.ts';
+import { load } from './memory-querier.ts';
+
+/** What Prometheus 3.x keeps behind `--enable-feature`, and the differential test's 2.42 does not have. */
+const EVERYTHING: ParseOptions = {
+  experimentalFunctions: true,
+  durationExpressions: true,
+  extendedRangeSelectors: true,
+  binopFillModifiers: true,
+};
+
+const disks = load(`
+load 1m
+  used{disk="a"} 3 4 _ 6
+  used{disk="b"} 5 _ 7 8
+  size{disk="b"} 10 10 10 10
+  size{disk="c"} 20 _ 20 20
+  part{disk="a",part="1"} 1
+  part{disk="a",part="2"} 2
+  part{disk="z",part="1"} 9
+  model{disk="a",made="x"} 100
+  model{disk="q",made="y"} 200
+`);
+
+function over(text: string, endS: number, stepS = 60, startS = 0): readonly string[] {
+  const range = { startTs: startS * 1000, endTs: endS * 1000, stepMs: stepS * 1000 };
+  return showMatrix(prepare(text, EVERYTHING).range(disks, range));
+}
+
+describe('fill, fill_left and fill_right (engine.go, VectorBinop)', () => {
+  it.each([
+    ['used + fill(1) size', ['{disk="a"} 4', '{disk="b"} 15', '{disk="c"} 21']],
+    ['used + fill_left(-2) size', ['{disk="b"} 15', '{disk="c"} 18']],
+    ['used + fill_right (+Inf) size', ['{disk="a"} +Inf', '{disk="b"} 15']],
+    ['used - FILL_RIGHT(1) fill_left(2) size', ['{disk="a"} 2', '{disk="b"} -5', '{disk="c"} -18']],
+    ['used < fill(4) size', ['used{disk="a"} 3', 'used{disk="b"} 5', '{disk="c"} 4']],
+    ['used > bool fill(3) size', ['{disk="a"} 0', '{disk="b"} 0', '{disk="c"} 0']],
+    [
+      'part * on(disk) group_left(made) fill(7) model',
+      ['{disk="a", made="x", part="1"} 100', '{disk="a", made="x", part="2"} 200', '{disk="q", made="y"} 1400', '{disk="z", part="1"} 63'],
+    ],
+    // The sides are exchanged before they are filled.
+    ['model * on(disk) group_right fill_left(7) part', ['{disk="a", part="1"} 100', '{disk="a", part="2"} 200', '{disk="q"} 1400']],
+    [
+      'model * on(disk) group_right fill_right(7) part',
+      ['{disk="a", part="1"} 100', '{disk="a", part="2"} 200', '{disk="z", part="1"} 63'],
+    ],
+    ['used + fill_left(1) nothing', []],
+    ['nothing + fill_left(1) used', ['{disk="a"} 4', '{disk="b"} 6']],
+    ['used + ignoring(disk) fill(0) size', 'many-to-many matching not allowed'],
+  ])('%s', (text, expected) => {
+    const run = (): readonly string[] => evalSorted(disks, '0', text, EVERYTHING);
+    if (typeof expected === 'string') expect(run).toThrow(expected);
+    else expect(run()).toEqual(expected.toSorted());
+  });
+
+  it('fills at each step what is not there then', () => {
+    expect(over('min_over_time(used[1ms]) + fill(100) min_over_time(size[1ms])', 180)).toEqual([
+      '{disk="a"} 103@0 104@60 106@180',
+      '{disk="b"} 15@0 110@60 17@120 18@180',
+      '{disk="c"} 120@0 120@120 120@180',
+    ]);
+  });
+
+  it('are names of metrics elsewhere, and printed as they are meant', () => {
+    const text = (expr: string): string => prepare(expr, EVERYTHING).print();
+    expect(text('a + fill')).toBe('a + fill');
+    expect(text('fill_left + on(b) group_left() fill_right(2) fill_left(1e-7) fill{c="d"}')).toBe(
+      'fill_left + on (b) group_left () fill_left (1e-07) fill_right (2) fill{c="d"}',
+    );
+    expect(text('a > fill(NaN) b')).toBe('a > fill (NaN) b');
+  });
+
+  it.each([
+    ['a and fill(0) b', '1:1 filling in missing series not allowed for set operators'],
+    ['a + fill(0) 1', '1:1 filling in missing series only allowed between instant vectors'],
+    ['a + fill(b) c', '1:10 unexpected identifier "b" in fill, expected a number'],
+    ['a + fill(1) fill_left(2) c', '1:13 unexpected identifier "fill_left", expected an expression'],
+    ['fill(1)', '1:1 unexpected identifier "fill", expected an expression'],
+  ])('%s is refused', (text, expected) => {
+    expect(refusal(text)).toBe(expected);
+  });
+});
+
+function refusal(text: string): string {
+  try {
+    prepare(text, EVERYTHING);
+  } catch (error) {
+    const { message, position } = error as { message: string; position?: { line: number; column: number } };
+    return `${position?.line}:${position?.column} ${message}`;
+  }
+  return 'accepted';
+}
+
+describe('times of the query, and the less and the greater of two numbers', () => {
+  it.each([
+    ['start() + 0 * end()', '{} 60@60 60@120 60@180'],
+    ['vector(end())', '{} 180@60 180@120 180@180'],
+    ['range() / step()', '{} 2@60 2@120 2@180'],
+    ['min_of(time(), 100)', '{} 60@60 100@120 100@180'],
+    ['max_of(-1, NaN)', '{} NaN@60 NaN@120 NaN@180'],
+    // Of the whole query, within subqueries too.
+    ['max_over_time(vector(start())[2m:30s])', '{} 60@60 60@120 60@180'],
+  ])('%s', (text, expected) => {
+    expect(over(text, 180, 60, 60)).toEqual([expected]);
+  });
+
+  it('have no step and no range at one time', () => {
+    const at = (text: string, ts: number): unknown => prepare(text, EVERYTHING).instant(disks, ts);
+    expect(at('start() + end() + range() + step()', 90_000)).toMatchObject({ type: 'scalar', value: 180 });
+    const prepared = prepare('vector(start())', EVERYTHING);
+    expect([1000, 2000].map((ts) => prepared.instant(disks, ts))).toMatchObject([{ values: [1] }, { values: [2] }].map(asArray));
+  });
+});
+
+function asArray({ values }: { readonly values: readonly number[] }): object {
+  return { values: Float64Array.from(values) };
+}
+
+describe('limit_ratio (engine.go, RatioSampler)', () => {
+  const names = Array.from({ length: 400 }, (_, i) => `  probe{n="${i}"} ${i}`);
+  const many = load(`load 1m\n${names.join('\n')}`);
+  const count = (text: string): readonly string[] => evalSorted(many, '0', `count(${text})`, EVERYTHING);
+
+  it.each([
+    ['limit_ratio(0.3, probe) or limit_ratio(-0.7, probe)', ['{} 400']],
+    ['limit_ratio(0.3, probe) and limit_ratio(-0.7, probe)', []],
+    ['limit_ratio(0.3, probe) unless limit_ratio(0.5, probe)', []],
+    ['limit_ratio by (n) (1, probe)', ['{} 400']],
+    ['limit_ratio(-1, probe)', ['{} 400']],
+    ['limit_ratio(0, probe)', []],
+  ])('%s', (text, expected) => {
+    expect(count(text)).toEqual(expected);
+  });
+
+  it('takes about that share', () => {
+    expect(Number(count('limit_ratio(0.25, probe)')[0]?.slice(3))).toBeCloseTo(100, -1.6);
+  });
+
+  it('warns of what is more than everything, and fails of NaN', () => {
+    const { warnings } = prepare('limit_ratio(-1.5, probe)', EVERYTHING).instant(many, 0);
+    expect(warnings).toEqual(['PromQL warning: ratio value should be between -1 and 1, got -1.5, capping to -1 (1:13)']);
+    expect(() => count('limit_ratio(NaN, probe)')).toThrow('Ratio value is NaN');
+  });
+
+  it('goes by xxHash64', () => {
+    // Values as the reference implementation gives them.
+    const hashes = ['', 'a', 'abc', 'Nobody inspects the spammish repetition'].map((text) => xxHash64(Buffer.from(text)).toString(16));
+    expect(hashes).toEqual(['ef46db3751d8e999', 'd24ec4f1a98c6e5b', '44bc2cf5ad770999', 'fbcea83c8a378bf1']);
+    const long = 'v'.repeat(300);
+    const bytes = Buffer.concat([Buffer.of(1), Buffer.from('a'), Buffer.of(255, 300 - 256, 1, 0), Buffer.from(long)]);
+    expect(labelsHash(Labels.of({ a: long }))).toBe(xxHash64(bytes));
+  });
+});
