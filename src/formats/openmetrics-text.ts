@@ -2,6 +2,7 @@ import { BelfryError } from '../core/errors.ts';
 import { isLegacyLabelName, isLegacyMetricName, type Labels, METRIC_NAME } from '../core/labels.ts';
 import { formatFloat, parseFloatText } from '../core/number-format.ts';
 import { parseSampleLine } from './exposition.ts';
+import { escapeValue } from './write-exposition.ts';
 
 /** OpenMetrics 1.0 text with a time at every sample: how history is brought in and taken out. */
 export const OPENMETRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
@@ -70,7 +71,9 @@ export class TimedTextReader {
     this.#series.set(labels.key, series);
     series.ts.push(ts);
     series.values.push(value);
-    this.#before = { prefix: text.slice(0, valueStart), series };
+    const prefix = text.slice(0, valueStart);
+    // Behind a bare name nothing says where it ends: "up-1 5" and then "up2 5" are two.
+    this.#before = /[ }]$/.test(prefix) ? { prefix, series } : undefined;
   }
 
   /** Mostly the next line is the next sample of the same series, and nothing but value and time has to be read. */
@@ -111,8 +114,7 @@ export class TimedTextReader {
 /** What stands before the samples of a family; its name is without `_total` where it is a counter. */
 export function familyHead(name: string, type: string, help: string): string {
   const shown = isLegacyMetricName(name) ? name : quoted(name);
-  const text = help.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-  return `# TYPE ${shown} ${type}\n${help === '' ? '' : `# HELP ${shown} ${text}\n`}`;
+  return `# TYPE ${shown} ${type}\n${help === '' ? '' : `# HELP ${shown} ${escapeValue(help)}\n`}`;
 }
 
 /** What every line of a series begins with, up to its value. */
@@ -134,5 +136,5 @@ export function sampleText(value: number, ts: number): string {
 }
 
 function quoted(text: string): string {
-  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+  return `"${escapeValue(text)}"`;
 }

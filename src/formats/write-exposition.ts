@@ -37,6 +37,7 @@ export function* expositionPieces(families: Iterable<WrittenFamily>): Generator<
   }
 }
 
-function escapeValue(text: string): string {
+/** A text as it stands between double quotes. */
+export function escapeValue(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
