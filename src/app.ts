@@ -97,7 +97,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   const { clock, log, meter } = options;
   let { config } = options;
   const startedAt = clock.now();
-  const ruleSet = await loadRules(config, clock);
+  const ruleSet = await loadRules(config, clock, log);
   // Until it listens nobody sees it, and nothing is watched: there it may give way, so that a signal is not kept waiting.
   await yieldToLoop();
 
@@ -269,7 +269,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   const swap = async (next: BelfryConfig): Promise<void> => {
     const before = config;
     refuseWhatNeedsARestart(before, next);
-    const [nextRules, nextNotifiers] = [await loadRules(next, clock), createNotifiers(next, options)];
+    const [nextRules, nextNotifiers] = [await loadRules(next, clock, log), createNotifiers(next, options)];
     const oldNotifiers = notifiers;
     notifiers = nextNotifiers;
     owners.replace(ownerTableOf(next, nextNotifiers));

@@ -177,7 +177,10 @@ async function checkRules(files: readonly string[], checking: Checking, { workin
       file,
       summary: count(rules, 'rule'),
       problems: problems.map(formatProblem),
-      warnings: named.flatMap(unknownExemptions).map((found) => `${found.file}:${found.line}: no lint is called ${found.name}`),
+      warnings: [
+        ...ruleSet.warnings,
+        ...named.flatMap(unknownExemptions).map((found) => `${found.file}:${found.line}: no lint is called ${found.name}`),
+      ],
       lint: lintRules(ruleSet, named, lint),
     };
   } catch (error) {

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { BelfryError, errorText } from '../core/errors.ts';
-import { Labels } from '../core/labels.ts';
 import { readRule } from './load-rule.ts';
 import { formatProblem, inOneGo, YamlReader, type Steps } from './yaml-reader.ts';
 import type { GroupContext } from './load-rule.ts';
@@ -88,12 +87,9 @@ function* readInSteps(files: readonly RuleFile[], options: LoadOptions): Steps<C
       continue;
     }
     const reader = yield* YamlReader.read(file.path, file.text);
-    if (reader.problems.length === 0) {
-      const found = yield* readGroups(reader, options);
-      groups.push(...found);
-      warnings.push(...duplicateRules(found));
-    }
+    if (reader.problems.length === 0) groups.push(...(yield* readGroups(reader, options)));
     problems.push(...reader.problems);
+    warnings.push(...reader.warnings.map(formatProblem));
   }
   const seen = new Set<string>();
   for (const [index, file] of files.entries()) {
@@ -166,22 +162,4 @@ function ruleContent(rule: RuleDefinition): unknown {
   const texts = (list: typeof rule.labels): unknown => list.map(({ name, template }) => [name, template.text]);
   const { forMs, keepFiringForMs, noData, recover, wake } = rule;
   return [key, kind, expression.text, forMs, keepFiringForMs, texts(rule.labels), texts(rule.annotations), noData, recover?.text, wake];
-}
-
-/** Rules with the same name and labels usually are a mistake of copying, and make the same series twice. */
-function duplicateRules(groups: readonly GroupDefinition[]): readonly string[] {
-  const seen = new Set<string>();
-  const warnings: string[] = [];
-  for (const group of groups) {
-    for (const rule of group.rules) {
-      const labels = Labels.of(
-        rule.kind === 'recording' ? rule.labels : rule.labels.map(({ name, template }) => [name, template.text] as const),
-      );
-      const key = `${rule.kind} ${rule.name} ${labels.key}`;
-      if (seen.has(key))
-        warnings.push(`${group.file}:${rule.line}: group ${JSON.stringify(group.name)}: a second rule ${rule.name}${String(labels)}`);
-      seen.add(key);
-    }
-  }
-  return warnings;
 }

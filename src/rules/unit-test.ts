@@ -82,12 +82,14 @@ export async function loadUnitTest(path: string): Promise<LoadedUnitTest> {
   const file = parseUnitTestFile(path, text);
   const matched = file.ruleFiles.map((name) => matchesOf(isAbsolute(name) ? name : join(dirname(path), name)));
   const unmatched = file.ruleFiles.filter((_, i) => matched[i]?.length === 0);
-  return { file, ruleFiles: await readRuleFiles(matched.flat()), unmatched };
+  // One that is named twice, as by a name and by a pattern, is one.
+  return { file, ruleFiles: await readRuleFiles([...new Set(matched.flat())]), unmatched };
 }
 
+/** Patterns are Go's: `*` is within a folder, and braces are letters. */
 function matchesOf(pattern: string): readonly string[] {
-  if (/[*?[{]/.test(pattern)) return globSync(pattern).toSorted();
-  return existsSync(pattern) ? [pattern] : [];
+  if (!/[*?[]/.test(pattern)) return existsSync(pattern) ? [pattern] : [];
+  return globSync(pattern.replaceAll(/\*{2,}/g, '*').replaceAll(/[{}]/g, '[$&]')).toSorted();
 }
 
 /** Runs the tests of a file with the verdicts of `promtool test rules`. Throws `RULES_INVALID` for bad rule files. */
@@ -262,11 +264,17 @@ function matches(wanted: Sample, got: Sample | undefined, same: (a: number, b: n
   return got !== undefined && wanted.labels.equals(got.labels) && same(wanted.value, got.value);
 }
 
-/** Equal but for a relative error of one in a million, promtool's `fuzzy_compare`. */
+/** Equal, or neighbours: no other number lies between them. What promtool's `fuzzy_compare` lets pass. */
 function almostEqual(a: number, b: number): boolean {
-  if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
-  const sum = Math.abs(a) + Math.abs(b);
-  return Math.abs(a - b) / Math.min(sum, Number.MAX_VALUE) < 1e-6;
+  if (a === b || Number.isNaN(a) || Number.isNaN(b)) return a === b;
+  const distance = placeOf(a) - placeOf(b);
+  return distance >= -1n && distance <= 1n;
+}
+
+/** The place of a number among all that there are, counted from zero. */
+function placeOf(value: number): bigint {
+  const bits = new BigInt64Array(Float64Array.of(Math.abs(value)).buffer)[0] ?? 0n;
+  return value < 0 ? -bits : bits;
 }
 
 function finding(what: string, { lines, missing, unexpected }: Difference): Finding {

@@ -37,12 +37,16 @@ const LEXEMES_A_STEP = 500;
 export class YamlReader {
   readonly file: string;
   readonly problems: RuleProblem[] = [];
+  /** What is legal and yet should be known. */
+  readonly warnings: RuleProblem[] = [];
   readonly #text: string;
   readonly #lines: LineCounter;
   readonly #document: Document;
 
-  static *read(file: string, text: string): Steps<YamlReader> {
+  static *read(file: string, source: string): Steps<YamlReader> {
     const lines = new LineCounter();
+    // A carriage return alone ends a line too; the library does not know that.
+    const text = source.replace(/\r(?!\n)/g, '\n');
     return new YamlReader(file, text, lines, yield* documentsOf(text, lines));
   }
 
@@ -52,7 +56,7 @@ export class YamlReader {
     this.#lines = lines;
     this.#document = first ?? new Document(null);
     for (const error of this.#document.errors) this.#problemAtOffset(error.pos[0], error.message);
-    this.#checkOtherDocuments(others);
+    this.#lookAtOtherDocuments(others);
     visit(this.#document, {
       Alias: (_, alias) => {
         if (alias.resolve(this.#document) === undefined)
@@ -63,15 +67,20 @@ export class YamlReader {
   }
 
   #problemAtOffset(offset: number, message: string): void {
-    const { line, col } = this.#lines.linePos(offset);
-    this.problems.push({ file: this.file, line, column: col, message });
+    this.problems.push(this.#at(offset, message));
   }
 
-  /** Prometheus reads the first document and silently leaves out the rest; rules that are not there would be worse than an error. */
-  #checkOtherDocuments(others: readonly Document[]): void {
+  #at(offset: number, message: string): RuleProblem {
+    const { line, col } = this.#lines.linePos(offset);
+    return { file: this.file, line, column: col, message };
+  }
+
+  /** Prometheus reads the first document and says of the rest that it leaves it out. */
+  #lookAtOtherDocuments(others: readonly Document[]): void {
     for (const { contents, range, errors } of others) {
       if (errors.length === 0 && (contents === null || (isScalar(contents) && contents.value === null))) continue;
-      this.#problemAtOffset(contents?.range?.[0] ?? range?.[0] ?? 0, 'a second YAML document: only the first one of a file would be read');
+      const offset = contents?.range?.[0] ?? range?.[0] ?? 0;
+      this.warnings.push(this.#at(offset, 'a second YAML document: only the first one of a file is read'));
       return;
     }
   }
@@ -178,6 +187,16 @@ export class YamlReader {
     if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
     this.problem(node, context, `${name} must be a whole number`);
     return 0;
+  }
+
+  /** A truth in any of the words that YAML 1.1 has for it, as Go's reader takes them; false where it is left out. */
+  boolean(fields: YamlFields, name: string, context: string): boolean {
+    const node = fields.get(name);
+    if (this.isNull(node)) return false;
+    const text = isScalar(node) && node.type === 'PLAIN' ? scalarText(node) : '';
+    if (/^(y|Y|yes|Yes|YES|on|On|ON|true|True|TRUE)$/.test(text)) return true;
+    if (!/^(n|N|no|No|NO|off|Off|OFF|false|False|FALSE)$/.test(text)) this.problem(node, context, `${name} must be true or false`);
+    return false;
   }
 
   /** Milliseconds of a duration field; 0 where it is left out. */

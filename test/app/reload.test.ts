@@ -63,7 +63,7 @@ describe('a reload', () => {
   it('that enables experimental functions takes rules with them, one that does not refuses them', async () => {
     const rule = 'groups: [{name: g, rules: [{record: "a:b", expr: "limitk(1, up)"}]}]';
     writeFileSync(join(folder, 'rules.yaml'), rule);
-    const load = (text: string) => loadRules(configOf(`rules: [rules.yaml]\n${text}`), new SystemClock());
+    const load = (text: string) => loadRules(configOf(`rules: [rules.yaml]\n${text}`), new SystemClock(), silentLogger);
     await expect(load('')).rejects.toThrow('promql.experimental_functions in belfry.yaml enables them');
     expect(await load('promql: {experimental_functions: true}')).toMatchObject({ groups: [{ name: 'g' }] });
     expect((await reloadTo('promql: {experimental_functions: true}')).problems).toEqual([]);

@@ -114,10 +114,31 @@ groups:
     expect(rule.annotations.map(({ name }) => name)).toEqual(['belfry_do', 'summary']);
   });
 
-  it('tells of rules that are there twice', () => {
-    const rule = '{alert: A, expr: up, labels: {severity: info}}';
-    const text = `groups: [{name: a, rules: [${rule}]}, {name: b, rules: [${rule}]}]`;
-    expect(parseRuleFiles([{ path: 'r.yaml', text }], OPTIONS).warnings).toEqual(['r.yaml:1: group "b": a second rule A{severity="info"}']);
+  it.each([
+    ['one that is empty', 'groups: []\n---\n# nothing\n...\n', []],
+    ['one of rules', 'groups: []\n---\ngroups: [{name: left-out, rules: []}]\n', ['r.yaml:3:1']],
+    ['one that is no YAML', 'groups: []\n---\n{\n', ['r.yaml:3:1']],
+    ['after an empty first one', '---\n---\ngroups: [{name: left-out, rules: []}]\n', ['r.yaml:3:1']],
+  ])('reads the first document and warns of a second: %s', (_, text, places) => {
+    const { ruleSet, problems } = checkRuleFiles([{ path: 'r.yaml', text }], OPTIONS);
+    expect([ruleSet.groups, problems]).toEqual([[], []]);
+    expect(ruleSet.warnings).toEqual(places.map((place) => `${place}: a second YAML document: only the first one of a file is read`));
+  });
+
+  it.each(['\r\n', '\r'])('takes %j for the end of a line', (end) => {
+    const text = ['groups:', '- name: g', '  rules:', '  - alert: A', '    expr: |', '      up', '      ==', '    # no more'].join(end);
+    const { problems } = checkRuleFiles([{ path: 'r.yaml', text }], OPTIONS);
+    expect(problems.map(({ line, column }) => [line, column])).toEqual([[8, 7]]);
+    expect(groupsOf(text.replace('==', '== 0'))[0]?.rules.map(({ expression, line }) => [line, expression.text])).toEqual([[4, 'up\n== 0\n']]);
+  });
+
+  it('takes __name__ for the name of an annotation, not of a label', () => {
+    const problems = (field: string): readonly string[] =>
+      checkRuleFiles(
+        [{ path: 'r', text: `groups: [{name: g, rules: [{alert: A, expr: up, ${field}: {__name__: x}}]}]` }],
+        OPTIONS,
+      ).problems.map(({ message }) => message);
+    expect([problems('annotations'), problems('labels')]).toEqual([[], ['group "g", rule 1, "A": invalid label name: "__name__"']]);
   });
 
   it('names a file that cannot be read', async () => {

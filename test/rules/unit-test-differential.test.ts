@@ -45,7 +45,8 @@ const EXPRESSIONS = [
   'made:load > 0',
   'changes(load[265s]) > 1',
   'vector(time()) > 200',
-  'topk(1, load)',
+  // No two are equal: of those Prometheus takes the one that it happens to meet first.
+  'topk(1, (clamp(load{i="2"}, -9, 99) + 0.125 or clamp(load{job="a"}, -9, 99) + 0.0625 or clamp(load, -9, 99)) > -99)',
   'load offset 90s > 0',
   'sum(load) > bool 4',
   'label_replace(load, "j", "$1", "job", "(.)") > 0',

@@ -200,10 +200,25 @@ describe('unit tests of rules', () => {
     expect(run(text.replace('  - interval', `  - start_timestamp: '2023-11-14T22:13:20Z'\n    interval`)).failures).toEqual([]);
   });
 
-  it('compares loosely where fuzzy_compare says so', () => {
-    const text = test([`series: free, values: '0.1'`], exprTest('0m', 'free * 3', `{labels: '{}', value: 0.3}`));
-    expect(run(text).failures).toHaveLength(1);
-    expect(run(text.replace('tests:', 'fuzzy_compare: true\ntests:')).failures).toEqual([]);
+  it.each([
+    ['0.1', 'free * 3', '0.3', 'passes'],
+    ['0.7', 'free', '0.7000000000000001', 'passes'],
+    ['-0.7', 'free', '-0.7000000000000001', 'passes'],
+    ['0.7', 'free', '0.7000000000000003', 'fails'],
+    ['0.7', 'free', '0.70000001', 'fails'],
+    ['0', 'free', '5e-324', 'passes'],
+    ['0', 'free * -1', '-5e-324', 'passes'],
+    ['5e-324', 'free * 1', '-5e-324', 'fails'],
+    ['Inf', 'free', '1.7976931348623157e+308', 'passes'],
+    ['NaN', 'free', '.nan', 'fails'],
+    ['NaN', 'free', '.inf', 'fails'],
+  ])('with fuzzy_compare a neighbour will do: %s, %s against %s %s', (given, expr, value, verdict) => {
+    const labels = expr === 'free' ? 'free' : '{}';
+    const text = test([`series: free, values: '${given}'`], exprTest('0m', expr, `{labels: '${labels}', value: ${value}}`));
+    expect(run(text).passed).toBe(0);
+    for (const truth of ['true', 'yes', 'On'])
+      expect(run(text.replace('tests:', `fuzzy_compare: ${truth}\ntests:`)).passed).toBe(verdict === 'passes' ? 1 : 0);
+    expect(run(text.replace('tests:', 'fuzzy_compare: off\ntests:')).passed).toBe(0);
   });
 
   it('reads the rule files that stand beside it, by name or pattern', async () => {
