@@ -60,12 +60,13 @@ export function success(data: unknown) {
 function groupsPage(ports: HttpPorts, parameters: URLSearchParams) {
   const [limit, token] = [groupLimit(parameters), parameters.get('group_next_token') ?? ''];
   const withAlerts = !booleanParameter(parameters, 'exclude_alerts');
-  const groups = filterGroups(ports, parameters);
-  const from = token === '' ? 0 : groups.findIndex(({ group }) => tokenOf(group) === token);
+  const all = ports.rules.groups().toSorted((a, b) => compareNames(a.file, b.file) || compareNames(a.name, b.name));
+  const from = token === '' ? 0 : all.findIndex((group) => tokenOf(group) === token);
   if (from < 0) throw invalid('group_next_token', `invalid group_next_token '${token}'. were rule groups changed?`);
-  const next = groups[from + limit]?.group;
+  const groups = filterGroups(all.slice(from), ports, parameters);
+  const next = groups[limit]?.group;
   return {
-    groups: groups.slice(from, from + limit).map(({ group, rules }) => groupJson(group, rules, withAlerts)),
+    groups: groups.slice(0, limit).map(({ group, rules }) => groupJson(group, rules, withAlerts)),
     ...(next === undefined ? {} : { groupNextToken: tokenOf(next) }),
   };
 }
@@ -83,7 +84,7 @@ function groupLimit(parameters: URLSearchParams): number {
 
 /** What stands for a group in the address of the page that begins with it; clients look for no meaning in it. */
 function tokenOf({ file, name }: RuleGroupView): string {
-  return createHash('sha1').update(`${file};${name}`).digest('hex');
+  return createHash('sha256').update(`${file};${name}`).digest('hex');
 }
 
 interface FoundGroup {
@@ -91,33 +92,26 @@ interface FoundGroup {
   readonly rules: readonly RuleView[];
 }
 
-/** By file and name; a filter of rules leaves out the groups that have none of them. */
-function filterGroups(ports: HttpPorts, parameters: URLSearchParams): readonly FoundGroup[] {
+/** Groups that have no rule, or none of those that are asked for, are left out. */
+function filterGroups(groups: readonly RuleGroupView[], ports: HttpPorts, parameters: URLSearchParams): readonly FoundGroup[] {
   const [group, file] = [oneOf(parameters, 'rule_group'), oneOf(parameters, 'file')];
   const filters = ruleFilters(ports, parameters);
-  return ports.rules
-    .groups()
+  return groups
     .filter((candidate) => group?.(candidate.name) !== false && file?.(candidate.file) !== false)
-    .toSorted((a, b) => compareNames(a.file, b.file) || compareNames(a.name, b.name))
     .map((candidate) => ({ group: candidate, rules: candidate.rules.filter((rule) => filters.every((accepts) => accepts(rule))) }))
-    .filter(({ rules }) => rules.length > 0 || filters.length === 0);
+    .filter(({ rules }) => rules.length > 0);
 }
 
 function ruleFilters({ query }: HttpPorts, parameters: URLSearchParams): readonly ((rule: RuleView) => boolean)[] {
   const filters: ((rule: RuleView) => boolean)[] = [];
-  const type = parameters.get('type') ?? '';
+  const type = (parameters.get('type') ?? '').toLowerCase();
   if (!['', 'alert', 'record'].includes(type)) throw invalid('type', `not supported value ${JSON.stringify(type)}`);
   if (type !== '') filters.push(({ kind }) => (kind === 'alerting') === (type === 'alert'));
   const name = oneOf(parameters, 'rule_name');
   if (name !== undefined) filters.push((rule) => name(rule.name));
   const selectors = parameters.getAll('match[]').map((selector) => reading(() => query.matchers(selector)));
-  if (selectors.length > 0) {
-    filters.push(({ labels }) => {
-      // What a templated label will be is known only of its alerts.
-      const fixed = labels.filter((_, value) => !value.includes('{{'));
-      return selectors.some((matchers) => matchesAll(matchers, fixed));
-    });
-  }
+  // The labels as the rule has them: a template is its text.
+  if (selectors.length > 0) filters.push(({ labels }) => selectors.some((matchers) => matchesAll(matchers, labels)));
   return filters;
 }
 
@@ -156,7 +150,7 @@ function ruleJson(rule: RuleView, withAlerts: boolean) {
     keepFiringFor: rule.keepFiringForMs / 1000,
     labels: rule.labels.toObject(),
     annotations: rule.annotations.toObject(),
-    alerts: withAlerts ? rule.alerts.filter(({ state }) => state !== 'inactive').map(alertJson) : [],
+    alerts: withAlerts ? rule.alerts.filter(({ state }) => state !== 'inactive').map(alertJson) : null,
     type: 'alerting',
   };
 }
