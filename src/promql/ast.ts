@@ -33,10 +33,25 @@ export interface Span {
 /** A time an expression is pinned to: `@ 1609746000` in milliseconds, or the bounds of the query. */
 export type At = number | 'start' | 'end';
 
+/** What durations may depend on: the step of the whole query and how long it is; both 0 for an instant. */
+export interface QueryDurations {
+  readonly stepMs: number;
+  readonly rangeMs: number;
+}
+
+/** A duration that is written as arithmetic: `5m * 2`, `step() + 1s`. */
+export interface DurationExpr {
+  /** The canonical text. */
+  readonly text: string;
+  /** In milliseconds, where it depends on the query. Throws `PROMQL_EXECUTION` where it comes out as none. */
+  readonly resolve?: (query: QueryDurations) => number;
+}
+
 /** The modifiers of a selector or subquery: `@` and `offset`, the latter in milliseconds, negative looks ahead. */
 export interface Modifiers {
   readonly at?: At;
   readonly offsetMs: number;
+  readonly offsetExpr?: DurationExpr;
 }
 
 export interface NumberLiteral extends Span {
@@ -64,14 +79,17 @@ export interface MatrixSelector extends Span, Modifiers {
   readonly kind: 'matrix';
   readonly selector: VectorSelector;
   readonly rangeMs: number;
+  readonly rangeExpr?: DurationExpr;
 }
 
 export interface Subquery extends Span, Modifiers {
   readonly kind: 'subquery';
   readonly expr: Expr;
   readonly rangeMs: number;
+  readonly rangeExpr?: DurationExpr;
   /** Undefined takes the engine's default step. */
   readonly stepMs?: number;
+  readonly stepExpr?: DurationExpr;
 }
 
 export interface Paren extends Span {

@@ -338,8 +338,9 @@ class Parser {
       if (reader.accept('[')) expr = this.#bounded(this.#range(expr, token));
       else if (this.#keyword('offset')) {
         const modified = this.#modifiable(expr, 'offset');
-        if (modified.offsetMs !== 0) throw reader.error(token, 'offset may not be set multiple times');
-        expr = this.#bounded({ ...modified, offsetMs: this.#durations.offsetMs(), to: reader.end });
+        if (modified.offsetMs !== 0 || modified.offsetExpr !== undefined) throw reader.error(token, 'offset may not be set multiple times');
+        const { ms: offsetMs, expr: offsetExpr } = this.#durations.offset();
+        expr = this.#bounded({ ...modified, offsetMs, ...(offsetExpr && { offsetExpr }), to: reader.end });
       } else if (reader.accept('@')) {
         const modified = this.#modifiable(expr, '@');
         if (modified.at !== undefined) throw reader.error(token, '@ <timestamp> may not be set multiple times');
@@ -358,18 +359,19 @@ class Parser {
 
   #range(expr: Expr, bracket: Token): Expr {
     const reader = this.#reader;
-    const rangeMs = this.#durations.positiveMs();
+    const { ms: rangeMs, expr: rangeExpr } = this.#durations.positive();
+    const range = rangeExpr === undefined ? { rangeMs } : { rangeMs, rangeExpr };
     if (reader.accept(':')) {
-      const stepMs = reader.peek.text === ']' ? undefined : this.#durations.positiveMs();
+      const step = reader.peek.text === ']' ? undefined : this.#durations.positive();
       reader.expect(']', 'in subquery selector');
-      const base = { kind: 'subquery', expr, rangeMs, offsetMs: 0, from: expr.from, to: reader.end } as const;
-      return stepMs === undefined ? base : { ...base, stepMs };
+      const base = { kind: 'subquery', expr, ...range, offsetMs: 0, from: expr.from, to: reader.end } as const;
+      return step === undefined ? base : { ...base, stepMs: step.ms, ...(step.expr && { stepExpr: step.expr }) };
     }
     reader.expect(']', 'in range selector');
     if (expr.kind !== 'selector') throw reader.error(bracket, 'ranges only allowed for vector selectors');
-    if (expr.offsetMs !== 0) throw reader.error(bracket, 'no offset modifiers allowed before range');
+    if (expr.offsetMs !== 0 || expr.offsetExpr !== undefined) throw reader.error(bracket, 'no offset modifiers allowed before range');
     if (expr.at !== undefined) throw reader.error(bracket, 'no @ modifiers allowed before range');
-    return { kind: 'matrix', selector: expr, rangeMs, offsetMs: 0, from: expr.from, to: reader.end };
+    return { kind: 'matrix', selector: expr, ...range, offsetMs: 0, from: expr.from, to: reader.end };
   }
 
   #timestamp(): At {

@@ -10,6 +10,7 @@ import { KeptPlan } from './kept-plan.ts';
 import { planMatrix, planScalar, planVector, type VectorPlan } from './plan.ts';
 import { print } from './printer.ts';
 import type { Querier } from './querier.ts';
+import { dependsOnQuery, resolveDurations } from './query-durations.ts';
 import { RangeRun, vectorOf } from './range-run.ts';
 import type { ScalarOp, VectorOp } from './space.ts';
 import type { MatrixValue, ScalarValue, Value, VectorValue } from './value.ts';
@@ -65,11 +66,11 @@ export interface RangeTimes {
 export function prepare(text: string, options: ParseOptions = {}): Prepared {
   const expr = parse(text, options);
   const type = check(expr, text, options);
-  const evaluate = planRoot(text, expr, type);
+  const evaluate = dependsOnQuery(expr) ? planLater(text, expr, type) : planRoot(text, expr, type);
   const rangeRun = (querier: Querier, range: RangeTimes, evalOptions: EvalOptions): RangeRun => {
     if (!(range.stepMs > 0)) throw new BelfryError('BAD_REQUEST', 'zero or negative query resolution step widths are not accepted');
     if (range.endTs < range.startTs) throw new BelfryError('BAD_REQUEST', 'end timestamp must not be before start time');
-    return new RangeRun({ text, querier, range, options: evalOptions, open: evaluate.open() });
+    return new RangeRun({ text, querier, range, options: evalOptions, open: evaluate.open(range) });
   };
   return {
     type,
@@ -90,7 +91,22 @@ interface Root {
   inSlices(run: InstantRun, turn: () => Promise<void>): Promise<Value>;
   openAt(querier: Querier, ts: number, options: EvalOptions): boolean;
   /** For a range. Throws `BAD_REQUEST` for what has none. */
-  open(): VectorPlan;
+  open(range: RangeTimes): VectorPlan;
+}
+
+/** Plans what has durations that depend on the query: for instants, of which all are alike, once, for each range anew. */
+function planLater(text: string, expr: Expr, type: ValueType): Root {
+  let known: Root | undefined;
+  const instant = (): Root => (known ??= planRoot(text, resolveDurations(expr, { stepMs: 0, rangeMs: 0 }), type));
+  return {
+    instant: (querier, ts, options) => instant().instant(querier, ts, options),
+    inSlices: async (run, turn) => instant().inSlices(run, turn),
+    openAt: (querier, ts, options) => instant().openAt(querier, ts, options),
+    open: (range) => {
+      const { startTs, endTs, stepMs } = range;
+      return planRoot(text, resolveDurations(expr, { stepMs, rangeMs: endTs - startTs }), type).open(range);
+    },
+  };
 }
 
 function planRoot(text: string, expr: Expr, type: ValueType): Root {

@@ -1,7 +1,7 @@
 import { formatDuration } from '../core/duration.ts';
 import { isLegacyLabelName } from '../core/labels.ts';
 import { formatFloat } from '../core/number-format.ts';
-import type { Aggregate, Binary, Expr, Fill, Modifiers, NumberLiteral, Subquery, VectorSelector } from './ast.ts';
+import type { Aggregate, Binary, DurationExpr, Expr, Fill, Modifiers, NumberLiteral, Subquery, VectorSelector } from './ast.ts';
 import { formatG } from './number-text.ts';
 
 /** The canonical text of an expression on one line, as Prometheus prints it (in `/format_query`'s spirit and in rules). */
@@ -14,7 +14,7 @@ export function print(expr: Expr): string {
     case 'selector':
       return selector(expr) + modifiers(expr);
     case 'matrix':
-      return `${selector(expr.selector)}[${formatDuration(expr.rangeMs)}]${modifiers(expr)}`;
+      return `${selector(expr.selector)}[${duration(expr.rangeMs, expr.rangeExpr)}]${modifiers(expr)}`;
     case 'subquery': {
       return print(expr.expr) + subquerySuffix(expr);
     }
@@ -56,8 +56,12 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
 
 /** `[5m:1m] offset 1h`. */
 export function subquerySuffix(expr: Subquery): string {
-  const step = expr.stepMs === undefined ? '' : formatDuration(expr.stepMs);
-  return `[${formatDuration(expr.rangeMs)}:${step}]${modifiers(expr)}`;
+  const step = expr.stepMs === undefined ? '' : duration(expr.stepMs, expr.stepExpr);
+  return `[${duration(expr.rangeMs, expr.rangeExpr)}:${step}]${modifiers(expr)}`;
+}
+
+function duration(ms: number, expr: DurationExpr | undefined): string {
+  return expr?.text ?? formatDuration(ms);
 }
 
 function number(expr: NumberLiteral): string {
@@ -80,11 +84,11 @@ function selector(expr: VectorSelector): string {
   return `${name}{${matchers.join(',')}}`;
 }
 
-function modifiers({ at, offsetMs }: Modifiers): string {
+function modifiers({ at, offsetMs, offsetExpr }: Modifiers): string {
   let out = '';
   if (typeof at === 'number') out += ` @ ${(at / 1000).toFixed(3)}`;
   else if (at !== undefined) out += ` @ ${at}()`;
-  if (offsetMs !== 0) out += ` offset ${formatDuration(offsetMs)}`;
+  if (offsetMs !== 0 || offsetExpr !== undefined) out += ` offset ${duration(offsetMs, offsetExpr)}`;
   return out;
 }
 

@@ -157,3 +157,53 @@ describe('limit_ratio (engine.go, RatioSampler)', () => {
     expect(labelsHash(Labels.of({ a: long }))).toBe(xxHash64(bytes));
   });
 });
+
+describe('durations that depend on the query (promql/durations.go)', () => {
+  it.each([
+    ['count_over_time(used[step()])', ['{disk="a"} 1@60 1@180', '{disk="b"} 1@120 1@180']],
+    ['count_over_time(used[2 * Step() + 1ms])', ['{disk="a"} 2@60 2@120 2@180', '{disk="b"} 1@60 2@120 2@180']],
+    ['count_over_time(used[range()])', ['{disk="a"} 2@60 1@120 1@180', '{disk="b"} 1@60 1@120 2@180']],
+    ['count_over_time(used[min_of(range(), 1m, )])', 'unexpected ","'],
+    ['last_over_time(used[max_of(90s, step())] offset -step())', ['used{disk="a"} 4@60 6@120 6@180', 'used{disk="b"} 7@60 8@120 8@180']],
+    ['used{disk="a"} offset (step() - 1m)', ['used{disk="a"} 4@60 4@120 6@180']],
+    ['used{disk="a"} offset step() * 0', ['{disk="a"} 0@60 0@120 0@180']],
+    ['sum_over_time(used{disk="a"}[range():step() / 2])', ['{disk="a"} 10@60 15@120 18@180']],
+    ['x[step()]', 'must be Scalar or instant Vector'],
+    ['rate(x[step() - 1m])', 'duration must be greater than 0'],
+    ['x offset (1s / (step() - 60))', 'division by zero'],
+    ['x offset (1s % 0)', 'modulo by zero'],
+    ['x offset (step() * 1e30)', 'duration out of range'],
+  ])('%s', (text, expected) => {
+    const run = (): readonly string[] => over(text, 180, 60, 60);
+    if (typeof expected === 'string') expect(run).toThrow(expected);
+    else expect(run()).toEqual(expected);
+  });
+
+  it('have neither step nor range at one time', () => {
+    const at = (text: string): readonly string[] => evalSorted(disks, '1m', text, EVERYTHING);
+    expect(at('used offset step()')).toEqual(at('used'));
+    expect(at('used offset step()')).toEqual(at('used'));
+    expect(() => at('rate(used[range()])')).toThrow('duration must be greater than 0');
+  });
+
+  it.each([
+    ['a[ 5m*2 ]', 'a[5m * 2]'],
+    ['a[-5m+1h]', 'a[-5m + 1h]'],
+    ['a[-2 ^ 2 * -(7)] offset +(90)', 'a[-2 ^ 2 * -(7)] offset (90)'],
+    ['a[STEP()+1s:RANGE()/100] @ 5 offset -Max_Of(1, 2.50)', 'a[step() + 1s:range() / 100] @ 5.000 offset -max_of(1, 2.5)'],
+    ['a[min(1h, 2d)]', 'a[min_of(1h, 2d)]'],
+    ['a offset (5)', 'a offset (5)'],
+  ])('%s is printed as %s', (text, expected) => {
+    expect(prepare(text, EVERYTHING).print()).toBe(expected);
+  });
+
+  it.each([
+    ['a[step]', '1:7 unexpected "]" in duration, expected "("'],
+    ['a[step()/0s]', '1:9 division by zero'],
+    ['a[steps()]', '1:3 unexpected identifier "steps" in duration, expected a number or duration'],
+    ['a offset step()[5m]', '1:16 no offset modifiers allowed before range'],
+    ['a offset step() offset 5m', '1:17 offset may not be set multiple times'],
+  ])('%s is refused', (text, expected) => {
+    expect(refusal(text)).toBe(expected);
+  });
+});
