@@ -1,12 +1,15 @@
-import { BelfryError, errorText } from '../core/errors.ts';
-import { MapValue, StructValue } from '../templates/value.ts';
+import { BelfryError } from '../core/errors.ts';
+import { BoxedValue, MapValue, StructValue } from '../templates/value.ts';
 import type { Labels } from '../core/labels.ts';
 import type { RuleTemplateHost } from '../templates/prometheus-functions.ts';
-import type { Value } from '../templates/value.ts';
 import type { TemplatedText } from './model.ts';
 
-/** What Prometheus sets before a rule's template begins. */
-export const TEMPLATE_VARIABLES: readonly string[] = ['$labels', '$externalLabels', '$externalURL', '$value'];
+/** What Prometheus puts before a rule's template; columns in its errors count it. */
+export const TEMPLATE_PROLOGUE =
+  '{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}';
+
+/** The type of a rule's data, as errors of Go name it. */
+const DATA_TYPE = 'struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }';
 
 /** Functions whose result may differ for the same sample. */
 const CHANGING: readonly string[] = ['query', 'now'];
@@ -22,7 +25,7 @@ export class SampleTemplates {
   readonly #value: number;
   readonly #externalLabels: Labels;
   readonly #host: RuleTemplateHost;
-  #made: { readonly root: StructValue; readonly variables: Readonly<Record<string, Value>> } | undefined;
+  #made: StructValue | undefined;
 
   constructor(labels: Labels, value: number, externalLabels: Labels, host: RuleTemplateHost) {
     this.#labels = labels;
@@ -35,25 +38,23 @@ export class SampleTemplates {
   expand(texts: readonly TemplatedText[], onError: (name: string, error: unknown) => void): readonly (readonly [string, string])[] {
     return texts.map(({ name, template }) => {
       if (template.isLiteral) return [name, template.text] as const;
-      const { root, variables } = (this.#made ??= this.#make());
+      this.#made ??= this.#make();
       try {
-        return [name, template.execute(root, variables, this.#host)] as const;
+        return [name, template.execute(this.#made, this.#host)] as const;
       } catch (error) {
         if (!(error instanceof BelfryError)) throw error;
         onError(name, error);
-        return [name, `<error expanding template: ${errorText(error)}>`] as const;
+        return [name, `<error expanding template: ${error.message}>`] as const;
       }
     });
   }
 
-  #make(): { root: StructValue; variables: Record<string, Value> } {
-    const labels = MapValue.ofStrings(this.#labels);
-    const externalLabels = MapValue.ofStrings(this.#externalLabels);
-    const externalUrl = this.#host.externalUrl;
-    const value = this.#value;
-    return {
-      root: new StructValue('rule data', { Labels: labels, ExternalLabels: externalLabels, ExternalURL: externalUrl, Value: value }),
-      variables: { $labels: labels, $externalLabels: externalLabels, $externalURL: externalUrl, $value: value },
-    };
+  #make(): StructValue {
+    return new StructValue(DATA_TYPE, {
+      Labels: MapValue.ofStrings(this.#labels),
+      ExternalLabels: MapValue.ofStrings(this.#externalLabels),
+      ExternalURL: this.#host.externalUrl,
+      Value: new BoxedValue(this.#value),
+    });
   }
 }

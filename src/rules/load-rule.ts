@@ -1,6 +1,6 @@
 import { BelfryError, errorText } from '../core/errors.ts';
 import { parseTemplate } from '../templates/template.ts';
-import { TEMPLATE_VARIABLES } from './expand.ts';
+import { TEMPLATE_PROLOGUE } from './expand.ts';
 import { prepareExpression } from './expression.ts';
 import { hint } from './yaml-reader.ts';
 import { ACTIONS, DIRECTIVES, MESSAGE_ANNOTATIONS, NO_DATA_POLICIES } from './model.ts';
@@ -47,7 +47,7 @@ export function readRule(
   const count = counts.get(name) ?? 0;
   counts.set(name, count + 1);
   const base = { key: `${group.file};${group.name};${name};${count}`, name, line: reader.positionOf(node).line };
-  const rest = record === '' ? part.alerting(expression) : part.recording(record);
+  const rest = record === '' ? part.alerting(name, expression) : part.recording(record);
   return expression === undefined || name === '' ? undefined : { ...base, expression, ...rest };
 }
 
@@ -105,7 +105,7 @@ class RulePart {
     return { kind: 'recording', labels: labels.map(({ name, text }) => [name, text] as const) };
   }
 
-  alerting(expression: Expression | undefined): AlertingRest {
+  alerting(alert: string, expression: Expression | undefined): AlertingRest {
     const own = this.#texts('labels');
     const ownNames = new Set(own.map(({ name }) => name));
     const labels = [...this.#group.labels.filter(({ name }) => !ownNames.has(name)), ...own];
@@ -114,10 +114,10 @@ class RulePart {
       kind: 'alerting',
       forMs: this.#reader.duration(this.#fields, 'for', this.#context),
       keepFiringForMs: this.#reader.duration(this.#fields, 'keep_firing_for', this.#context),
-      labels: labels.map((label) => this.#template(label, 'label')),
+      labels: labels.map((label) => this.#template(alert, label, 'label')),
       annotations: annotations
         .filter(({ name }) => this.#group.ignoreDirectives || !name.startsWith('belfry_') || MESSAGE_ANNOTATIONS.includes(name))
-        .map((annotation) => this.#template(annotation, 'annotation')),
+        .map((annotation) => this.#template(alert, annotation, 'annotation')),
       action: this.#action(own, labels, expression),
       ...this.#directives(annotations),
     };
@@ -136,9 +136,9 @@ class RulePart {
     return found;
   }
 
-  #template({ name, text, node }: RawText, what: string): TemplatedText {
+  #template(alert: string, { name, text, node }: RawText, what: string): TemplatedText {
     try {
-      return { name, template: parseTemplate(text, { name: `__alert_${name}`, variables: TEMPLATE_VARIABLES }) };
+      return { name, template: parseTemplate(text, { name: `__alert_${alert}`, prologue: TEMPLATE_PROLOGUE }) };
     } catch (error) {
       const inner = error instanceof BelfryError ? error.position : undefined;
       const place = inner === undefined ? '' : ` (at ${inner.line}:${inner.column} of the text)`;

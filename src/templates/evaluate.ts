@@ -1,17 +1,23 @@
 import { BelfryError, errorText } from '../core/errors.ts';
 import { builtinFunctions } from './builtins.ts';
+import { argumentOf, canBeNil, constantOf, nilOf } from './arguments.ts';
 import { formatValue } from './go-fmt.ts';
 import { positionAt } from './lexer.ts';
-import { FunctionValue, isTrue, ListValue, MapValue, StructValue, typeName } from './value.ts';
-import type { Block, Command, Node, Operand, Pipeline } from './ast.ts';
+import { quote } from './quote.ts';
+import { spotText } from './spot-text.ts';
+import { BoxedValue, contentOf, FunctionValue, isTrue, ListValue, MapValue, NamedValue, StructValue, typeName, unboxed } from './value.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import type { Block, Branch, Command, FieldPath, FunctionName, Node, Operand, Pipeline, Spot, TemplateCall } from './ast.ts';
 import type { ParsedTemplate } from './parser.ts';
-import type { ParamType, TemplateFunction, Value } from './value.ts';
+import type { GoType, TemplateFunction, Value } from './value.ts';
 
 export interface TemplateLimits {
   /** Characters of the whole output. */
   readonly outputLength: number;
-  /** Turns of all loops together. */
-  readonly loopTurns: number;
+  /** Characters of all that functions give, together. */
+  readonly resultLength: number;
+  /** Commands carried out, and turns of loops, together. */
+  readonly steps: number;
   /** Templates calling templates. */
   readonly callDepth: number;
 }
@@ -19,6 +25,8 @@ export interface TemplateLimits {
 export interface Execution {
   readonly text: string;
   readonly name: string;
+  /** How many characters of the text stand before what somebody wrote. */
+  readonly prologueLength: number;
   readonly template: ParsedTemplate;
   readonly functions: ReadonlyMap<string, TemplateFunction>;
   readonly host: unknown;
@@ -32,54 +40,60 @@ interface Variable {
 
 type Flow = 'next' | 'break' | 'continue';
 
-const PARAM_NAMES: Readonly<Record<ParamType, string>> = {
-  any: 'interface {}',
-  string: 'string',
-  int: 'int',
-  float: 'float64',
-  bool: 'bool',
-  list: 'slice',
-  struct: 'struct',
-  map: 'map',
-  function: 'func',
-};
+/** Arguments of a call: those that are written, and the value that is piped in. */
+interface Call {
+  readonly args: readonly Operand[];
+  readonly dot: Value;
+  readonly final?: { readonly value: Value };
+}
 
-/** Runs a parsed template. Throws `TEMPLATE_INVALID` with the position, or `LIMIT_EXCEEDED`. */
-export function evaluate(execution: Execution, data: Value, variables: Readonly<Record<string, Value>>): string {
-  const evaluator = new Evaluator(execution);
-  const scope = [{ name: '$', value: data }, ...Object.entries(variables).map(([name, value]) => ({ name, value }))];
-  evaluator.run(execution.template.body, data, scope);
-  return evaluator.output;
+/** Runs a parsed template. Throws `TEMPLATE_INVALID` with the position and Go's words, or `LIMIT_EXCEEDED`. */
+export function evaluate(execution: Execution, data: Value): string {
+  return new Evaluator(execution).run(data);
 }
 
 class Evaluator {
   readonly #execution: Execution;
-  output = '';
-  #turns = 0;
+  #output = '';
+  #steps = 0;
+  #resultLength = 0;
   #callDepth = 0;
   #scope: Variable[] = [];
+  /** The name of the template that runs: the whole one's, or that of one which it defines. */
+  #name: string;
+  /** What is worked out just now, which errors are said to be at. */
+  #spot: Spot = { type: 'text', at: 0, text: '' };
 
   constructor(execution: Execution) {
     this.#execution = execution;
+    this.#name = execution.name;
   }
 
-  run(block: Block, dot: Value, scope: Variable[]): void {
-    const outer = this.#scope;
-    this.#scope = scope;
-    this.#walk(block, dot);
-    this.#scope = outer;
+  run(data: Value): string {
+    this.#scope = [{ name: '$', value: data }];
+    this.#walk(this.#execution.template.body, data);
+    return this.#output;
   }
 
-  #fail(at: number, message: string): BelfryError {
-    const { text, name } = this.#execution;
-    const position = positionAt(text, at);
-    return new BelfryError('TEMPLATE_INVALID', `template: ${name}:${position.line}:${position.column}: ${message}`, { position });
+  #fail(message: string, code: ErrorCode = 'TEMPLATE_INVALID'): BelfryError {
+    const { text, name, prologueLength } = this.#execution;
+    const { at } = this.#spot;
+    const { line } = positionAt(text, at);
+    const column = Buffer.byteLength(text.slice(text.lastIndexOf('\n', at - 1) + 1, at));
+    const place = `template: ${name}:${line}:${column}: executing ${quote(this.#name)} at <${spotText(this.#spot)}>`;
+    const position = positionAt(text.slice(prologueLength), Math.max(0, at - prologueLength));
+    return new BelfryError(code, `${place}: ${message}`, { position });
   }
 
   #write(text: string): void {
-    this.output += text;
-    if (this.output.length > this.#execution.limits.outputLength)
+    this.#output += text;
+    if (this.#output.length > this.#execution.limits.outputLength)
       throw new BelfryError('LIMIT_EXCEEDED', `template output longer than ${this.#execution.limits.outputLength} characters`);
+  }
+
+  #step(): void {
+    if (++this.#steps > this.#execution.limits.steps)
+      throw new BelfryError('LIMIT_EXCEEDED', `template of more than ${this.#execution.limits.steps} steps`);
   }
 
   #walk(block: Block, dot: Value): Flow {
@@ -90,34 +104,23 @@ class Evaluator {
     return 'next';
   }
 
-  /** A block with variables of its own. */
-  #scoped(block: Block, dot: Value): Flow {
-    const mark = this.#scope.length;
-    const flow = this.#walk(block, dot);
-    this.#scope.length = mark;
-    return flow;
-  }
-
   #node(node: Node, dot: Value): Flow {
+    this.#spot = node;
     switch (node.type) {
       case 'text':
         this.#write(node.text);
         return 'next';
       case 'action': {
         const value = this.#pipeline(node.pipeline, dot);
-        if (node.pipeline.variables.length === 0) this.#print(value, node.pipeline.at);
+        if (node.pipeline.variables.length > 0) return 'next';
+        this.#spot = node;
+        if (value instanceof FunctionValue) throw this.#fail(`can't print ${spotText(node)} of type ${typeName(value)}`);
+        this.#write(formatValue(value));
         return 'next';
       }
       case 'if':
-      case 'with': {
-        const mark = this.#scope.length;
-        const value = this.#pipeline(node.pipeline, dot);
-        let flow: Flow = 'next';
-        if (isTrue(value)) flow = this.#scoped(node.body, node.type === 'with' ? value : dot);
-        else if (node.otherwise !== undefined) flow = this.#scoped(node.otherwise, dot);
-        this.#scope.length = mark;
-        return flow;
-      }
+      case 'with':
+        return this.#conditional(node, dot);
       case 'range':
         return this.#range(node, dot);
       case 'break':
@@ -129,229 +132,264 @@ class Evaluator {
     }
   }
 
-  #print(value: Value, at: number): void {
-    if (value instanceof FunctionValue) throw this.#fail(at, `can't print function ${value.name}`);
-    this.#write(formatValue(value));
-  }
-
-  #template(node: { at: number; name: string; pipeline: Pipeline | undefined }, dot: Value): void {
-    const block = this.#execution.template.defined.get(node.name);
-    if (block === undefined) throw this.#fail(node.at, `template ${JSON.stringify(node.name)} not defined`);
-    if (++this.#callDepth > this.#execution.limits.callDepth)
-      throw new BelfryError('LIMIT_EXCEEDED', `templates calling templates more than ${this.#execution.limits.callDepth} deep`);
-    const data = node.pipeline === undefined ? undefined : this.#pipeline(node.pipeline, dot);
-    this.run(block, data, [{ name: '$', value: data }]);
-    this.#callDepth--;
-  }
-
-  #range(node: { at: number; pipeline: Pipeline; body: Block; otherwise: Block | undefined }, dot: Value): Flow {
+  #conditional(node: Branch, dot: Value): Flow {
     const mark = this.#scope.length;
-    const { variables } = node.pipeline;
     const value = this.#pipeline(node.pipeline, dot);
-    let turns = 0;
-    const inner = this.#scope.length;
-    for (const [key, item] of this.#items(value, node.at, variables.length)) {
-      turns++;
-      if (++this.#turns > this.#execution.limits.loopTurns)
-        throw new BelfryError('LIMIT_EXCEEDED', `template loops of more than ${this.#execution.limits.loopTurns} turns`);
-      const [first, second] = variables;
-      // Declared or assigned, the newest variable of that name is the one meant.
-      if (second !== undefined && first !== undefined) {
-        this.#assign(first, key, node.at);
-        this.#assign(second, item, node.at);
-      } else if (first !== undefined) this.#assign(first, item, node.at);
-      const flow = this.#walk(node.body, item);
-      this.#scope.length = inner;
-      if (flow === 'break') break;
-    }
-    const flow = turns === 0 && node.otherwise !== undefined ? this.#scoped(node.otherwise, dot) : 'next';
+    let flow: Flow = 'next';
+    if (isTrue(value)) flow = this.#walk(node.body, node.type === 'with' ? value : dot);
+    else if (node.otherwise !== undefined) flow = this.#walk(node.otherwise, dot);
     this.#scope.length = mark;
     return flow;
   }
 
-  *#items(value: Value, at: number, variables: number): Generator<readonly [Value, Value]> {
-    if (value === undefined || value === null) return;
+  #template(node: TemplateCall, dot: Value): void {
+    const block = this.#execution.template.defined.get(node.name);
+    if (block === undefined) throw this.#fail(`template ${quote(node.name)} not defined`);
+    const { callDepth } = this.#execution.limits;
+    if (++this.#callDepth > callDepth) throw this.#fail(`exceeded maximum template depth (${callDepth})`, 'LIMIT_EXCEEDED');
+    const data = node.pipeline === undefined ? undefined : this.#pipeline(node.pipeline, dot);
+    const outer = { name: this.#name, scope: this.#scope, spot: this.#spot };
+    this.#name = node.name;
+    this.#scope = [{ name: '$', value: data }];
+    this.#walk(block, data);
+    this.#name = outer.name;
+    this.#scope = outer.scope;
+    this.#spot = outer.spot;
+    this.#callDepth--;
+  }
+
+  #range(node: Branch, dot: Value): Flow {
+    const mark = this.#scope.length;
+    const { variables, assigns } = node.pipeline;
+    const value = this.#pipeline(node.pipeline, dot);
+    let turns = 0;
+    const inner = this.#scope.length;
+    for (const [key, item] of this.#items(value, variables.length)) {
+      turns++;
+      this.#step();
+      const [first, second] = variables;
+      // Of one variable that is declared twice, the second is meant: it lies on top.
+      if (first !== undefined) this.#turn(first, second === undefined ? item : key, assigns, inner - variables.length);
+      if (second !== undefined) this.#turn(second, item, assigns, inner - 1);
+      const flow = this.#walk(node.body, item);
+      this.#scope.length = inner;
+      if (flow === 'break') break;
+    }
+    const flow = turns === 0 && node.otherwise !== undefined ? this.#walk(node.otherwise, dot) : 'next';
+    this.#scope.length = mark;
+    return flow;
+  }
+
+  /** Sets a variable of a loop for one turn. */
+  #turn(name: string, value: Value, assigns: boolean, index: number): void {
+    if (assigns) this.#found(name).value = value;
+    else this.#scope[index] = { name, value };
+  }
+
+  *#items(over: Value, variables: number): Generator<readonly [Value, Value]> {
+    const value = contentOf(over instanceof StructValue ? (over.inner ?? over) : over);
+    if (value === undefined) return;
     if (value instanceof ListValue) {
       for (const [index, item] of value.items.entries()) yield [BigInt(index), item];
     } else if (value instanceof MapValue) {
-      for (const key of value.sortedKeys()) yield [key, value.entries.get(key)];
+      for (const key of value.sortedKeys()) yield [key, value.get(key)];
     } else if (typeof value === 'bigint') {
-      if (variables > 1) throw this.#fail(at, `can't use ${value} to iterate over more than one variable`);
-      for (let i = 0n; i < value; i++) yield [i, i];
-    } else throw this.#fail(at, `range can't iterate over ${formatValue(value)}`);
+      if (variables > 1) throw this.#fail(`can't use ${formatValue(over)} to iterate over more than one variable`);
+      for (let i = 0n; i < value; i++) yield [undefined, i];
+    } else throw this.#fail(`range can't iterate over ${formatValue(over)}`);
   }
 
-  #assign(name: string, value: Value, at: number): void {
-    this.#found(name, at).value = value;
-  }
-
-  #found(name: string, at: number): Variable {
+  #found(name: string): Variable {
     const variable = this.#scope.findLast((candidate) => candidate.name === name);
-    if (variable === undefined) throw this.#fail(at, `undefined variable: ${name}`);
+    if (variable === undefined) throw this.#fail(`undefined variable: ${name}`);
     return variable;
   }
 
   #pipeline(pipeline: Pipeline, dot: Value): Value {
+    this.#spot = pipeline;
     let value: Value = undefined;
-    for (const [index, command] of pipeline.commands.entries()) value = this.#command(command, dot, index === 0 ? [] : [value]);
+    for (const [index, command] of pipeline.commands.entries())
+      value = unboxed(this.#command(command, { dot, args: command.args, ...(index > 0 && { final: { value } }) }));
     for (const name of pipeline.variables) {
-      if (pipeline.assigns) this.#assign(name, value, pipeline.at);
+      if (pipeline.assigns) this.#found(name).value = value;
       else this.#scope.push({ name, value });
     }
     return value;
   }
 
-  /** `final` holds the value piped in, or nothing. */
-  #command(command: Command, dot: Value, final: readonly Value[]): Value {
-    const [first, ...args] = command.operands;
-    if (first === undefined) throw this.#fail(command.at, 'empty command');
-    if (first.type === 'function') return this.#call(first, args, dot, final);
-    if (first.type === 'field' || first.type === 'variable' || first.type === 'chain') return this.#fields(first, dot, args, final);
-    if (args.length > 0 || final.length > 0) throw this.#fail(first.at, "can't give argument to non-function");
-    if (first.type === 'nil') throw this.#fail(first.at, 'nil is not a command');
-    return this.#operand(first, dot);
+  #command(command: Command, call: Call): Value {
+    const { first } = command;
+    this.#step();
+    if (first.type === 'function') return this.#function(first, command, call);
+    if (isFieldPath(first)) return this.#fields(first, call);
+    if (first.type !== 'pipeline') this.#spot = first;
+    this.#checkNoArguments(first, call);
+    if (first.type === 'nil') throw this.#fail('nil is not a command');
+    return first.type === 'pipeline' ? this.#pipeline(first, call.dot) : this.#constant(first, call.dot);
   }
 
+  #checkNoArguments(operand: Operand, { args, final }: Call): void {
+    if (args.length === 0 && final === undefined) return;
+    throw this.#fail(`can't give argument to non-function ${spotText(operand)}`);
+  }
+
+  #constant(operand: Exclude<Operand, Pipeline | FunctionName | FieldPath>, dot: Value): Value {
+    this.#spot = operand;
+    if (operand.type === 'dot') return dot;
+    if (operand.type === 'nil') return undefined;
+    if (operand.type === 'number' && operand.value === undefined) throw this.#fail(`${operand.text} overflows int`);
+    return operand.value;
+  }
+
+  /** What the operand of a chain gives. */
   #operand(operand: Operand, dot: Value): Value {
-    switch (operand.type) {
-      case 'dot':
-        return dot;
-      case 'nil':
-        return null;
-      case 'constant':
-        return operand.value;
-      case 'pipeline': {
-        const mark = this.#scope.length;
-        const value = this.#pipeline(operand.pipeline, dot);
-        this.#scope.length = mark;
-        return value;
-      }
-      case 'function':
-        return this.#call(operand, [], dot, []);
-      case 'field':
-      case 'variable':
-      case 'chain':
-        return this.#fields(operand, dot, [], []);
-    }
+    this.#spot = operand;
+    if (operand.type === 'pipeline') return this.#pipeline(operand, dot);
+    if (operand.type === 'function') return this.#function(operand, operand, { args: [], dot });
+    return isFieldPath(operand) ? this.#fields(operand, { args: [], dot }) : this.#constant(operand, dot);
   }
 
-  #fields(
-    operand: Operand & { type: 'field' | 'variable' | 'chain' },
-    dot: Value,
-    args: readonly Operand[],
-    final: readonly Value[],
-  ): Value {
-    let value: Value = dot;
-    if (operand.type === 'variable') value = this.#found(operand.name, operand.at).value;
-    else if (operand.type === 'chain') value = this.#operand(operand.operand, dot);
-    for (const [index, name] of operand.path.entries()) {
-      const last = index === operand.path.length - 1;
-      value = this.#field(value, name, operand.at, { dot, args: last ? args : [], final: last ? final : [] });
+  #fields(operand: FieldPath, call: Call): Value {
+    this.#spot = operand;
+    let value: Value = call.dot;
+    if (operand.type === 'variable') value = this.#found(operand.name).value;
+    else if (operand.type === 'chain') {
+      if (operand.operand.type === 'nil') throw this.#fail(`indirection through explicit nil in ${spotText(operand)}`);
+      value = this.#operand(operand.operand, call.dot);
     }
-    if (operand.path.length === 0 && (args.length > 0 || final.length > 0))
-      throw this.#fail(operand.at, "can't give argument to non-function");
+    if (operand.path.length === 0) this.#checkNoArguments(operand, call);
+    // Only the last of them may be a method that is given arguments.
+    const last = operand.path.length - 1;
+    for (const [index, name] of operand.path.entries())
+      value = this.#field(value, name, operand, index === last ? call : { args: [], dot: call.dot });
     return value;
   }
 
-  #field(value: Value, name: string, at: number, call: { dot: Value; args: readonly Operand[]; final: readonly Value[] }): Value {
-    const hasArgs = call.args.length > 0 || call.final.length > 0;
-    if (value === undefined) return undefined;
-    if (value === null) throw this.#fail(at, `nil pointer evaluating interface {}.${name}`);
-    if (value instanceof ListValue || value instanceof MapValue || value instanceof StructValue) {
+  #field(receiver: Value, name: string, spot: Spot, call: Call): Value {
+    const hasArguments = call.args.length > 0 || call.final !== undefined;
+    if (receiver === undefined) return undefined;
+    if (receiver === null) throw this.#fail(`nil pointer evaluating interface {}.${name}`);
+    const type = receiver instanceof BoxedValue ? 'interface {}' : typeName(receiver);
+    const value = unboxed(receiver);
+    if (value instanceof ListValue || value instanceof MapValue || value instanceof StructValue || value instanceof NamedValue) {
       const method = Object.hasOwn(value.methods, name) ? value.methods[name] : undefined;
-      if (method !== undefined) return this.#invoke(name, method, at, call.args, call.dot, call.final);
+      if (method !== undefined) return this.#invoke(name, method, spot, call);
     }
+    if (value instanceof StructValue && value.unexported.includes(name))
+      throw this.#fail(`${name} is an unexported field of struct type ${type}`);
     if (value instanceof StructValue && value.fields.has(name)) {
-      if (hasArgs) throw this.#fail(at, `${name} has arguments but cannot be invoked as function`);
+      if (hasArguments) throw this.#fail(`${name} has arguments but cannot be invoked as function`);
       return value.fields.get(name);
     }
     if (value instanceof MapValue) {
-      if (hasArgs) throw this.#fail(at, `${name} is not a method but has arguments`);
+      if (hasArguments) throw this.#fail(`${name} is not a method but has arguments`);
       return value.get(name);
     }
-    throw this.#fail(at, `can't evaluate field ${name} in type ${typeName(value)}`);
+    throw this.#fail(`can't evaluate field ${name} in type ${type}`);
   }
 
-  #call(operand: { at: number; name: string }, args: readonly Operand[], dot: Value, final: readonly Value[]): Value {
-    const { at, name } = operand;
-    if (name === 'and' || name === 'or') return this.#shortCircuit(name, at, args, dot, final);
-    if (name === 'call') return this.#callValue(at, args, dot, final);
+  /** `spot` is where a failure of the function itself is: the whole command. */
+  #function(operand: FunctionName, spot: Spot, call: Call): Value {
+    this.#spot = operand;
+    const { name } = operand;
+    if (name === 'and' || name === 'or') return this.#shortCircuit(name, call);
+    if (name === 'call') return this.#callValue(spot, call);
     const definition = this.#execution.functions.get(name) ?? builtinFunctions[name];
-    if (definition === undefined) throw this.#fail(at, `${JSON.stringify(name)} is not a defined function`);
-    return this.#invoke(name, definition, at, args, dot, final);
+    if (definition === undefined) throw this.#fail(`${quote(name)} is not a defined function`);
+    return this.#invoke(name, definition, spot, call);
   }
 
-  #shortCircuit(name: 'and' | 'or', at: number, args: readonly Operand[], dot: Value, final: readonly Value[]): Value {
-    if (args.length + final.length === 0) throw this.#fail(at, `wrong number of args for ${name}: want at least 1 got 0`);
+  #shortCircuit(name: 'and' | 'or', { args, dot, final }: Call): Value {
+    if (args.length === 0 && final === undefined) throw this.#fail(`wrong number of args for ${name}: want at least 1 got 0`);
     let value: Value = undefined;
     for (const arg of args) {
-      value = this.#operand(arg, dot);
+      value = this.#argument(arg, 'reflect.Value', dot);
       if (isTrue(value) === (name === 'or')) return value;
     }
-    return final.length > 0 ? final[0] : value;
+    return final === undefined ? value : final.value;
   }
 
-  #callValue(at: number, args: readonly Operand[], dot: Value, final: readonly Value[]): Value {
-    const [callee, ...rest] = args;
-    const target = callee === undefined ? final[0] : this.#operand(callee, dot);
-    if (!(target instanceof FunctionValue)) throw this.#fail(at, `error calling call: non-function of type ${typeName(target)}`);
-    return this.#invoke(target.name, target.definition, at, rest, dot, callee === undefined ? [] : final);
+  #callValue(spot: Spot, call: Call): Value {
+    const { args, final } = call;
+    if (args.length === 0 && final === undefined) throw this.#fail('wrong number of args for call: want at least 1 got 0');
+    const [callee, ...values] = this.#values(['reflect.Value'], 'reflect.Value', call);
+    const target = unboxed(callee);
+    const name = args[0] === undefined ? formatValue(final?.value) : spotText(args[0]);
+    return this.#calling('call', spot, () => {
+      if (target === undefined) throw new Error('call of nil');
+      if (!(target instanceof FunctionValue)) throw new Error(`non-function ${name} of type ${typeName(target)}`);
+      const { params, rest } = target.definition;
+      const least = rest === undefined ? '' : 'at least ';
+      if (rest === undefined ? values.length !== params.length : values.length < params.length)
+        throw new Error(`wrong number of args for ${name}: got ${values.length} want ${least}${params.length}`);
+      const given = values.map((value, index) => this.#prepared(value, params[index] ?? rest ?? 'interface {}', index));
+      return target.definition.call(given, this.#execution.host);
+    });
   }
 
-  #invoke(name: string, definition: TemplateFunction, at: number, args: readonly Operand[], dot: Value, final: readonly Value[]): Value {
+  #prepared(value: Value, type: GoType, index: number): Value {
+    const content = unboxed(value);
+    if (content === undefined && !canBeNil(type)) throw new Error(`arg ${index}: value is nil; should be of type ${type}`);
+    if (content === undefined) return nilOf(type);
+    const problem = argumentOf(content, type).problem;
+    if (problem !== undefined) throw new Error(`arg ${index}: value has type ${typeName(content)}; should be ${type}`);
+    return content;
+  }
+
+  #invoke(name: string, definition: TemplateFunction, spot: Spot, call: Call): Value {
     const { params, rest } = definition;
-    const given = args.length + final.length;
-    if (rest === undefined ? given !== params.length : given < params.length)
-      throw this.#fail(at, `wrong number of args for ${name}: want ${rest === undefined ? '' : 'at least '}${params.length} got ${given}`);
-    const typeOf = (index: number): ParamType => params[index] ?? rest ?? 'any';
-    const values = args.map((arg, index) => this.#argument(arg, typeOf(index), dot));
-    for (const value of final) values.push(this.#validated(value, typeOf(values.length), at));
+    const given = call.args.length + (call.final === undefined ? 0 : 1);
+    if (rest !== undefined && given < params.length)
+      throw this.#fail(`wrong number of args for ${name}: want at least ${params.length} got ${call.args.length}`);
+    if (rest === undefined && given !== params.length)
+      throw this.#fail(`wrong number of args for ${name}: want ${params.length} got ${given}`);
+    const values = this.#values(params, rest, call);
+    return this.#calling(name, spot, () => definition.call(values, this.#execution.host));
+  }
+
+  #calling(name: string, spot: Spot, run: () => Value): Value {
+    let value: Value;
     try {
-      return definition.call(values, this.#execution.host);
+      value = run();
     } catch (error) {
       if (error instanceof BelfryError && error.code === 'LIMIT_EXCEEDED') throw error;
-      throw this.#fail(at, `error calling ${name}: ${errorText(error)}`);
+      this.#spot = spot;
+      throw this.#fail(`error calling ${name}: ${error instanceof Error ? error.message : errorText(error)}`);
     }
+    if (typeof value === 'string') this.#resultLength += value.length;
+    if (this.#resultLength > this.#execution.limits.resultLength)
+      throw new BelfryError('LIMIT_EXCEEDED', `functions of a template gave more than ${this.#execution.limits.resultLength} characters`);
+    return value;
   }
 
-  /** A number constant takes the type that is wanted where it can hold it; everything else must have it. */
-  #argument(operand: Operand, type: ParamType, dot: Value): Value {
-    if (operand.type === 'constant' && operand.number !== undefined) {
-      if (type === 'float' && operand.number.float !== undefined) return operand.number.float;
-      if (type === 'int' && operand.number.int !== undefined) return operand.number.int;
-    }
-    if (operand.type === 'nil' && (type === 'string' || type === 'int' || type === 'float' || type === 'bool'))
-      throw this.#fail(operand.at, `cannot assign nil to ${PARAM_NAMES[type]}`);
-    if (operand.type === 'nil' && type === 'list') return new ListValue([]);
-    return this.#validated(this.#operand(operand, dot), type, operand.at);
+  #values(params: readonly GoType[], rest: GoType | undefined, { args, dot, final }: Call): readonly Value[] {
+    const typeOf = (index: number): GoType => params[index] ?? rest ?? 'interface {}';
+    const values = args.map((arg, index) => this.#argument(arg, typeOf(index), dot));
+    if (final !== undefined) values.push(this.#validated(final.value, typeOf(values.length)));
+    return values;
   }
 
-  #validated(value: Value, type: ParamType, at: number): Value {
-    if (hasType(value, type)) return value;
-    if (value === undefined || value === null) throw this.#fail(at, `invalid value; expected ${PARAM_NAMES[type]}`);
-    throw this.#fail(at, `wrong type for value; expected ${PARAM_NAMES[type]}; got ${typeName(value)}`);
+  #argument(operand: Operand, type: GoType, dot: Value): Value {
+    this.#spot = operand;
+    if (operand.type === 'nil') {
+      if (canBeNil(type)) return nilOf(type);
+      throw this.#fail(`cannot assign nil to ${type}`);
+    }
+    if (operand.type === 'bool' || operand.type === 'number' || operand.type === 'text constant') {
+      const { value, problem } = constantOf(operand, type);
+      if (problem !== undefined) throw this.#fail(problem);
+      return value;
+    }
+    return this.#validated(this.#operand(operand, dot), type);
+  }
+
+  #validated(given: Value, type: GoType): Value {
+    const { value, problem } = argumentOf(given, type);
+    if (problem !== undefined) throw this.#fail(problem);
+    return value;
   }
 }
 
-function hasType(value: Value, type: ParamType): boolean {
-  switch (type) {
-    case 'any':
-      return true;
-    case 'string':
-      return typeof value === 'string';
-    case 'int':
-      return typeof value === 'bigint';
-    case 'float':
-      return typeof value === 'number';
-    case 'bool':
-      return typeof value === 'boolean';
-    case 'list':
-      return value instanceof ListValue;
-    case 'struct':
-      return value instanceof StructValue;
-    case 'map':
-      return value instanceof MapValue;
-    case 'function':
-      return value instanceof FunctionValue;
-  }
+function isFieldPath(operand: Operand): operand is FieldPath {
+  return operand.type === 'field' || operand.type === 'variable' || operand.type === 'chain';
 }

@@ -1,7 +1,7 @@
 import { BelfryError } from '../core/errors.ts';
 import { formatFloatVerb, formatHexFloat, formatMantissaExponent } from './float-format.ts';
 import { isPrintable, quote, quoteChar } from './quote.ts';
-import { FunctionValue, ListValue, MapValue, StructValue, typeName } from './value.ts';
+import { BoxedValue, contentOf, FunctionValue, ListValue, MapValue, NamedValue, StructValue, typeName } from './value.ts';
 import type { Value } from './value.ts';
 
 /** Go allows a million; a template that asks for more than this has made a mistake. */
@@ -29,7 +29,7 @@ function noFormat(): Format {
 export function sprint(values: readonly Value[], show = (value: Value): string => formatted(value, 'v', noFormat())): string {
   let out = '';
   for (const [index, value] of values.entries()) {
-    if (index > 0 && typeof value !== 'string' && typeof values[index - 1] !== 'string') out += ' ';
+    if (index > 0 && typeof contentOf(value) !== 'string' && typeof contentOf(values[index - 1]) !== 'string') out += ' ';
     out += show(value);
   }
   return out;
@@ -42,6 +42,7 @@ export function sprintln(values: readonly Value[]): string {
 
 /** How a value shows where an action prints it: as with `%v`, but what a pointer points at instead of the pointer. */
 export function formatValue(value: Value): string {
+  if (value instanceof BoxedValue) return formatValue(value.content);
   if (isNil(value)) return '<no value>';
   return value instanceof StructValue ? formatStruct(value, 'v', noFormat()) : formatted(value, 'v', noFormat());
 }
@@ -99,7 +100,8 @@ class Printf {
       format.width = this.#number();
       if (indexed && format.width !== undefined) this.#indexIsGood = false;
     }
-    if (this.#format[this.#at] === '.') {
+    // A point that nothing follows is a verb, as since Go 1.20.
+    if (this.#format[this.#at] === '.' && this.#at + 1 < this.#format.length) {
       this.#at++;
       if (indexed) this.#indexIsGood = false;
       indexed = this.#index();
@@ -205,6 +207,12 @@ function formatted(value: Value, verb: string, format: Format): string {
   if (typeof value === 'number') return formatNumber(value, verb, format);
   if (typeof value === 'bigint') return formatInteger(value, verb, format);
   if (value instanceof FunctionValue) return bad(value, verb, format);
+  if (value instanceof BoxedValue) return formatted(value.content, verb, format);
+  if (value instanceof NamedValue) {
+    if (value.text !== undefined && 'vsqxX'.includes(verb)) return formatString(value.text, verb, format);
+    const isKnown = typeof value.content === 'string' ? 'vsqxX'.includes(verb) : 'vdxXoObcqU'.includes(verb);
+    return isKnown ? formatted(value.content, verb, format) : bad(value, verb, format);
+  }
   if (value instanceof StructValue) {
     if (value.text !== undefined && 'vsqxX'.includes(verb)) return formatString(value.text, verb, format);
     return (value.isPointer ? '&' : '') + formatStruct(value, verb, format);
@@ -216,6 +224,11 @@ function formatted(value: Value, verb: string, format: Format): string {
 function goSyntax(value: Value, format: Format): string {
   const plain = { ...format, sharp: false, plus: false };
   const inner = (item: Value): string => (isNil(item) ? 'interface {}(nil)' : goSyntax(item, format));
+  if (value instanceof BoxedValue) return inner(value.content);
+  if (value instanceof StructValue && value.text === undefined) {
+    const fields = [...value.fields].map(([name, field]) => `${name}:${inner(field)}`);
+    return `${value.typeName.replace(/^\*/, '&')}{${fields.join(', ')}}`;
+  }
   if (typeof value === 'string') return formatted(value, 'q', plain);
   if (value instanceof ListValue) return `${value.typeName}{${value.items.map(inner).join(', ')}}`;
   if (!(value instanceof MapValue)) return formatted(value, 'v', plain);

@@ -1,4 +1,4 @@
-import { StructValue, textOf } from './value.ts';
+import { NamedValue, StructValue, textOf } from './value.ts';
 import type { Methods, Value } from './value.ts';
 
 const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
@@ -100,13 +100,14 @@ function formatZoneOrFraction(time: Time, part: string): string {
 
 /** Go's `time.Time` in UTC: prints as Go prints it, with the methods templates use. */
 export function timeValue(ms: number): StructValue {
-  const date = new Date(ms);
+  const time: Time = { date: new Date(ms), nanoseconds: (((ms % 1000) + 1000) % 1000) * 1_000_000 };
+  const { date } = time;
   const itself = (): StructValue => timeValue(ms);
   const int =
     (value: number): (() => bigint) =>
     () =>
       BigInt(value);
-  const method = (call: () => bigint | StructValue | string | boolean): Methods[string] => ({ params: [], call });
+  const method = (call: () => Value): Methods[string] => ({ params: [], call });
   const methods: Methods = {
     Format: { params: ['string'], call: ([layout]) => formatGoTime(ms, textOf(layout)) },
     UTC: method(itself),
@@ -115,8 +116,8 @@ export function timeValue(ms: number): StructValue {
     UnixMilli: method(int(ms)),
     UnixNano: method(() => BigInt(ms) * 1_000_000n),
     Year: method(int(date.getUTCFullYear())),
-    Month: method(() => new StructValue('time.Month', {}, { text: MONTHS[date.getUTCMonth()] ?? '' })),
-    Weekday: method(() => new StructValue('time.Weekday', {}, { text: DAYS[date.getUTCDay()] ?? '' })),
+    Month: method(() => nameOf('time.Month', date.getUTCMonth() + 1, MONTHS[date.getUTCMonth()])),
+    Weekday: method(() => nameOf('time.Weekday', date.getUTCDay(), DAYS[date.getUTCDay()])),
     Day: method(int(date.getUTCDate())),
     Hour: method(int(date.getUTCHours())),
     Minute: method(int(date.getUTCMinutes())),
@@ -124,52 +125,102 @@ export function timeValue(ms: number): StructValue {
     YearDay: method(() => BigInt(formatGoTime(ms, '002').replace(/^0+/, ''))),
     IsZero: method(() => ms === -62_135_596_800_000),
     String: method(() => formatGoTime(ms, GO_STRING)),
-    Add: { params: ['struct'], call: ([by]) => timeValue(ms + durationMs(by)) },
-    Sub: { params: ['struct'], call: ([other]) => durationValue((ms - timeMs(other)) / 1000) },
-    Before: { params: ['struct'], call: ([other]) => ms < timeMs(other) },
-    After: { params: ['struct'], call: ([other]) => ms > timeMs(other) },
+    Nanosecond: method(() => BigInt(time.nanoseconds)),
+    UnixMicro: method(() => BigInt(ms) * 1000n),
+    Add: { params: ['time.Duration'], call: ([by]) => timeValue(ms + Number(nanosecondsOf(by) / NS_PER_MS)) },
+    AddDate: {
+      params: ['int', 'int', 'int'],
+      call: ([years, months, days]) => timeValue(addDate(date, Number(years), Number(months), Number(days))),
+    },
+    Sub: { params: ['time.Time'], call: ([other]) => durationOf(BigInt(ms - timeMs(other)) * NS_PER_MS) },
+    Truncate: { params: ['time.Duration'], call: ([by]) => timeValue(truncated(ms, nanosecondsOf(by))) },
+    Before: { params: ['time.Time'], call: ([other]) => ms < timeMs(other) },
+    After: { params: ['time.Time'], call: ([other]) => ms > timeMs(other) },
+    Equal: { params: ['time.Time'], call: ([other]) => ms === timeMs(other) },
+    Compare: { params: ['time.Time'], call: ([other]) => BigInt(Math.sign(ms - timeMs(other))) },
   };
-  return new StructValue('*time.Time', { unixMs: ms }, { text: formatGoTime(ms, GO_STRING), methods });
+  const text = formatGoTime(ms, GO_STRING);
+  return new StructValue('*time.Time', {}, { text, methods, inner: ms, unexported: ['wall', 'ext', 'loc'] });
 }
+
+const NS_PER_MS = 1_000_000n;
+
+function nameOf(type: string, value: number, text = ''): NamedValue {
+  return new NamedValue(type, BigInt(value), { text, methods: { String: { params: [], call: () => text } } });
+}
+
+function addDate(date: Date, years: number, months: number, days: number): number {
+  const moved = new Date(date);
+  moved.setUTCFullYear(date.getUTCFullYear() + years, date.getUTCMonth() + months, date.getUTCDate() + days);
+  return moved.getTime();
+}
+
+/** Down to a multiple of the duration since the year one, as Go's times count. */
+function truncated(ms: number, nanoseconds: bigint): number {
+  if (nanoseconds <= 0n) return ms;
+  const sinceYearOne = (BigInt(ms) - YEAR_ONE_MS) * NS_PER_MS;
+  return ms - Math.ceil(Number(sinceYearOne % nanoseconds) / 1e6);
+}
+
+const YEAR_ONE_MS = -62_135_596_800_000n;
 
 const GO_STRING = '2006-01-02 15:04:05.999999999 -0700 MST';
 
 function timeMs(value: Value): number {
-  const ms = value instanceof StructValue ? value.fields.get('unixMs') : undefined;
-  if (typeof ms !== 'number') throw new Error('wrong type for value; expected time.Time');
-  return ms;
+  const ms = value instanceof StructValue ? value.inner : undefined;
+  return typeof ms === 'number' ? ms : Number.NaN;
 }
 
-function durationMs(value: Value): number {
-  const seconds = value instanceof StructValue ? value.fields.get('seconds') : undefined;
-  if (typeof seconds !== 'number') throw new Error('wrong type for value; expected time.Duration');
-  return Math.round(seconds * 1000);
+function nanosecondsOf(value: Value): bigint {
+  return value instanceof NamedValue && typeof value.content === 'bigint' ? value.content : 0n;
+}
+
+/** A pointer to Go's `time.Duration`, which is what Prometheus's function gives. */
+export function durationPointer(seconds: number): StructValue {
+  const nanoseconds = seconds * 1e9;
+  const fits = nanoseconds > -(2 ** 63) && nanoseconds < 2 ** 63;
+  const inner = durationOf(fits ? BigInt(Math.trunc(nanoseconds)) : -(2n ** 63n));
+  return new StructValue('*time.Duration', {}, { inner, methods: inner.methods, text: inner.text ?? '' });
 }
 
 /** Go's `time.Duration`. */
-export function durationValue(seconds: number): StructValue {
-  const text = goDuration(seconds);
+export function durationOf(nanoseconds: bigint): NamedValue {
+  const text = goDuration(nanoseconds);
+  const float = (unit: number) => ({ params: [], call: () => Number(nanoseconds) / unit });
+  const int = (unit: bigint) => ({ params: [], call: () => nanoseconds / unit });
   const methods: Methods = {
-    Seconds: { params: [], call: () => seconds },
-    Minutes: { params: [], call: () => seconds / 60 },
-    Hours: { params: [], call: () => seconds / 3600 },
-    Milliseconds: { params: [], call: () => BigInt(Math.trunc(seconds * 1000)) },
+    Seconds: float(1e9),
+    Minutes: float(60e9),
+    Hours: float(3600e9),
+    Milliseconds: int(NS_PER_MS),
+    Microseconds: int(1000n),
+    Nanoseconds: int(1n),
+    Abs: { params: [], call: () => durationOf(nanoseconds < 0n ? -nanoseconds : nanoseconds) },
     String: { params: [], call: () => text },
   };
-  return new StructValue('time.Duration', { seconds }, { text, methods });
+  return new NamedValue('time.Duration', nanoseconds, { text, methods });
 }
 
-function goDuration(seconds: number): string {
-  const sign = seconds < 0 ? '-' : '';
-  const magnitude = Math.abs(seconds);
-  if (magnitude === 0) return '0s';
-  const exact = (value: number): string => String(Number(value.toFixed(9)));
-  if (magnitude < 1e-6) return `${sign}${Math.round(magnitude * 1e9)}ns`;
-  if (magnitude < 1e-3) return `${sign}${exact(magnitude * 1e6)}µs`;
-  if (magnitude < 1) return `${sign}${exact(magnitude * 1e3)}ms`;
-  const hours = Math.floor(magnitude / 3600);
-  const minutes = Math.floor(magnitude / 60) % 60;
-  const rest = exact(magnitude - hours * 3600 - minutes * 60);
-  if (hours > 0) return `${sign}${hours}h${minutes}m${rest}s`;
-  return minutes > 0 ? `${sign}${minutes}m${rest}s` : `${sign}${rest}s`;
+function goDuration(nanoseconds: bigint): string {
+  if (nanoseconds === 0n) return '0s';
+  const sign = nanoseconds < 0n ? '-' : '';
+  const rest = nanoseconds < 0n ? -nanoseconds : nanoseconds;
+  for (const [unit, size] of [
+    ['ns', 1n],
+    ['µs', 1000n],
+    ['ms', 1_000_000n],
+  ] as const)
+    if (rest < size * 1000n) return `${sign}${decimal(rest, size)}${unit}`;
+  const minutes = rest / 60_000_000_000n;
+  const seconds = `${decimal(rest % 60_000_000_000n, 1_000_000_000n)}s`;
+  if (minutes === 0n) return sign + seconds;
+  return minutes < 60n ? `${sign}${minutes}m${seconds}` : `${sign}${minutes / 60n}h${minutes % 60n}m${seconds}`;
+}
+
+/** A number of units with what is left over as a fraction, without the zeros at its end. */
+function decimal(value: bigint, unit: bigint): string {
+  const fraction = String(value % unit)
+    .padStart(String(unit).length - 1, '0')
+    .replace(/0+$/, '');
+  return fraction === '' || unit === 1n ? String(value / unit) : `${value / unit}.${fraction}`;
 }

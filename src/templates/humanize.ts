@@ -50,14 +50,15 @@ export function humanizeDuration(seconds: number): string {
   }
   const sign = seconds < 0 ? '-' : '';
   const magnitude = Math.abs(seconds);
-  const whole = Math.trunc(magnitude);
-  const s = whole % 60;
-  const m = Math.floor(whole / 60) % 60;
-  const h = Math.floor(whole / 3600) % 24;
-  const d = Math.floor(whole / 86_400);
-  if (d > 0) return `${sign}${d}d ${h}h ${m}m ${s}s`;
-  if (h > 0) return `${sign}${h}h ${m}m ${s}s`;
-  if (m > 0) return `${sign}${m}m ${s}s`;
+  // What no 64 bits hold becomes the least of their numbers, as in Go.
+  const whole = magnitude < 2 ** 63 ? BigInt(Math.trunc(magnitude)) : -(2n ** 63n);
+  const s = whole % 60n;
+  const m = (whole / 60n) % 60n;
+  const h = (whole / 3600n) % 24n;
+  const d = whole / 86_400n;
+  if (d !== 0n) return `${sign}${d}d ${h}h ${m}m ${s}s`;
+  if (h !== 0n) return `${sign}${h}h ${m}m ${s}s`;
+  if (m !== 0n) return `${sign}${m}m ${s}s`;
   return sprintf('%s%.4gs', [sign, magnitude]);
 }
 

@@ -1,4 +1,6 @@
 import { BelfryError } from '../core/errors.ts';
+import { sprintf } from './go-fmt.ts';
+import { quote } from './quote.ts';
 import type { Position } from '../core/errors.ts';
 
 export type TokenType =
@@ -8,35 +10,38 @@ export type TokenType =
   | 'field'
   | 'variable'
   | 'word'
+  | 'keyword'
+  | 'bool'
   | 'number'
-  | 'char'
+  | 'character'
   | 'string'
-  | 'dot'
+  | 'space'
   | '('
   | ')'
   | '|'
   | ':='
   | '='
-  | ','
+  | 'sign'
+  | 'error'
   | 'end';
 
 /** One token of a template. `open` and `close` are the action delimiters; comments and trimmed space never show up. */
 export interface Token {
   readonly type: TokenType;
-  /** The text as written; for strings with its quotes, for fields with the dot. */
+  /** The text as written: strings with their quotes, fields with the dot. Of an error, what is wrong in Go's words. */
   readonly text: string;
   /** Index into the template. */
   readonly at: number;
-  /** Whether white space stands before it; `.a .b` are two operands and `.a.b` is one. */
-  readonly spaced: boolean;
 }
 
 const SPACE = /[ \t\r\n]/;
 const WORD = /[\p{L}\p{Nd}_]/u;
+/** Words with a meaning of their own; the dot and nil are among them. */
+const KEYWORDS: ReadonlySet<string> = new Set('block break continue define else end if nil range template with'.split(' '));
 const NUMBER = new RegExp(
   [
-    '[+-]?(?:0[xX][0-9a-fA-F_]+(?:\\.[0-9a-fA-F_]*)?(?:[pP][+-]?\\d+)?',
-    '0[bB][01_]+|0[oO][0-7_]+|(?:\\d[\\d_]*\\.?[\\d_]*|\\.\\d[\\d_]*)(?:[eE][+-]?\\d+)?)',
+    '[+-]?(?:0[xX][\\da-fA-F_]*\\.?[\\da-fA-F_]*(?:[pP][+-]?[\\d_]*)?',
+    '0[oO][0-7_]*\\.?[0-7_]*|0[bB][01_]*\\.?[01_]*|[\\d_]*\\.?[\\d_]*(?:[eE][+-]?[\\d_]*)?)i?',
   ].join('|'),
   'y',
 );
@@ -47,39 +52,184 @@ export function positionAt(text: string, index: number): Position {
   const before = text.slice(0, index);
   const lineStart = before.lastIndexOf('\n') + 1;
   let line = 1;
-  for (const char of before) if (char === '\n') line++;
+  for (let at = before.indexOf('\n'); at >= 0; at = before.indexOf('\n', at + 1)) line++;
   return { line, column: index - lineStart + 1 };
 }
 
 /**
  * Cuts a template into tokens, as Go's text/template does: `{{-` and `-}}` trim white space, `{{/* … *\/}}` is a
- * comment. Throws `TEMPLATE_INVALID` with the position.
+ * comment. What cannot be read ends it with an `error` token, which is only an error when the parser gets there.
+ * Throws `LIMIT_EXCEEDED`.
  */
 export function tokenize(text: string): readonly Token[] {
-  const tokens: Token[] = [];
-  let at = 0;
-  let trimNext = false;
-  while (at < text.length) {
-    const open = text.indexOf('{{', at);
-    let literal = text.slice(at, open < 0 ? text.length : open);
-    if (trimNext) literal = literal.replace(/^[ \t\r\n]+/, '');
-    trimNext = false;
-    const trimBefore = open >= 0 && text[open + 2] === '-' && SPACE.test(text[open + 3] ?? '');
-    if (trimBefore) literal = literal.replace(/[ \t\r\n]+$/, '');
-    if (literal !== '') tokens.push({ type: 'text', text: literal, at, spaced: false });
-    if (open < 0) break;
-    const inside = open + (trimBefore ? 3 : 2);
-    // As in Go, a comment stands right behind its delimiter: one space after `{{-`, none after `{{`.
-    const commentAt = trimBefore ? inside + 1 : inside;
-    if (text.startsWith('/*', commentAt)) {
-      [at, trimNext] = skipComment(text, open, commentAt);
-      continue;
-    }
-    tokens.push({ type: 'open', text: '{{', at: open, spaced: false });
-    [at, trimNext] = new ActionLexer(text, inside, tokens).run(open);
+  return new Lexer(text).run();
+}
+
+class Lexer {
+  readonly #text: string;
+  readonly #tokens: Token[] = [];
+  #at = 0;
+  #depth = 0;
+  #failed = false;
+
+  constructor(text: string) {
+    this.#text = text;
   }
-  tokens.push({ type: 'end', text: '', at: text.length, spaced: false });
-  return tokens;
+
+  run(): readonly Token[] {
+    const text = this.#text;
+    let trimmed = false;
+    while (this.#at < text.length && !this.#failed) {
+      if (trimmed) this.#at = skipSpace(text, this.#at);
+      const open = text.indexOf('{{', this.#at);
+      const end = open < 0 ? text.length : open;
+      const trims = open >= 0 && text[open + 2] === '-' && SPACE.test(text[open + 3] ?? '');
+      const literal = trims ? text.slice(this.#at, end).replace(/[ \t\r\n]+$/, '') : text.slice(this.#at, end);
+      if (literal !== '') this.#tokens.push({ type: 'text', text: literal, at: this.#at });
+      this.#at = end;
+      if (open < 0) break;
+      trimmed = this.#delimited(open + (trims ? 4 : 2));
+    }
+    if (!this.#failed) this.#tokens.push({ type: 'end', text: 'EOF', at: text.length });
+    return this.#tokens;
+  }
+
+  /** A comment or an action, which begins `inside`; says whether the white space behind it is trimmed. */
+  #delimited(inside: number): boolean {
+    const comment = this.#text.startsWith('/*', inside);
+    if (!comment) this.#tokens.push({ type: 'open', text: '{{', at: this.#at });
+    this.#at = inside;
+    return comment ? this.#comment() : this.#action();
+  }
+
+  #comment(): boolean {
+    const end = this.#text.indexOf('*/', this.#at + 2);
+    if (end < 0) return this.#fail('unclosed comment');
+    const closing = closingAt(this.#text, end + 2);
+    if (closing === undefined) return this.#fail('comment ends before closing delimiter');
+    this.#at = end + 2 + closing.length;
+    return closing.trims;
+  }
+
+  #action(): boolean {
+    this.#depth = 0;
+    for (;;) {
+      const closing = closingAt(this.#text, this.#at);
+      if (closing !== undefined) {
+        if (this.#depth > 0) return this.#fail('unclosed left paren');
+        const marker = closing.trims ? 2 : 0;
+        this.#tokens.push({ type: 'close', text: '}}', at: this.#at + marker });
+        this.#at += closing.length;
+        return closing.trims;
+      }
+      if (this.#tokens.length > MAX_TOKENS) throw new BelfryError('LIMIT_EXCEEDED', `template of more than ${MAX_TOKENS} tokens`);
+      this.#next();
+      if (this.#failed) return false;
+    }
+  }
+
+  /** Ends the tokens with what is wrong. */
+  #fail(message: string, at = this.#at): false {
+    this.#tokens.push({ type: 'error', text: message, at });
+    this.#failed = true;
+    return false;
+  }
+
+  #push(type: TokenType, length: number): void {
+    this.#tokens.push({ type, text: this.#text.slice(this.#at, this.#at + length), at: this.#at });
+    this.#at += length;
+  }
+
+  #next(): unknown {
+    const char = this.#charAt(this.#at);
+    const following = this.#text[this.#at + 1];
+    if (char === '') return this.#fail('unclosed action');
+    if (SPACE.test(char)) return this.#space();
+    if (char === '=' || char === '|') return this.#push(char, 1);
+    if (char === ':') return following === '=' ? this.#push(':=', 2) : this.#fail('expected :=');
+    if (char === '"') return this.#quoted('"', 'string', 'unterminated quoted string');
+    if (char === "'") return this.#quoted("'", 'character', 'unterminated character constant');
+    if (char === '`') return this.#raw();
+    if (char === '$') return this.#named('variable');
+    if (char === '.' && following !== undefined && !/\d/.test(following)) return this.#named('field');
+    if (/[\d+.-]/.test(char)) return this.#number();
+    if (WORD.test(char)) return this.#word();
+    if (char === '(' || char === ')') return this.#paren(char);
+    if (/[!-~]/.test(char)) return this.#push('sign', 1);
+    return this.#fail(`unrecognized character in action: ${shownChar(char)}`);
+  }
+
+  #charAt(at: number): string {
+    const code = this.#text.codePointAt(at);
+    return code === undefined ? '' : String.fromCodePoint(code);
+  }
+
+  /** A run of space, without the one that belongs to ` -}}`. */
+  #space(): void {
+    let end = skipSpace(this.#text, this.#at);
+    if (closingAt(this.#text, end - 1)?.trims === true) end--;
+    this.#push('space', end - this.#at);
+  }
+
+  #wordEnd(from: number): number {
+    let at = from;
+    for (let char = this.#charAt(at); char !== '' && WORD.test(char); char = this.#charAt(at)) at += char.length;
+    return at;
+  }
+
+  /** After a name comes a space, the end of the action, or one of the signs that may follow: `$x= 1` is refused. */
+  #endsAt(at: number): boolean {
+    return /^(?:$|[ \t\r\n.,|:()]|\}\})/.test(this.#text.slice(at, at + 2));
+  }
+
+  #named(type: 'field' | 'variable'): unknown {
+    const end = this.#wordEnd(this.#at + 1);
+    if (!this.#endsAt(end)) return this.#fail(`bad character ${shownChar(this.#charAt(end))}`);
+    return this.#push(type === 'field' && end === this.#at + 1 ? 'keyword' : type, end - this.#at);
+  }
+
+  #word(): unknown {
+    const end = this.#wordEnd(this.#at);
+    if (!this.#endsAt(end)) return this.#fail(`bad character ${shownChar(this.#charAt(end))}`);
+    const word = this.#text.slice(this.#at, end);
+    const type = KEYWORDS.has(word) ? 'keyword' : word === 'true' || word === 'false' ? 'bool' : 'word';
+    return this.#push(type, word.length);
+  }
+
+  #paren(char: '(' | ')'): unknown {
+    this.#depth += char === '(' ? 1 : -1;
+    if (this.#depth < 0) return this.#fail('unexpected right paren');
+    return this.#push(char, 1);
+  }
+
+  #quoted(mark: string, type: TokenType, unterminated: string): unknown {
+    for (let at = this.#at + 1; ; at++) {
+      if (this.#text[at] === mark) return this.#push(type, at + 1 - this.#at);
+      if (this.#text[at] === '\\') at++;
+      if (this.#text[at] === undefined || this.#text[at] === '\n') return this.#fail(unterminated);
+    }
+  }
+
+  #raw(): unknown {
+    const end = this.#text.indexOf('`', this.#at + 1);
+    return end < 0 ? this.#fail('unterminated raw quoted string') : this.#push('string', end + 1 - this.#at);
+  }
+
+  /** Anything that may be a number; whether it is one is for the parser to say. */
+  #number(): unknown {
+    let end = this.#numberEnd(this.#at);
+    const isPair = /[+-]/.test(this.#charAt(end));
+    if (isPair) end = this.#numberEnd(end);
+    const after = this.#charAt(end);
+    const isWord = after !== '' && WORD.test(after);
+    if (isPair || isWord) return this.#fail(`bad number syntax: ${quote(this.#text.slice(this.#at, isWord ? end + after.length : end))}`);
+    return this.#push('number', end - this.#at);
+  }
+
+  #numberEnd(from: number): number {
+    NUMBER.lastIndex = from;
+    return from + (NUMBER.exec(this.#text)?.[0].length ?? 0);
+  }
 }
 
 function skipSpace(text: string, from: number): number {
@@ -88,123 +238,13 @@ function skipSpace(text: string, from: number): number {
   return at;
 }
 
-function skipComment(text: string, open: number, from: number): [at: number, trim: boolean] {
-  const end = text.indexOf('*/', from + 2);
-  if (end < 0) throw invalid(text, open, 'unclosed comment');
-  if (SPACE.test(text[end + 2] ?? '') && text.startsWith('-}}', end + 3)) return [end + 6, true];
-  if (!text.startsWith('}}', end + 2)) throw invalid(text, open, 'comment ends before closing delimiter');
-  return [end + 4, false];
+/** The right delimiter at an index, with its trim marker. */
+function closingAt(text: string, at: number): { readonly length: number; readonly trims: boolean } | undefined {
+  if (text.startsWith('}}', at)) return { length: 2, trims: false };
+  return SPACE.test(text[at] ?? '') && text.startsWith('-}}', at + 1) ? { length: 4, trims: true } : undefined;
 }
 
-export function invalid(text: string, index: number, message: string): BelfryError {
-  return new BelfryError('TEMPLATE_INVALID', message, { position: positionAt(text, index) });
-}
-
-/** Reads what stands between `{{` and `}}`. */
-class ActionLexer {
-  readonly #text: string;
-  readonly #tokens: Token[];
-  #at: number;
-  #spaced = false;
-  #depth = 0;
-
-  constructor(text: string, at: number, tokens: Token[]) {
-    this.#text = text;
-    this.#at = at;
-    this.#tokens = tokens;
-  }
-
-  /** Returns where the text goes on, and whether its leading white space is to be trimmed. */
-  run(open: number): [at: number, trim: boolean] {
-    const text = this.#text;
-    for (;;) {
-      const char = text[this.#at];
-      if (char === undefined) throw invalid(text, open, 'unclosed action');
-      if (this.#tokens.length > MAX_TOKENS) throw new BelfryError('LIMIT_EXCEEDED', `template of more than ${MAX_TOKENS} tokens`);
-      if (SPACE.test(char)) {
-        this.#at = skipSpace(text, this.#at);
-        this.#spaced = true;
-        if (text.startsWith('-}}', this.#at)) return [this.#close(3), true];
-      } else if (text.startsWith('}}', this.#at)) {
-        return [this.#close(2), false];
-      } else {
-        this.#next(char);
-        this.#spaced = false;
-      }
-    }
-  }
-
-  #close(length: number): number {
-    if (this.#depth > 0) throw invalid(this.#text, this.#at, 'unclosed left paren');
-    this.#push('close', length);
-    return this.#at;
-  }
-
-  #push(type: TokenType, length: number): void {
-    this.#tokens.push({ type, text: this.#text.slice(this.#at, this.#at + length), at: this.#at, spaced: this.#spaced });
-    this.#at += length;
-  }
-
-  #next(char: string): void {
-    const text = this.#text;
-    const following = text[this.#at + 1] ?? '';
-    if (char === '"') this.#quoted('"', 'string', 'unterminated quoted string');
-    else if (char === "'") this.#quoted("'", 'char', 'unterminated character constant');
-    else if (char === '`') this.#raw();
-    else if (char === '(' || char === ')') this.#paren(char);
-    else if (char === '|' || char === ',') this.#push(char, 1);
-    else if (char === ':' && following === '=') this.#push(':=', 2);
-    else if (char === '=') this.#push('=', 1);
-    else if (char === '$') this.#named('variable', 1 + this.#wordLength(this.#at + 1));
-    else if (char === '.' && !/\d/.test(following)) {
-      const length = this.#wordLength(this.#at + 1);
-      this.#named(length === 0 ? 'dot' : 'field', 1 + length);
-    } else if (/[\d+.-]/.test(char)) this.#number();
-    else if (WORD.test(char)) this.#named('word', this.#wordLength(this.#at));
-    else throw invalid(text, this.#at, `unexpected ${JSON.stringify(char)} in an action`);
-  }
-
-  /** After a name a space, the end of the action, or one of the signs that may follow: `$x= 1` is refused, as Go does. */
-  #named(type: TokenType, length: number): void {
-    const after = this.#at + length;
-    const next = this.#text[after] ?? ' ';
-    if (!/[\s.,|:()]/.test(next) && !this.#text.startsWith('}}', after))
-      throw invalid(this.#text, after, `unexpected ${JSON.stringify(next)} right after a name`);
-    this.#push(type, length);
-  }
-
-  #wordLength(from: number): number {
-    let at = from;
-    while (at < this.#text.length && WORD.test(this.#text[at] ?? '')) at++;
-    return at - from;
-  }
-
-  #paren(char: '(' | ')'): void {
-    this.#depth += char === '(' ? 1 : -1;
-    if (this.#depth < 0) throw invalid(this.#text, this.#at, 'unexpected right paren');
-    this.#push(char, 1);
-  }
-
-  #quoted(quote: string, type: TokenType, unterminated: string): void {
-    for (let at = this.#at + 1; ; at++) {
-      const char = this.#text[at];
-      if (char === undefined || char === '\n') throw invalid(this.#text, this.#at, unterminated);
-      if (char === '\\') at++;
-      else if (char === quote) return this.#push(type, at + 1 - this.#at);
-    }
-  }
-
-  #raw(): void {
-    const end = this.#text.indexOf('`', this.#at + 1);
-    if (end < 0) throw invalid(this.#text, this.#at, 'unterminated raw quoted string');
-    this.#push('string', end + 1 - this.#at);
-  }
-
-  #number(): void {
-    NUMBER.lastIndex = this.#at;
-    const length = NUMBER.exec(this.#text)?.[0].length ?? 0;
-    if (length === 0 || WORD.test(this.#text[this.#at + length] ?? ''))
-      throw invalid(this.#text, this.#at, `bad number syntax: ${JSON.stringify(this.#text.slice(this.#at, this.#at + length + 1))}`);
-    this.#push('number', length);
-  }
+/** A character as Go's `%#U` shows it: `U+0021 '!'`. */
+function shownChar(char: string): string {
+  return sprintf('%#U', [BigInt(char.codePointAt(0) ?? 0)]);
 }

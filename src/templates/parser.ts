@@ -1,10 +1,11 @@
-import { BelfryError } from '../core/errors.ts';
 import { charConstant, numberConstant, unquote } from './constants.ts';
-import { invalid, tokenize } from './lexer.ts';
-import type { Block, Command, Node, Operand, Pipeline } from './ast.ts';
+import { quote } from './quote.ts';
+import { spotText } from './spot-text.ts';
+import { TokenReader } from './token-reader.ts';
+import type { Block, Branch, Command, Node, Operand, Pipeline } from './ast.ts';
 import type { Token, TokenType } from './lexer.ts';
 
-/** A parsed template: its body and the templates it defines. */
+/** A parsed template: its body and the templates it defines, itself among them. */
 export interface ParsedTemplate {
   readonly body: Block;
   readonly defined: ReadonlyMap<string, Block>;
@@ -13,321 +14,352 @@ export interface ParsedTemplate {
 }
 
 export interface ParseOptions {
+  /** What errors call the template, and what it can call itself. */
+  readonly name: string;
+  /** How many characters of the text stand before what somebody wrote, from where positions are counted. */
+  readonly prologueLength: number;
   /** Names of the functions there are; another one is an error. */
   readonly functions: { has(name: string): boolean };
-  /** Variables that are set before the template begins, with their `$`. */
-  readonly variables: readonly string[];
 }
 
 const MAX_DEPTH = 200;
-const KEYWORDS = new Set(['if', 'else', 'end', 'range', 'with', 'define', 'template', 'block', 'break', 'continue']);
 
-/** How a block ended. */
-type BlockEnd = 'end' | 'else' | 'eof';
+/** How a block ended, and the token that ended it. */
+interface BlockEnd {
+  readonly word: 'end' | 'else';
+  readonly token: Token;
+}
 
-/** Parses a template. Throws `TEMPLATE_INVALID` with the position. */
+/** Parses a template. Throws `TEMPLATE_INVALID` with the position and Go's words, or `LIMIT_EXCEEDED`. */
 export function parse(text: string, options: ParseOptions): ParsedTemplate {
   return new Parser(text, options).parse();
 }
 
 class Parser {
-  readonly #text: string;
-  readonly #tokens: readonly Token[];
+  readonly #reader: TokenReader;
   readonly #options: ParseOptions;
   readonly #defined = new Map<string, Block>();
   readonly #functions = new Set<string>();
-  #index = 0;
-  #variables: string[];
+  #variables: string[] = ['$'];
   #rangeDepth = 0;
   #depth = 0;
 
   constructor(text: string, options: ParseOptions) {
-    this.#text = text;
+    this.#reader = new TokenReader(text, options.name, options.prologueLength);
     this.#options = options;
-    this.#tokens = tokenize(text);
-    this.#variables = ['$', ...options.variables];
   }
 
   parse(): ParsedTemplate {
-    const [body] = this.#block(true, 'eof');
+    const body: Node[] = [];
+    while (this.#reader.peek().type !== 'end') {
+      const open = this.#reader.index;
+      if (this.#reader.take().type === 'open' && isKeyword(this.#reader.takeSolid(), 'define')) {
+        this.#define();
+        continue;
+      }
+      this.#reader.index = open;
+      const node = this.#textOrAction();
+      if (isEnd(node)) throw this.#reader.fail(node.token, `unexpected {{${node.word}}}`);
+      body.push(node);
+    }
+    this.#add(this.#options.name, body, this.#reader.peek());
     return { body, defined: this.#defined, functions: this.#functions };
   }
 
-  #fail(token: Token, message: string): BelfryError {
-    return invalid(this.#text, token.at, message);
+  #deeper(token: Token): void {
+    if (++this.#depth > MAX_DEPTH) throw this.#reader.fail(token, `templates nested more than ${MAX_DEPTH} deep`);
   }
 
-  get #token(): Token {
-    const token = this.#tokens[this.#index];
-    if (token === undefined) throw new BelfryError('INTERNAL', 'template parser ran past the end');
-    return token;
-  }
-
-  #take(): Token {
-    const token = this.#token;
-    if (token.type !== 'end') this.#index++;
-    return token;
-  }
-
-  #accept(type: TokenType, text?: string): boolean {
-    if (this.#token.type !== type || (text !== undefined && this.#token.text !== text)) return false;
-    this.#index++;
-    return true;
-  }
-
-  #expect(type: TokenType, where: string): Token {
-    const token = this.#take();
-    if (token.type !== type) throw this.#fail(token, `unexpected ${shown(token)} in ${where}`);
-    return token;
-  }
-
-  /** Nodes up to `{{end}}`, `{{else}}` or the end of the text, whichever `until` asks for. */
-  #block(top: boolean, until: 'end' | 'else or end' | 'eof'): [Block, BlockEnd] {
-    const nodes: Node[] = [];
-    if (++this.#depth > MAX_DEPTH) throw this.#fail(this.#token, `templates nested more than ${MAX_DEPTH} deep`);
-    for (;;) {
-      const token = this.#take();
-      if (token.type === 'end') {
-        if (until !== 'eof') throw this.#fail(token, 'unexpected EOF');
-        this.#depth--;
-        return [nodes, 'eof'];
-      }
-      if (token.type === 'text') {
-        nodes.push({ type: 'text', text: token.text });
-        continue;
-      }
-      const keyword = this.#token;
-      if (keyword.type === 'word' && (keyword.text === 'end' || keyword.text === 'else')) {
-        this.#index++;
-        if (until === 'eof' || (keyword.text === 'else' && until === 'end')) throw this.#fail(keyword, `unexpected {{${keyword.text}}}`);
-        if (keyword.text === 'end') this.#expect('close', 'end');
-        this.#depth--;
-        return [nodes, keyword.text];
-      }
-      const node = this.#action(top);
-      if (node !== undefined) nodes.push(node);
+  /** What the constants' errors say is an error at the token. */
+  #read<T>(token: Token, read: () => T): T {
+    try {
+      return read();
+    } catch (cause) {
+      throw cause instanceof Error ? this.#reader.fail(token, cause.message) : cause;
     }
   }
 
-  #action(top: boolean): Node | undefined {
-    const token = this.#token;
-    if (token.type === 'word' && KEYWORDS.has(token.text)) {
-      this.#index++;
+  /** Nodes up to `{{end}}` or `{{else}}`. */
+  #block(): [Block, BlockEnd] {
+    const nodes: Node[] = [];
+    this.#deeper(this.#reader.peek());
+    while (this.#reader.peekSolid().type !== 'end') {
+      const node = this.#textOrAction();
+      if (isEnd(node)) {
+        this.#depth--;
+        return [nodes, node];
+      }
+      nodes.push(node);
+    }
+    throw this.#reader.fail(this.#reader.peek(), 'unexpected EOF');
+  }
+
+  #textOrAction(): Node | BlockEnd {
+    const token = this.#reader.takeSolid();
+    if (token.type === 'text') return { type: 'text', at: token.at, text: token.text };
+    if (token.type !== 'open') throw this.#reader.unexpected(token, 'input');
+    this.#reader.action = token;
+    const node = this.#actionNode();
+    this.#reader.action = undefined;
+    return node;
+  }
+
+  #actionNode(): Node | BlockEnd {
+    const token = this.#reader.peekSolid();
+    if (token.type === 'keyword') {
+      this.#reader.index++;
       switch (token.text) {
         case 'if':
         case 'with':
         case 'range':
-          return this.#control(token, token.text);
-        case 'define':
-          if (!top) throw this.#fail(token, 'unexpected {{define}}');
-          this.#define();
-          return undefined;
+          return this.#control(token.text);
         case 'template':
-          return this.#templateCall(token);
+          return this.#templateCall();
         case 'block':
-          return this.#blockAction(token);
+          return this.#blockAction();
+        case 'break':
+        case 'continue':
+          return this.#breakOrContinue(token, token.text);
+        case 'end':
+          return { word: 'end', token: this.#reader.expect('close', 'end') };
+        case 'else':
+          return this.#elseAction();
         default:
-          return this.#breakOrContinue(token);
+          this.#reader.index--;
       }
     }
-    const pipeline = this.#pipeline('command', 'close', 1);
-    return { type: 'action', pipeline };
+    return { type: 'action', at: token.at, pipeline: this.#pipeline('command', 'close') };
   }
 
-  #breakOrContinue(token: Token): Node {
-    const type = token.text === 'break' ? 'break' : 'continue';
-    this.#expect('close', `{{${type}}}`);
-    if (this.#rangeDepth === 0) throw this.#fail(token, `{{${type}}} outside {{range}}`);
-    return { type };
+  /** `else if` and `else with` are left to be read as what follows the `else`. */
+  #elseAction(): BlockEnd {
+    const next = this.#reader.peekSolid();
+    if (isKeyword(next, 'if') || isKeyword(next, 'with')) return { word: 'else', token: next };
+    return { word: 'else', token: this.#reader.expect('close', 'else') };
   }
 
-  #control(token: Token, type: 'if' | 'with' | 'range'): Node {
+  #breakOrContinue(token: Token, type: 'break' | 'continue'): Node {
+    const close = this.#reader.expect('close', `{{${type}}}`);
+    if (this.#rangeDepth === 0) throw this.#reader.fail(close, `{{${type}}} outside {{range}}`);
+    return { type, at: token.at };
+  }
+
+  #control(type: Branch['type']): Node {
     const scope = this.#variables.length;
-    const pipeline = this.#pipeline(type, 'close', type === 'range' ? 2 : 1);
+    const pipeline = this.#pipeline(type, 'close');
     if (type === 'range') this.#rangeDepth++;
-    const [body, end] = this.#block(false, 'else or end');
+    const [body, end] = this.#block();
     if (type === 'range') this.#rangeDepth--;
     let otherwise: Block | undefined;
-    if (end === 'else') {
-      const next = this.#token;
-      if (next.type === 'word' && next.text === type && type !== 'range') {
+    if (end.word === 'else') {
+      const next = this.#reader.peek();
+      if (isKeyword(next, type) && type !== 'range') {
         // `else if` is an `if` inside the `else`, ended by the same `end`.
-        if (++this.#depth > MAX_DEPTH) throw this.#fail(next, `templates nested more than ${MAX_DEPTH} deep`);
-        this.#index++;
-        otherwise = [this.#control(next, type)];
+        this.#deeper(next);
+        this.#reader.index++;
+        otherwise = [this.#control(type)];
         this.#depth--;
       } else {
-        this.#expect('close', 'else');
-        [otherwise] = this.#block(false, 'end');
+        const [block, last] = this.#block();
+        if (last.word !== 'end') throw this.#reader.fail(last.token, 'expected end; found {{else}}');
+        otherwise = block;
       }
     }
     this.#variables.length = scope;
-    return { type, at: token.at, pipeline, body, otherwise };
+    return { type, at: pipeline.at, pipeline, body, otherwise };
   }
 
-  #name(where: string): string {
-    return unquote(this.#text, this.#expect('string', where));
+  #name(token: Token, where: string): string {
+    if (token.type !== 'string') throw this.#reader.unexpected(token, where);
+    return this.#read(token, () => unquote(token.text));
   }
 
   #define(): void {
-    const at = this.#token;
-    const name = this.#name('define clause');
-    this.#expect('close', 'define clause');
-    this.#defineBody(name, at);
+    const name = this.#name(this.#reader.takeSolid(), 'define clause');
+    this.#reader.expect('close', 'define clause');
+    this.#defineBody(name, 'define clause');
   }
 
-  #defineBody(name: string, at: Token): void {
-    const outer = { variables: this.#variables, rangeDepth: this.#rangeDepth };
+  #defineBody(name: string, where: string): void {
+    const outer = { variables: this.#variables, rangeDepth: this.#rangeDepth, action: this.#reader.action };
     this.#variables = ['$'];
     this.#rangeDepth = 0;
-    const [body] = this.#block(false, 'end');
+    this.#reader.action = undefined;
+    const [body, end] = this.#block();
+    if (end.word !== 'end') throw this.#reader.fail(end.token, `unexpected {{else}} in ${where}`);
     this.#variables = outer.variables;
     this.#rangeDepth = outer.rangeDepth;
+    this.#reader.action = outer.action;
+    this.#add(name, body, end.token);
+  }
+
+  #add(name: string, body: Block, token: Token): void {
     const known = this.#defined.get(name);
-    if (known !== undefined && !isEmpty(known)) {
-      if (isEmpty(body)) return;
-      throw this.#fail(at, `multiple definition of template ${JSON.stringify(name)}`);
-    }
-    this.#defined.set(name, body);
+    if (known === undefined || isEmpty(known)) this.#defined.set(name, body);
+    else if (!isEmpty(body)) throw this.#reader.fail(token, `template: multiple definition of template ${quote(name)}`);
   }
 
-  #templateCall(token: Token): Node {
-    const name = this.#name('template clause');
-    const pipeline = this.#accept('close') ? undefined : this.#pipeline('template clause', 'close', 1);
+  #templateCall(): Node {
+    const token = this.#reader.takeSolid();
+    const name = this.#name(token, 'template clause');
+    if (this.#reader.peekSolid().type !== 'close')
+      return { type: 'template', at: token.at, name, pipeline: this.#pipeline('template clause', 'close') };
+    this.#reader.index++;
+    return { type: 'template', at: token.at, name, pipeline: undefined };
+  }
+
+  #blockAction(): Node {
+    const token = this.#reader.takeSolid();
+    const name = this.#name(token, 'block clause');
+    const pipeline = this.#pipeline('block clause', 'close');
+    this.#defineBody(name, 'block clause');
     return { type: 'template', at: token.at, name, pipeline };
   }
 
-  #blockAction(token: Token): Node {
-    const at = this.#token;
-    const name = this.#name('block clause');
-    const pipeline = this.#pipeline('block clause', 'close', 1);
-    this.#defineBody(name, at);
-    return { type: 'template', at: token.at, name, pipeline };
-  }
-
-  #pipeline(where: string, end: 'close' | ')', maxVariables: number): Pipeline {
-    const first = this.#token;
-    const { variables, assigns } = this.#declarations(where, maxVariables);
-    // Known from here on, also to its own value: that it has none yet is said when that is worked out, as in Go.
-    this.#variables.push(...variables);
+  #pipeline(where: string, end: 'close' | ')'): Pipeline {
+    const { at } = this.#reader.peekSolid();
+    const { variables, assigns } = this.#declarations(where);
     const commands: Command[] = [];
+    while (this.#reader.peekSolid().type !== end) {
+      if (!startsOperand(this.#reader.peek())) throw this.#reader.unexpected(this.#reader.peek(), where);
+      commands.push(this.#command());
+    }
+    const close = this.#reader.take();
+    if (commands.length === 0) throw this.#reader.fail(close, `missing value for ${where}`);
+    for (const [index, { first }] of commands.entries())
+      if (index > 0 && CONSTANTS.has(first.type)) throw this.#reader.fail(close, `non executable command in pipeline stage ${index + 1}`);
+    return { type: 'pipeline', at, variables, assigns, commands };
+  }
+
+  /** Variables are known from here on, also to their own value: that they have none yet is said when that is worked out. */
+  #declarations(where: string): { variables: readonly string[]; assigns: boolean } {
+    const variables: string[] = [];
     for (;;) {
-      const token = this.#token;
-      if (token.type === end) {
-        this.#index++;
+      const start = this.#reader.index;
+      const token = this.#reader.peekSolid();
+      if (token.type !== 'variable') break;
+      this.#reader.index++;
+      const next = this.#reader.peekSolid();
+      const isComma = next.type === 'sign' && next.text === ',';
+      if (next.type !== ':=' && next.type !== '=' && !isComma) {
+        this.#reader.index = start;
         break;
       }
-      commands.push(this.#command(where));
-      if (this.#token.type === end) continue;
-      this.#expect('|', where);
-    }
-    if (commands.length === 0) throw this.#fail(first, `missing value for ${where}`);
-    this.#checkStages(commands);
-    return { at: first.at, variables, assigns, commands };
-  }
-
-  #declarations(where: string, max: number): { variables: readonly string[]; assigns: boolean } {
-    const start = this.#index;
-    const variables: string[] = [];
-    while (this.#token.type === 'variable') {
-      const token = this.#take();
+      this.#reader.index++;
       variables.push(token.text);
-      if (this.#accept(':=')) return { variables: this.#declared(token, where, variables, max), assigns: false };
+      this.#variables.push(token.text);
       // As in Go, that there is no such variable is said only when the assignment is carried out.
-      if (this.#accept('=')) return { variables: this.#declared(token, where, variables, max), assigns: true };
-      if (!this.#accept(',')) break;
-      if (where !== 'range' || variables.length >= max) throw this.#fail(token, `too many declarations in ${where}`);
+      if (!isComma) return { variables, assigns: next.type === '=' };
+      if (where !== 'range' || variables.length > 1) throw this.#reader.fail(next, `too many declarations in ${where}`);
+      const { type } = this.#reader.peekSolid();
+      if (type !== 'variable' && type !== 'close' && type !== ')') throw this.#reader.fail(next, 'range can only initialize variables');
     }
-    this.#index = start;
-    return { variables: [], assigns: false };
+    return { variables, assigns: false };
   }
 
-  #declared(token: Token, where: string, variables: readonly string[], max: number): readonly string[] {
-    if (variables.length > max) throw this.#fail(token, `too many declarations in ${where}`);
-    return variables;
-  }
-
-  #known(name: string, token: Token): void {
-    if (!this.#variables.includes(name)) throw this.#fail(token, `undefined variable ${JSON.stringify(name)}`);
-  }
-
-  #checkStages(commands: readonly Command[]): void {
-    for (const [index, command] of commands.entries()) {
-      const first = command.operands[0];
-      if (index > 0 && (first?.type === 'dot' || first?.type === 'nil' || first?.type === 'constant'))
-        throw invalid(this.#text, first.at, `non executable command in pipeline stage ${index + 1}`);
-    }
-  }
-
-  #command(where: string): Command {
-    const at = this.#token.at;
+  #command(): Command {
+    const { at } = this.#reader.peekSolid();
     const operands: Operand[] = [];
     for (;;) {
       const operand = this.#operand();
-      if (operand === undefined) break;
-      operands.push(operand);
-      const next = this.#token;
-      if (next.type === '|' || next.type === ')' || next.type === 'close') break;
-      if (!next.spaced) throw this.#fail(next, `unexpected ${shown(next)} in operand`);
+      if (operand !== undefined) operands.push(operand);
+      const next = this.#reader.take();
+      if (next.type === 'space') continue;
+      if (next.type === '|') break;
+      this.#reader.index--;
+      if (next.type === 'close' || next.type === ')') break;
+      throw this.#reader.unexpected(next, 'operand');
     }
-    if (operands.length === 0) {
-      if (this.#token.type === '|') throw this.#fail(this.#token, `missing value for ${where}`);
-      throw this.#fail(this.#token, `unexpected ${shown(this.#token)} in ${where}`);
-    }
-    return { at, operands };
+    const [first, ...args] = operands;
+    if (first === undefined) throw this.#reader.fail(this.#reader.peek(), 'empty command');
+    return { type: 'command', at, first, args };
   }
 
   #operand(): Operand | undefined {
     const term = this.#term();
-    if (term === undefined) return undefined;
+    const { at, type } = this.#reader.peek();
+    if (term === undefined || type !== 'field') return term;
     const path: string[] = [];
-    while (this.#token.type === 'field' && !this.#token.spaced) path.push(this.#take().text.slice(1));
-    if (path.length === 0) return term;
-    if (term.type === 'field' || term.type === 'variable') return { ...term, path: [...term.path, ...path] };
-    if (term.type === 'constant' || term.type === 'nil' || term.type === 'dot')
-      throw invalid(this.#text, term.at, 'unexpected . after term');
-    return { type: 'chain', at: term.at, operand: term, path };
+    while (this.#reader.peek().type === 'field') path.push(this.#reader.take().text.slice(1));
+    // Where fields follow fields, Go takes the place of the second.
+    if (term.type === 'field' || term.type === 'variable') return { ...term, at, path: [...term.path, ...path] };
+    if (CONSTANTS.has(term.type)) throw this.#reader.fail(this.#reader.peek(), `unexpected . after term ${quote(spotText(term))}`);
+    return { type: 'chain', at, operand: term, path };
   }
 
   #term(): Operand | undefined {
-    const token = this.#token;
-    if (token.type === 'dot') return { type: 'dot', at: this.#take().at };
-    if (token.type === 'field') return { type: 'field', at: token.at, path: [this.#take().text.slice(1)] };
-    if (token.type === 'variable') {
-      this.#known(token.text, token);
-      return { type: 'variable', at: this.#take().at, name: token.text, path: [] };
+    const token = this.#reader.takeSolid();
+    const { at, text } = token;
+    switch (token.type) {
+      case 'word':
+        if (!this.#options.functions.has(text)) throw this.#reader.fail(token, `function ${quote(text)} not defined`);
+        this.#functions.add(text);
+        return { type: 'function', at, name: text };
+      case 'keyword':
+        if (text === '.') return { type: 'dot', at };
+        if (text === 'nil') return { type: 'nil', at };
+        break;
+      case 'variable':
+        if (!this.#variables.includes(text)) throw this.#reader.fail(token, `undefined variable ${quote(text)}`);
+        return { type: 'variable', at, name: text, path: [] };
+      case 'field':
+        return { type: 'field', at, path: [text.slice(1)] };
+      case 'bool':
+        return { type: 'bool', at, value: text === 'true' };
+      case 'character':
+        return this.#read(token, () => charConstant(token));
+      case 'number':
+        return this.#read(token, () => numberConstant(token));
+      case 'string':
+        return { type: 'text constant', at, text, value: this.#read(token, () => unquote(text)) };
+      case '(': {
+        this.#deeper(token);
+        const pipeline = this.#pipeline('parenthesized pipeline', ')');
+        this.#depth--;
+        return pipeline;
+      }
+      case ')':
+      case '|':
+      case ':=':
+      case '=':
+      case 'sign':
+      case 'space':
+      case 'open':
+      case 'close':
+      case 'text':
+      case 'error':
+      case 'end':
+        break;
     }
-    if (token.type === 'number') return numberConstant(this.#text, this.#take());
-    if (token.type === 'char') return charConstant(this.#text, this.#take());
-    if (token.type === 'string') return { type: 'constant', at: token.at, value: unquote(this.#text, this.#take()) };
-    if (token.type === 'word') return this.#word();
-    return token.type === '(' ? this.#parenthesized() : undefined;
+    this.#reader.index--;
+    return undefined;
   }
+}
 
-  #parenthesized(): Operand {
-    const token = this.#take();
-    if (++this.#depth > MAX_DEPTH) throw this.#fail(token, `parentheses nested more than ${MAX_DEPTH} deep`);
-    const pipeline = this.#pipeline('parenthesized pipeline', ')', 1);
-    this.#depth--;
-    return { type: 'pipeline', at: token.at, pipeline };
-  }
+const CONSTANTS: ReadonlySet<Operand['type']> = new Set(['bool', 'dot', 'nil', 'number', 'text constant'] as const);
+const OPERAND_STARTS: ReadonlySet<TokenType> = new Set([
+  'bool',
+  'character',
+  'field',
+  'word',
+  'number',
+  'string',
+  'variable',
+  '(',
+] as const);
 
-  #word(): Operand {
-    const token = this.#take();
-    if (token.text === 'true' || token.text === 'false') return { type: 'constant', at: token.at, value: token.text === 'true' };
-    if (token.text === 'nil') return { type: 'nil', at: token.at };
-    if (KEYWORDS.has(token.text)) throw this.#fail(token, `unexpected <${token.text}> in operand`);
-    if (!this.#options.functions.has(token.text)) throw this.#fail(token, `function ${JSON.stringify(token.text)} not defined`);
-    this.#functions.add(token.text);
-    return { type: 'function', at: token.at, name: token.text };
-  }
+function startsOperand(token: Token): boolean {
+  return OPERAND_STARTS.has(token.type) || isKeyword(token, '.') || isKeyword(token, 'nil');
+}
+
+function isKeyword(token: Token, word: string): boolean {
+  return token.type === 'keyword' && token.text === word;
+}
+
+function isEnd(node: Node | BlockEnd): node is BlockEnd {
+  return 'word' in node;
 }
 
 function isEmpty(block: Block): boolean {
   return block.every((node) => node.type === 'text' && node.text.trim() === '');
-}
-
-function shown(token: Token): string {
-  if (token.type === 'end') return 'EOF';
-  return token.type === 'close' ? '"}}"' : JSON.stringify(token.text);
 }

@@ -1,15 +1,20 @@
 import { isIP } from 'node:net';
 import { parseDuration } from '../core/duration.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
 import { compareNames } from '../core/labels.ts';
-import { formatFloat, parseFloatText } from '../core/number-format.ts';
+import { parseFloatText } from '../core/number-format.ts';
 import { compileRegex } from '../core/regex.ts';
-import { builtinFunctions, queryEscape, specialFunctions, templateError } from './builtins.ts';
-import { sprintf } from './go-fmt.ts';
-import { durationValue, timeValue } from './go-time.ts';
+import { lowerCase, title, upperCase } from './letter-case.ts';
+import { builtinFunctions, queryEscape, specialFunctions } from './builtins.ts';
+import { formatValue, sprintf } from './go-fmt.ts';
+import { durationPointer, timeValue } from './go-time.ts';
 import { humanize, humanize1024, humanizeDuration, humanizePercentage } from './humanize.ts';
-import { ListValue, MapValue, StructValue, textOf, toFloat, typeName } from './value.ts';
+import { quote } from './quote.ts';
+import { BoxedValue, ListValue, MapValue, NamedValue, StructValue, textOf, typeName, unboxed } from './value.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { Labels } from '../core/labels.ts';
-import type { ParamType, TemplateFunction, Value } from './value.ts';
+import type { CompiledRegex } from '../core/regex.ts';
+import type { TemplateFunction, Value } from './value.ts';
 
 /** What a rule's template may ask of its surroundings. */
 export interface RuleTemplateHost {
@@ -26,49 +31,81 @@ export interface TemplateSample {
   readonly value: number;
 }
 
+/** Names of Go's types, which errors show. */
+const RESULT = 'template.queryResult';
+const SAMPLE = '*template.sample';
+/** Characters of an expression times those of what it runs over. */
+const MAX_REGEX_WORK = 4 * 1024 * 1024;
+
+const NO_EXPRESSION: ReadonlySet<ErrorCode> = new Set(['PROMQL_SYNTAX', 'PROMQL_TYPE', 'PROMQL_UNSUPPORTED'] as const);
+
 type RuleFunction = TemplateFunction<RuleTemplateHost>;
 
 /** The functions of rule templates, as Prometheus 3 has them, Go's own among them. */
 export const ruleFunctions: ReadonlyMap<string, TemplateFunction> = functionTable<RuleTemplateHost>({
-  query: { params: ['string'], call: ([expression], host) => samplesValue(host.query(textOf(expression))) },
-  first: { params: ['list'], call: ([list]) => first(list) },
-  label: { params: ['string', 'struct'], call: ([name, sample]) => labelOf(sample, textOf(name)) },
-  value: { params: ['struct'], call: ([sample]) => field(sample, 'Value') },
-  strvalue: { params: ['struct'], call: ([sample]) => labelOf(sample, '__value__') },
-  sortByLabel: { params: ['string', 'list'], call: ([name, list]) => sortByLabel(textOf(name), list) },
-  args: { params: [], rest: 'any', call: (values) => new MapValue(new Map(values.map((value, i) => [`arg${i}`, value])), { zero: null }) },
+  query: { params: ['string'], call: ([expression], host) => queried(textOf(expression), host) },
+  first: { params: [RESULT], call: ([list]) => first(list) },
+  label: { params: ['string', SAMPLE], call: ([name, sample]) => labelOf(sample, textOf(name)) },
+  value: { params: [SAMPLE], call: ([sample]) => field(sample, 'Value') },
+  strvalue: { params: [SAMPLE], call: ([sample]) => labelOf(sample, '__value__') },
+  sortByLabel: { params: ['string', RESULT], call: ([name, list]) => sortByLabel(textOf(name), list) },
+  args: { params: [], rest: 'interface {}', call: (values) => new MapValue(new Map(values.map((value, i) => [`arg${i}`, value]))) },
   humanize: ofNumber(humanize),
   humanize1024: ofNumber(humanize1024),
   humanizeDuration: ofNumber(humanizeDuration),
   humanizePercentage: ofNumber(humanizePercentage),
   humanizeTimestamp: ofNumber((seconds) => (Number.isFinite(seconds) ? (toTime(seconds).text ?? '') : sprintf('%.4g', [seconds]))),
   toTime: ofNumber(toTime),
-  toDuration: ofNumber((seconds) => durationValue(seconds)),
+  toDuration: ofNumber(durationPointer),
   now: { params: [], call: (_, host) => host.now / 1000 },
-  parseDuration: ofText((text) => parseDuration(text) / 1000),
+  parseDuration: ofText(durationSeconds),
   title: ofText(title),
-  toUpper: ofText((text) => text.toUpperCase()),
-  toLower: ofText((text) => text.toLowerCase()),
-  match: { params: ['string', 'string'], call: ([pattern, text]) => compileRegex(textOf(pattern)).find(textOf(text)) },
-  reReplaceAll: {
-    params: ['string', 'string', 'string'],
-    call: ([pattern, replacement, text]) => compileRegex(textOf(pattern)).replaceAll(textOf(text), textOf(replacement)),
-  },
+  toUpper: ofText(upperCase),
+  toLower: ofText(lowerCase),
+  match: { params: ['string', 'string'], call: ([pattern, text]) => regexOf(pattern, text).find(textOf(text)) },
+  reReplaceAll: { params: ['string', 'string', 'string'], call: ([pattern, by, text]) => replaceAll(pattern, textOf(by), textOf(text)) },
   graphLink: ofText((expression) => `/graph?g0.expr=${queryEscape(expression)}&g0.tab=0`),
   tableLink: ofText((expression) => `/graph?g0.expr=${queryEscape(expression)}&g0.tab=1`),
   stripPort: ofText((text) => splitHostPort(text)?.host ?? text),
   stripDomain: ofText(stripDomain),
-  safeHtml: ofText((text) => text),
+  safeHtml: ofText((text) => new NamedValue('template.HTML', text)),
   urlQueryEscape: ofText(queryEscape),
   externalURL: { params: [], call: (_, host) => host.externalUrl },
   pathPrefix: { params: [], call: (_, host) => pathOf(host.externalUrl) },
 });
 
+/** Compiles an expression; as in Go, what is wrong with it is said without its place. */
+function regexOf(pattern: Value, text: Value): CompiledRegex {
+  const source = textOf(pattern);
+  if (source.length * textOf(text).length > MAX_REGEX_WORK)
+    throw new BelfryError('LIMIT_EXCEEDED', `a regular expression of ${source.length} characters over a text of ${textOf(text).length}`);
+  try {
+    return compileRegex(source);
+  } catch (error) {
+    const reason = error instanceof BelfryError && error.cause instanceof Error ? error.cause.message : errorText(error);
+    // The one reason that our engine gives without the piece of the expression, which is empty.
+    throw new Error(reason.endsWith('at end of expression') ? `${reason}: \`\`` : reason, { cause: error });
+  }
+}
+
+function replaceAll(pattern: Value, by: string, text: string): string {
+  if ((by.length + 1) * (text.length + 1) > MAX_REGEX_WORK)
+    throw new BelfryError('LIMIT_EXCEEDED', `a replacement of ${by.length} characters in a text of ${text.length}`);
+  try {
+    return regexOf(pattern, text).replaceAll(text, by);
+  } catch (error) {
+    if (error instanceof BelfryError || !(error instanceof Error)) throw error;
+    const source = textOf(pattern);
+    const shown = /[`\ufeff]|(?!\t)\p{Cc}/u.test(source) ? quote(source) : `\`${source}\``;
+    throw new Error(`regexp: Compile(${shown}): ${error.message}`, { cause: error });
+  }
+}
+
 /** A function table for `parseTemplate`: Go's own functions, overlaid with these. */
 export function functionTable<Host>(functions: Readonly<Record<string, TemplateFunction<Host>>>): ReadonlyMap<string, TemplateFunction> {
   const table = new Map<string, TemplateFunction>(Object.entries(builtinFunctions));
   // The evaluator calls none of these three through the table; they are here so that the parser knows them.
-  for (const name of specialFunctions) table.set(name, { params: [], rest: 'any', call: () => undefined });
+  for (const name of specialFunctions) table.set(name, { params: [], rest: 'interface {}', call: () => undefined });
   for (const [name, definition] of Object.entries(functions)) {
     table.set(name, { ...definition, call: (args, host) => definition.call(args, host as Host) });
   }
@@ -81,32 +118,43 @@ function ofText(run: (text: string) => Value): RuleFunction {
 
 /** Takes any kind of number, or a text that holds one. */
 function ofNumber(run: (value: number) => Value): RuleFunction {
-  const params: readonly ParamType[] = ['any'];
-  return {
-    params,
-    call: ([value]) => {
-      const number = typeof value === 'string' ? parseFloatText(value) : toFloat(value);
-      if (number === undefined)
-        throw templateError(`can't convert ${typeof value === 'string' ? JSON.stringify(value) : typeName(value)} to float`);
-      // An infinity is spelt as one: digits that are too many for a float are a mistake.
-      if (typeof value === 'string' && !Number.isFinite(number) && /\d/.test(value))
-        throw templateError(`${JSON.stringify(value)} is out of the range of a float`);
-      return run(number);
-    },
-  };
+  return { params: ['interface {}'], call: ([value]) => run(numberOf(unboxed(value))) };
+}
+
+function numberOf(value: Value): number {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'bigint') return Number(value);
+  if (value instanceof NamedValue && value.typeName === 'time.Duration') return Number(value.content) / 1e9;
+  if (typeof value !== 'string') throw new Error(`can't convert ${typeName(value)} to float`);
+  const digits = /^[\d_]/.test(value) ? value.replaceAll(/(?<=[\da-f])_(?=[\da-f])/gi, '') : value;
+  const number = parseFloatText(digits);
+  const problem = number === undefined ? 'invalid syntax' : 'value out of range';
+  // An infinity is spelt as one: digits that are too many for a float are a mistake.
+  if (number === undefined || (!Number.isFinite(number) && /\d/.test(value)))
+    throw new Error(`strconv.ParseFloat: parsing ${quote(value)}: ${problem}`);
+  return number;
+}
+
+function queried(expression: string, host: RuleTemplateHost): ListValue {
+  try {
+    return samplesValue(host.query(expression));
+  } catch (error) {
+    if (!(error instanceof BelfryError) || !NO_EXPRESSION.has(error.code) || error.position === undefined) throw error;
+    // What is wrong with the text of a query has Prometheus's frame, with the place in the query.
+    throw new Error(`${error.position.line}:${error.position.column}: parse error: ${error.message}`, { cause: error });
+  }
 }
 
 /** The result of a query as templates see it; the labels hold `__name__`. */
 export function samplesValue(samples: readonly TemplateSample[]): ListValue {
   return new ListValue(
-    samples.map(({ labels, value }) => new StructValue('*template.sample', { Labels: MapValue.ofStrings(labels), Value: value })),
-    'template.queryResult',
+    samples.map(({ labels, value }) => new StructValue(SAMPLE, { Labels: MapValue.ofStrings(labels), Value: new BoxedValue(value) })),
+    RESULT,
   );
 }
 
 function field(sample: Value, name: string): Value {
-  if (!(sample instanceof StructValue) || !sample.fields.has(name))
-    throw templateError(`wrong type for value; expected sample; got ${typeName(sample)}`);
+  if (!(sample instanceof StructValue)) throw new Error('runtime error: invalid memory address or nil pointer dereference');
   return sample.fields.get(name);
 }
 
@@ -118,28 +166,46 @@ function labelOf(sample: Value, name: string): string {
 
 function first(list: Value): Value {
   const [item] = list instanceof ListValue ? list.items : [];
-  if (item === undefined) throw templateError('first() called on vector with no elements');
+  if (item === undefined) throw new Error('first() called on vector with no elements');
   return item;
 }
 
 function sortByLabel(name: string, list: Value): ListValue {
-  if (!(list instanceof ListValue)) throw templateError('sortByLabel of no list');
+  const items = list instanceof ListValue ? list.items : [];
   return new ListValue(
-    list.items.toSorted((a, b) => compareNames(labelOf(a, name), labelOf(b, name))),
-    list.typeName,
+    items.toSorted((a, b) => compareNames(labelOf(a, name), labelOf(b, name))),
+    RESULT,
   );
 }
 
 function toTime(seconds: number): StructValue {
-  if (!Number.isFinite(seconds) || Math.abs(seconds) * 1e9 >= 2 ** 63)
-    throw templateError(`${formatFloat(seconds)} cannot be represented as a nanoseconds timestamp since it overflows int64`);
+  if (!Number.isFinite(seconds)) throw new Error('value is NaN or Inf');
+  if (Math.abs(seconds) * 1e9 > 2 ** 63)
+    throw new Error(`${formatValue(seconds)} cannot be represented as a nanoseconds timestamp since it overflows int64`);
   // Through nanoseconds, as Prometheus does: 1435781451.781 then is a millisecond less.
   return timeValue(Number(BigInt(Math.trunc(seconds * 1e9)) / 1_000_000n));
 }
 
-/** Go's `strings.Title`: a letter is made a capital after a space or any ASCII sign but `_`. */
-function title(text: string): string {
-  return text.replaceAll(/(^|[\0-/:-@[-^`{-\x7f\s])(\p{L})/gu, (_, before: string, letter: string) => before + letter.toUpperCase());
+/** A duration in seconds; in Prometheus 3 it may be negative. */
+function durationSeconds(text: string): number {
+  const isNegative = text.startsWith('-');
+  const rest = isNegative ? text.slice(1) : text;
+  // Read unit by unit, the first that is none is named.
+  const known = /^(?:\d+(?:ms|[smhdwy])(?!\D))*/.exec(rest)?.[0] ?? '';
+  const unit = /^\d+(\D+)/.exec(rest.slice(known.length))?.[1];
+  try {
+    const seconds = parseDuration(rest) / 1000;
+    return isNegative ? -seconds : seconds;
+  } catch (cause) {
+    if (rest === '') throw new Error('empty duration string', { cause });
+    if (/out of range/.test(errorText(cause))) throw new Error('duration out of range', { cause });
+    if (unit !== undefined && isOrdered(known)) throw new Error(`unknown unit ${quote(unit)} in duration ${quote(rest)}`, { cause });
+    throw new Error(`not a valid duration string: ${quote(rest)}`, { cause });
+  }
+}
+
+function isOrdered(duration: string): boolean {
+  return /^(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?$/.test(duration);
 }
 
 /** Go's `net.SplitHostPort`; undefined where the text is no `host:port`. */
@@ -151,8 +217,7 @@ function splitHostPort(text: string): { host: string; port: string } | undefined
 function stripDomain(text: string): string {
   const parts = splitHostPort(text);
   const host = parts?.host ?? text;
-  // An address with a zone is none to Go's ParseIP.
-  if (isIP(host) !== 0 && !host.includes('%')) return text;
+  if (isIP(host) !== 0) return text;
   const name = host.split('.')[0] ?? '';
   if (parts === undefined || parts.port === '') return name;
   return name.includes(':') ? `[${name}]:${parts.port}` : `${name}:${parts.port}`;

@@ -10,12 +10,12 @@ export interface TemplateOptions {
   readonly name: string;
   /** The functions there are, made with `functionTable`; by default those of rule files. */
   readonly functions?: ReadonlyMap<string, TemplateFunction>;
-  /** Variables that `execute` sets, with their `$`. */
-  readonly variables?: readonly string[];
+  /** Actions that stand before the text, such as those that set variables: Go counts their columns, positions do not. */
+  readonly prologue?: string;
   readonly limits?: Partial<TemplateLimits>;
 }
 
-const DEFAULT_LIMITS: TemplateLimits = { outputLength: 1024 * 1024, loopTurns: 100_000, callDepth: 100 };
+const DEFAULT_LIMITS: TemplateLimits = { outputLength: 1024 * 1024, resultLength: 4 * 1024 * 1024, steps: 100_000, callDepth: 100 };
 const NO_FUNCTIONS: ReadonlySet<string> = new Set();
 const MAX_TEXT_LENGTH = 1024 * 1024;
 
@@ -27,23 +27,33 @@ export interface Template {
   /** Names of the functions it calls. */
   readonly functions: ReadonlySet<string>;
   /**
-   * Runs the template. `variables` are those named in the options; `host` is what the functions are given as their
-   * surroundings. Throws `TEMPLATE_INVALID` with the position, or `LIMIT_EXCEEDED`.
+   * Runs the template; `host` is what the functions are given as their surroundings. Throws `TEMPLATE_INVALID` with the
+   * position, in the words of Go and Prometheus (`error executing template NAME: template: NAME:1:115: …`), or
+   * `LIMIT_EXCEEDED`.
    */
-  execute(data: Value, variables: Readonly<Record<string, Value>>, host: unknown): string;
+  execute(data: Value, host: unknown): string;
 }
 
-/** Parses a template of Go's text/template. Throws `TEMPLATE_INVALID` with the position. */
+/** Parses a template of Go's text/template. Throws `TEMPLATE_INVALID` with the position, or `LIMIT_EXCEEDED`. */
 export function parseTemplate(text: string, options: TemplateOptions): Template {
   if (text.length > MAX_TEXT_LENGTH) throw new BelfryError('LIMIT_EXCEEDED', `template longer than ${MAX_TEXT_LENGTH} characters`);
   if (!text.includes('{{')) return { text, isLiteral: true, functions: NO_FUNCTIONS, execute: () => text };
-  const functions = options.functions ?? ruleFunctions;
-  const template = parse(text, { functions, variables: options.variables ?? [] });
+  const { name, prologue = '', functions = ruleFunctions } = options;
+  const template = parse(prologue + text, { name, prologueLength: prologue.length, functions });
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const execution = { text: prologue + text, name, prologueLength: prologue.length, template, functions, limits };
   return {
     text,
     isLiteral: false,
     functions: template.functions,
-    execute: (data, variables, host) => evaluate({ text, name: options.name, template, functions, host, limits }, data, variables),
+    execute: (data, host) => {
+      try {
+        return evaluate({ ...execution, host }, data);
+      } catch (error) {
+        if (!(error instanceof BelfryError)) throw error;
+        const { code, message, position } = error;
+        throw new BelfryError(code, `error executing template ${name}: ${message}`, { cause: error.cause, ...(position && { position }) });
+      }
+    },
   };
 }

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { Labels } from '../../src/core/labels.ts';
 import { asVector } from '../../src/rules/evaluation.ts';
-import { SampleTemplates, TEMPLATE_VARIABLES } from '../../src/rules/expand.ts';
+import { SampleTemplates, TEMPLATE_PROLOGUE } from '../../src/rules/expand.ts';
 import { prepareExpression } from '../../src/rules/expression.ts';
 import { MemorySeries } from '../../src/rules/memory-series.ts';
 import { parseTemplate } from '../../src/templates/template.ts';
@@ -72,7 +72,7 @@ function unquoted(quoted: string): string {
 /** The parsed template, undefined where it is none. */
 export function parsedByUs(text: string): Template | undefined {
   try {
-    return parseTemplate(text, { name: 'text', variables: TEMPLATE_VARIABLES });
+    return parseTemplate(text, { name: '__alert_Case', prologue: TEMPLATE_PROLOGUE });
   } catch {
     return undefined;
   }

@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { BelfryError, errorText } from '../../src/core/errors.ts';
 import { Labels } from '../../src/core/labels.ts';
+import { TEMPLATE_PROLOGUE } from '../../src/rules/expand.ts';
 import { parseTemplate } from '../../src/templates/template.ts';
 import { FunctionValue, ListValue, MapValue, StructValue, textOf } from '../../src/templates/value.ts';
 import { INVALID_TEMPLATES, TEMPLATE_CASES } from './cases.ts';
 import type { RuleTemplateHost } from '../../src/templates/prometheus-functions.ts';
-import type { Value } from '../../src/templates/value.ts';
 
 const LABELS = MapValue.ofStrings([
   ['__name__', 'metric'],
@@ -14,17 +14,11 @@ const LABELS = MapValue.ofStrings([
   ['job', 'node'],
   ['path', '/a b&<c>'],
 ]);
-const VARIABLES: Readonly<Record<string, Value>> = {
-  $labels: LABELS,
-  $externalLabels: MapValue.ofStrings([['region', 'eu']]),
-  $externalURL: 'http://example.com/pre',
-  $value: 1_234_567.891,
-};
 const DATA = new StructValue('data', {
   Labels: LABELS,
-  ExternalLabels: VARIABLES['$externalLabels'],
-  ExternalURL: VARIABLES['$externalURL'],
-  Value: VARIABLES['$value'],
+  ExternalLabels: MapValue.ofStrings([['region', 'eu']]),
+  ExternalURL: 'http://example.com/pre',
+  Value: 1_234_567.891,
 });
 const HOST: RuleTemplateHost = {
   externalUrl: 'http://example.com/pre',
@@ -40,7 +34,7 @@ const HOST: RuleTemplateHost = {
 };
 
 function render(text: string, limits = {}): string {
-  return parseTemplate(text, { name: 'test', variables: Object.keys(VARIABLES), limits }).execute(DATA, VARIABLES, HOST);
+  return parseTemplate(text, { name: 'test', prologue: TEMPLATE_PROLOGUE, limits }).execute(DATA, HOST);
 }
 
 function failure(run: () => unknown): BelfryError {
@@ -65,6 +59,8 @@ describe('templates', () => {
     expect(render('{{ now | toTime }}')).toBe('2023-11-14 22:13:20 +0000 UTC');
     expect(render('{{ ((toTime now).Add (toDuration 60)).Unix }}')).toBe('1700000060');
     expect(render('{{ urlQueryEscape "a b&" }}')).toBe('a+b%26');
+    expect(render('{{ title "don\'t a.b.c 1h30m x--y" }} {{ title "a..b straße ﬁn" }}')).toBe("Don't A.b.c 1H30m X--Y A..B Straße Fin");
+    expect(render('{{ parseDuration "-1m" }} {{ stripDomain "fe80::1%eth0" }}')).toBe('-60 fe80::1%eth0');
     expect(render('{{ range $i := 3 }}{{ $i }}{{ end }}')).toBe('012');
     expect(render('{{ with $labels.none }}a{{ else with $labels.job }}{{ . }}{{ end }}')).toBe('node');
   });
@@ -73,7 +69,7 @@ describe('templates', () => {
     const double = new FunctionValue('double', { params: ['int'], call: ([n]) => (typeof n === 'bigint' ? n * 2n : n) });
     const list = new ListValue(['a', 'b'], 'List', { Joined: { params: ['string'], call: ([by]) => `a${textOf(by)}b` } });
     const data = new StructValue('data', { Double: double, List: list });
-    const run = (text: string): string => parseTemplate(text, { name: 'test' }).execute(data, {}, HOST);
+    const run = (text: string): string => parseTemplate(text, { name: 'test' }).execute(data, HOST);
     expect(run('{{ call .Double 21 }} {{ .List.Joined "-" }} {{ "+" | .List.Joined }}')).toBe('42 a-b a+b');
   });
 });
@@ -92,28 +88,28 @@ describe('templates that cannot be parsed', () => {
 
 describe('templates that fail when they run', () => {
   it.each([
-    ['{{ .Nope }}', "can't evaluate field Nope in type data"],
+    ['{{ .Nope }}', "at <.Nope>: can't evaluate field Nope in type data"],
     ['{{ $labels.job.x }}', "can't evaluate field x in type string"],
-    ['{{ gt $value 1 }}', 'error calling gt: incompatible types for comparison'],
+    ['{{ gt $value 1 }}', 'error calling gt: incompatible types for comparison: float64 and int'],
     ['{{ lt true false }}', 'error calling lt: invalid type for comparison'],
-    ['{{ toUpper 1 }}', 'wrong type for value; expected string; got int'],
+    ['{{ toUpper 1 }}', 'at <1>: expected string; found 1'],
     ['{{ first (query "nothing") }}', 'error calling first: first() called on vector with no elements'],
     ['{{ index $labels 1 }}', 'error calling index: value has type int; should be string'],
-    ['{{ index (args) "x" | len }}', 'error calling len: len of nil pointer'],
+    ['{{ index (args) "x" | len }}', 'error calling len: reflect: call of reflect.Value.Type on zero Value'],
     ['{{ template "none" }}', 'template "none" not defined'],
-    ['{{ match "(" "x" }}', 'error calling match: invalid regular expression'],
-    ['{{ humanize "x" }}', `error calling humanize: can't convert "x" to float`],
+    ['{{ match "(" "x" }}', 'error calling match: error parsing regexp: missing closing ): `(`'],
+    ['{{ humanize "x" }}', 'error calling humanize: strconv.ParseFloat: parsing "x": invalid syntax'],
     ['{{ humanizeTimestamp 1e300 }}', 'cannot be represented as a nanoseconds timestamp since it overflows int64'],
     ['{{ printf }}', 'wrong number of args for printf: want at least 1 got 0'],
     ['{{ toUpper "a" "b" }}', 'wrong number of args for toUpper: want 1 got 2'],
     ['{{ range 1.5 }}{{ end }}', "range can't iterate over 1.5"],
     ['{{ nil }}', 'nil is not a command'],
-    ['{{ parseDuration "1x" }}', 'not a valid duration string'],
+    ['{{ parseDuration "1x" }}', 'unknown unit "x" in duration "1x"'],
   ])('%s', (template, reason) => {
     const error = failure(() => render(template));
     expect(error.code).toBe('TEMPLATE_INVALID');
     expect(error.message).toContain(reason);
-    expect(error.message).toMatch(/^template: test:1:\d+: /);
+    expect(error.message).toMatch(/^error executing template test: template: test:1:\d+: executing "test" at </);
   });
 
   it.each([
