@@ -8,13 +8,16 @@ export interface SeriesFilter {
   readonly matcherSets?: readonly (readonly Matcher[])[];
   readonly minTs?: number;
   readonly maxTs?: number;
+  /** How many results are needed at most; more may come. */
+  readonly limit?: number;
 }
 
 /** The names that the sample store knows. */
 export interface SeriesPort {
   labelNames(filter: SeriesFilter): readonly string[];
   labelValues(name: string, filter: SeriesFilter): readonly string[];
-  series(filter: SeriesFilter): readonly Labels[];
+  /** Each made when it is asked for, so that others may have their turn between. */
+  eachSeries(filter: SeriesFilter): Iterable<Labels>;
   seriesCount(filter: SeriesFilter): number;
 }
 

@@ -173,7 +173,8 @@ function methodNotAllowed(allowed: readonly string[], request: FastifyRequest, r
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
   const status = error instanceof BelfryError ? error.status : statusOf(error);
   const text = status >= 500 && !(error instanceof BelfryError) ? 'internal error' : placeOf(error) + errorText(error);
-  if (status >= 500) log.error('http_request_failed', { route: request.routeOptions.url ?? 'none', error });
+  // 503 is for later: a query that took too long is no fault.
+  if (status >= 500 && status !== 503) log.error('http_request_failed', { route: request.routeOptions.url ?? 'none', error });
   reply.status(status);
   if (status === 401) reply.header('www-authenticate', TOKEN_NEEDED);
   if (!request.url.startsWith('/api/')) return reply.type('text/plain; charset=utf-8').send(`${text}\n`);

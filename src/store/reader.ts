@@ -47,8 +47,15 @@ export class Reader {
 
   /** The label sets of the series, by age. */
   series(filter: SeriesFilter = {}): readonly Labels[] {
-    const ids = this.#filtered(filter) ?? this.#head.index.resolve([]);
-    return Array.from(filter.limit === undefined ? ids : ids.subarray(0, filter.limit), (id) => this.#head.series.labels(id));
+    return [...this.eachSeries(filter)];
+  }
+
+  /** The same, each made when it is asked for: others may have their turn between. */
+  *eachSeries(filter: SeriesFilter = {}): Generator<Labels, void> {
+    const { index, series } = this.#head;
+    // What the index keeps changes meanwhile, and series may end.
+    const ids = (this.#filtered(filter) ?? index.resolve([])).slice(0, filter.limit);
+    for (const id of ids) if (series.exists(id)) yield series.labels(id);
   }
 
   /** How many series the filter accepts. */

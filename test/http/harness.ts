@@ -178,7 +178,7 @@ export function seriesOf(querier: MemoryQuerier): SeriesPort {
       .map(({ labels }) => labels);
   const distinct = (texts: readonly string[]): readonly string[] => [...new Set(texts)].toSorted(compareNames);
   return {
-    series: found,
+    eachSeries: found,
     seriesCount: (filter) => found(filter).length,
     labelNames: (filter) => distinct(found(filter).flatMap((labels) => Array.from(labels, ([name]) => name))),
     labelValues: (name, filter) => distinct(found(filter).flatMap((labels) => (labels.has(name) ? [labels.get(name)] : []))),

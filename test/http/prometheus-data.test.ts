@@ -159,11 +159,12 @@ describe('GET /api/v1/targets', () => {
     return made.server;
   }
 
-  it('shows a target as Prometheus does', async () => {
+  it('shows a target as Prometheus does, pool after pool', async () => {
     const { body } = await ask('/api/v1/targets', serverWithTargets());
     const { activeTargets, droppedTargets } = body['data'] as { activeTargets: unknown[]; droppedTargets: unknown[] };
+    const [jmx, node] = activeTargets;
     expect(droppedTargets).toEqual([]);
-    expect(activeTargets[0]).toEqual({
+    expect(node).toEqual({
       discoveredLabels: {
         __address__: 'a:9100',
         __metrics_path__: '/metrics',
@@ -184,7 +185,7 @@ describe('GET /api/v1/targets', () => {
       scrapeInterval: '15s',
       scrapeTimeout: '10s',
     });
-    expect(activeTargets[1]).toMatchObject({ health: 'unknown', lastError: 'refused', lastScrape: '0001-01-01T00:00:00Z' });
+    expect(jmx).toMatchObject({ health: 'unknown', lastError: 'refused', lastScrape: '0001-01-01T00:00:00Z' });
   });
 
   it.each([

@@ -1,12 +1,16 @@
+import { yieldToLoop } from '../../core/clock.ts';
 import { formatDuration } from '../../core/duration.ts';
-import { compareLabels, Labels } from '../../core/labels.ts';
+import { compareLabels, compareNames, Labels } from '../../core/labels.ts';
 import { type Matcher, matchesAll } from '../../core/matcher.ts';
 import type { HttpPorts } from '../ports.ts';
 import type { CatalogPort, MetricMetadata, SeriesFilter, TargetMetadata, TargetView } from '../prometheus-ports.ts';
 import type { RouteContext } from '../server.ts';
 import { BelfryError } from '../../core/errors.ts';
+import { whileAwaited } from './awaited.ts';
+import { gatheredInTurns, sortedInTurns } from './in-turns.ts';
 import { limitParameter, optionalTime, parametersOf, reading, rfc3339, TRUNCATED } from './parameters.ts';
 import { success } from './prometheus.ts';
+import { labelTexts, sendTexts } from './query-answer.ts';
 
 /** The part of the Prometheus HTTP API v1 that tells what there is: series, labels, metadata, targets. */
 export function prometheusDataRoutes(context: RouteContext): void {
@@ -16,13 +20,17 @@ export function prometheusDataRoutes(context: RouteContext): void {
   server.route({
     method: ['GET', 'POST'],
     url: '/api/v1/series',
-    handler: async (request) => {
+    handler: async (request, reply) => {
       access.require('read', request.headers);
       const parameters = parametersOf(request);
       if (!parameters.has('match[]')) throw new BelfryError('BAD_REQUEST', 'no match[] parameter provided');
       const limit = limitParameter(parameters);
-      const found = catalog.series.series(filterOf(ports, parameters, 'match[]')).toSorted(compareLabels);
-      return cut(found, limit, (labels) => labels.toObject());
+      const filter = { ...filterOf(ports, parameters, 'match[]'), limit: limit + 1 };
+      const found = await whileAwaited(request, async (gone) => {
+        const turn = () => turnOf(gone);
+        return sortedInTurns(await gatheredInTurns(catalog.series.eachSeries(filter), turn), compareLabels, turn);
+      });
+      return sendTexts(reply, labelTexts(found.slice(0, limit), found.length > limit ? [TRUNCATED] : []));
     },
   });
 
@@ -32,7 +40,7 @@ export function prometheusDataRoutes(context: RouteContext): void {
     handler: async (request) => {
       access.require('read', request.headers);
       const parameters = parametersOf(request);
-      return cut(catalog.series.labelNames(filterOf(ports, parameters)), limitParameter(parameters), same);
+      return cut(catalog.series.labelNames(filterOf(ports, parameters)), limitParameter(parameters));
     },
   });
 
@@ -40,7 +48,7 @@ export function prometheusDataRoutes(context: RouteContext): void {
     access.require('read', request.headers);
     const parameters = parametersOf(request);
     const name = unescapeName(request.params.name);
-    return cut(catalog.series.labelValues(name, filterOf(ports, parameters)), limitParameter(parameters), same);
+    return cut(catalog.series.labelValues(name, filterOf(ports, parameters)), limitParameter(parameters));
   });
 
   server.get('/api/v1/metadata', async (request) => {
@@ -60,7 +68,8 @@ function targetRoutes({ server, access, ports }: RouteContext): void {
     const pool = parameters.get('scrapePool') ?? '';
     const isShown = ['', 'any', 'active'].includes((parameters.get('state') ?? '').toLowerCase());
     const targets = isShown ? catalog.targets().filter(({ job }) => pool === '' || job === pool) : [];
-    return success({ activeTargets: targets.map(targetJson), droppedTargets: [], droppedTargetCounts: {} });
+    const byPool = targets.toSorted((a, b) => compareNames(a.job, b.job));
+    return success({ activeTargets: byPool.map(targetJson), droppedTargets: [], droppedTargetCounts: {} });
   });
 
   // Grafana asks for exemplars beside every panel; none are kept.
@@ -100,13 +109,15 @@ function targetRoutes({ server, access, ports }: RouteContext): void {
   });
 }
 
-function cut<T>(found: readonly T[], limit: number, shown: (item: T) => unknown) {
-  const answer = success(found.slice(0, limit).map(shown));
+function cut(found: readonly string[], limit: number) {
+  const answer = success(found.slice(0, limit));
   return found.length > limit ? { ...answer, warnings: [TRUNCATED] } : answer;
 }
 
-function same(text: string): string {
-  return text;
+/** Throws `PROMQL_CANCELED` where nobody waits any more. */
+async function turnOf(gone: AbortSignal): Promise<void> {
+  await yieldToLoop();
+  if (gone.aborted) throw new BelfryError('PROMQL_CANCELED', 'whoever asked has gone');
 }
 
 /** `shown` is what Prometheus calls the parameter in front of a mistake in a selector; not every page of it does. */

@@ -26,7 +26,12 @@ export function queryOptions(
 
 /** Answers as Prometheus writes it, with no more series than `limit`; a long answer piece by piece, others having their turn between. */
 export function sendAnswer(reply: FastifyReply, answer: QueryAnswer, limit: number): FastifyReply {
-  const pieces = inPieces(answerTexts(answer, limit));
+  return sendTexts(reply, answerTexts(answer, limit));
+}
+
+/** Answers with JSON in texts of any length, each made when it is its turn. */
+export function sendTexts(reply: FastifyReply, texts: Iterable<string>): FastifyReply {
+  const pieces = inPieces(texts);
   const first = pieces.next();
   const second = pieces.next();
   reply.type(CONTENT_TYPE);
@@ -113,6 +118,13 @@ function* resultTexts(result: QueryResult, limit: number): Generator<string, voi
       yield separator === '[' ? '[]' : ']';
     }
   }
+}
+
+/** The envelope and in it label sets, one after the other. */
+export function* labelTexts(series: readonly Labels[], warnings: readonly string[]): Generator<string, void> {
+  yield '{"status":"success","data":[';
+  for (const [i, labels] of series.entries()) yield `${i === 0 ? '' : ','}${jsonText(labels.toObject())}`;
+  yield warnings.length === 0 ? ']}' : `],"warnings":${JSON.stringify(warnings)}}`;
 }
 
 /** Escaped as Go does it, so that the text may stand in a page of HTML, too. */
