@@ -47,6 +47,11 @@ export interface Selection {
    * read one by one. What is shown holds until control returns to the event loop.
    */
   readRun?(run: number, into: RunBuffer): boolean;
+  /**
+   * All runs in the window (fromTs, toTs] at once, for those who need of each series but a cell or two: with many runs of few
+   * series, what a run costs by itself is most of it. Shown as long as what `readRun` shows.
+   */
+  readRuns?(fromTs: number, toTs: number, into: RunTable): void;
 }
 
 /** Columns of at least n entries each. */
@@ -88,6 +93,31 @@ export class MarkedBuffer extends PointBuffer {
   }
 }
 
+/** The rows of those series that were sampled together, as they lie in a store's memory; see `RunBuffer`. */
+interface Rows {
+  readonly v: Float64Array;
+  readonly irregular: Int32Array;
+}
+
+/** All runs of a selection, in order. What is told of the rows in the window stands at the run's place in the columns. */
+export class RunTable {
+  runs = 0;
+  /** Run r is the series starts[r] … starts[r + 1] - 1. */
+  starts = new Int32Array(0);
+  /** By run: its rows, none where it is not shown, and its place in the columns below. */
+  sources: readonly (Rows | null)[] = [];
+  places = new Int32Array(0);
+  /** By place: how many rows, -1 where the run is not shown; the oldest one's number; where the oldest and newest begin. */
+  rows = new Int32Array(0);
+  firstRow = new Int32Array(0);
+  firstAt = new Int32Array(0);
+  lastAt = new Int32Array(0);
+  firstTs = new Float64Array(0);
+  lastTs = new Float64Array(0);
+  /** By series; see `RunBuffer`. */
+  columns = new Int32Array(0);
+}
+
 /** A run of series that were sampled together, as a view on the store's memory: rows of cells, one row a scrape. */
 export class RunBuffer {
   /** The series from … to-1. */
@@ -102,6 +132,8 @@ export class RunBuffer {
   /** The same of all rows, oldest first. */
   all = { offsets: new Int32Array(0), timestamps: new Float64Array(0) };
   cells = new Float64Array(0);
+  /** Says of rows whether they are those of an earlier look: a cell of a row with a number does not change any more. */
+  source = 0;
   /** By series of the selection: its place in a row; -1 where it must be read through `window`. So must one with a NaN cell. */
   columns = new Int32Array(0);
   /**

@@ -122,10 +122,43 @@ function regression(ts: Float64Array, vs: Float64Array, n: number, originTs: num
 }
 
 /** Least squares over times whose sums are known. */
-export function regressionOver({ x: xs, n, sumX, sumX2 }: RegressionTimes, vs: Float64Array): { slope: number; intercept: number } {
+export function regressionOver(times: RegressionTimes, vs: Float64Array): { slope: number; intercept: number } {
+  const { n, sumX, sumX2 } = times;
   const first = vs[0] ?? 0;
   if (isConstant(vs, n, first))
     return Number.isFinite(first) || Number.isNaN(first) ? { slope: 0, intercept: first } : { slope: NaN, intercept: NaN };
+  const sums = sumQuickly(times, vs) ? quickSums : sumCarefully(times, vs);
+  const { sumY, sumXY } = sums;
+  const slope = (sumXY - (sumX * sumY) / n) / (sumX2 - (sumX * sumX) / n);
+  return { slope, intercept: sumY / n - (slope * sumX) / n };
+}
+
+const quickSums = { sumY: 0, sumXY: 0 };
+
+/**
+ * The compensated sums of y and xy without a branch: what an addition rounds away is worked out as Knuth's TwoSum does, which
+ * gives the same number, as it is exact. False where an infinity has come in, and with it another rule.
+ */
+function sumQuickly({ x: xs, n }: RegressionTimes, vs: Float64Array): boolean {
+  let [sumY, errY, sumXY, errXY] = [0, 0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    const y = vs[i] ?? 0;
+    const xy = (xs[i] ?? 0) * y;
+    const totalY = sumY + y;
+    const addedY = totalY - sumY;
+    errY += sumY - (totalY - addedY) + (y - addedY);
+    sumY = totalY;
+    const totalXY = sumXY + xy;
+    const addedXY = totalXY - sumXY;
+    errXY += sumXY - (totalXY - addedXY) + (xy - addedXY);
+    sumXY = totalXY;
+  }
+  quickSums.sumY = sumY + errY;
+  quickSums.sumXY = sumXY + errXY;
+  return Number.isFinite(quickSums.sumY) && Number.isFinite(quickSums.sumXY);
+}
+
+function sumCarefully({ x: xs, n }: RegressionTimes, vs: Float64Array): { sumY: number; sumXY: number } {
   let [sumY, errY, sumXY, errXY] = [0, 0, 0, 0];
   for (let i = 0; i < n; i++) {
     const y = vs[i] ?? 0;
@@ -137,10 +170,7 @@ export function regressionOver({ x: xs, n, sumX, sumX2 }: RegressionTimes, vs: F
     errXY = compensate(xy, sumXY, total, errXY);
     sumXY = total;
   }
-  sumY += errY;
-  sumXY += errXY;
-  const slope = (sumXY - (sumX * sumY) / n) / (sumX2 - (sumX * sumX) / n);
-  return { slope, intercept: sumY / n - (slope * sumX) / n };
+  return { sumY: sumY + errY, sumXY: sumXY + errXY };
 }
 
 function isConstant(vs: Float64Array, n: number, first: number): boolean {

@@ -3,7 +3,7 @@ import type { Matcher } from '../core/matcher.ts';
 import type { MatrixSelector, VectorSelector } from './ast.ts';
 import type { Exec } from './exec.ts';
 import { FOUND, LookAhead, MISSING, type Cells, type Piece } from './look-ahead.ts';
-import { MarkedBuffer, RunBuffer, type InstantColumns, type PointBuffer, type Selection } from './querier.ts';
+import { MarkedBuffer, RunBuffer, type InstantColumns, type PointBuffer, type RunTable, type Selection } from './querier.ts';
 import { SelectionSpace, Vec, type Space, type VectorOp } from './space.ts';
 
 /** A part of a plan that gives windows of points: a range selector or a subquery. */
@@ -21,6 +21,8 @@ export interface MatrixOp {
   /** The series in runs, where a store shows them so; see `Selection`. None where there are no runs. */
   openRuns?(toTs: number): number | undefined;
   readRun?(run: number, into: RunBuffer): boolean;
+  /** All runs at once; false where a store does not show them so. */
+  readRuns?(toTs: number, into: RunTable): boolean;
 }
 
 function hasOneName(matchers: readonly Matcher[]): boolean {
@@ -174,5 +176,11 @@ export class RangeSelectorOp implements MatrixOp {
 
   readRun(run: number, into: RunBuffer): boolean {
     return this.#selection.readRun?.(run, into) ?? false;
+  }
+
+  readRuns(toTs: number, into: RunTable): boolean {
+    if (this.#selection.readRuns === undefined) return false;
+    this.#selection.readRuns(toTs - this.rangeMs, toTs, into);
+    return true;
   }
 }

@@ -5,7 +5,7 @@ import { unwrapParens } from './ast.ts';
 import { executionError, type Exec } from './exec.ts';
 import { FOUND, LookAhead, MISSING, type Cells, type Piece } from './look-ahead.ts';
 import { formatG } from './number-text.ts';
-import { PointBuffer, RunBuffer } from './querier.ts';
+import { PointBuffer, RunBuffer, RunTable } from './querier.ts';
 import type { RangeKernel, WindowContext } from './range-kernels.ts';
 import { NOTHING, READ, runKernelOf, VALUE, type RunKernel, type RunResults } from './run-kernels.ts';
 import type { MatrixOp } from './selectors.ts';
@@ -29,6 +29,8 @@ export class WindowFunctionOp implements VectorOp, Piece {
   readonly #counters: CounterNames | undefined;
   readonly #points = new PointBuffer();
   readonly #run = new RunBuffer();
+  readonly #table = new RunTable();
+  #done = new Uint8Array(0);
   readonly #runKernel: RunKernel;
   readonly #results: RunResults = { values: new Float64Array(0), states: new Uint8Array(0) };
   readonly #out = new Vec();
@@ -77,9 +79,11 @@ export class WindowFunctionOp implements VectorOp, Piece {
     out.reset(matrix.n);
     this.#counters?.begin();
     this.#row = this.#ahead.rowOf(ts);
-    const runs = matrix.openRuns?.(window.toTs);
-    if (runs === undefined) for (let id = 0; id < matrix.n; id++) this.#read(id);
-    else for (let run = 0; run < runs; run++) this.#readRun(run);
+    if (!this.#readAll()) {
+      const runs = matrix.openRuns?.(window.toTs);
+      if (runs === undefined) for (let id = 0; id < matrix.n; id++) this.#read(id);
+      else for (let run = 0; run < runs; run++) this.#readRun(run);
+    }
     this.#exec.budget.tick(matrix.n);
     if (out.n > 0) this.#checkQuantile();
     this.#relabel?.apply(out);
@@ -139,6 +143,50 @@ export class WindowFunctionOp implements VectorOp, Piece {
     }
   }
 
+  /** All runs at once; those that cannot be read so by themselves. False where nothing is read so. */
+  #readAll(): boolean {
+    const table = this.#table;
+    const kernel = this.#runKernel;
+    if (kernel.runAll === undefined || this.#matrix.readRuns?.(this.#window.toTs, table) !== true) return false;
+    const { values } = this.#roomFor(this.#matrix.n);
+    const { runs } = table;
+    if (this.#done.length < runs) this.#done = new Uint8Array(runs);
+    const done = this.#done;
+    if (kernel.runAll(table, this.#window, values, done) === runs) {
+      this.#count(table);
+      this.#counters?.lookAll(0, this.#matrix.n);
+      appendRange(this.#out, 0, this.#matrix.n, values);
+      return true;
+    }
+    for (let run = 0; run < runs; run++) {
+      if (done[run] === 1) this.#takeAll(table.starts[run] ?? 0, table.starts[run + 1] ?? 0, table.rows[table.places[run] ?? 0] ?? 0);
+      else this.#readRun(run);
+    }
+    return true;
+  }
+
+  /** What all runs have of samples. */
+  #count({ runs, starts, rows, places }: RunTable): void {
+    let most = 0;
+    let samples = 0;
+    for (let run = 0; run < runs; run++) {
+      const count = rows[places[run] ?? 0] ?? 0;
+      if (count > most) most = count;
+      samples += count * ((starts[run + 1] ?? 0) - (starts[run] ?? 0));
+    }
+    this.#exec.budget.transient(most);
+    this.#exec.budget.looked(samples);
+  }
+
+  #roomFor(series: number): RunResults {
+    const results = this.#results;
+    if (results.values.length < series) {
+      results.values = new Float64Array(this.#matrix.n);
+      results.states = new Uint8Array(this.#matrix.n);
+    }
+    return results;
+  }
+
   #readRun(at: number): void {
     const run = this.#run;
     const shown = this.#matrix.readRun?.(at, run) ?? false;
@@ -146,24 +194,20 @@ export class WindowFunctionOp implements VectorOp, Piece {
       for (let id = run.from; id < run.to; id++) this.#read(id);
       return;
     }
-    const results = this.#results;
-    if (results.values.length < run.to) {
-      results.values = new Float64Array(this.#matrix.n);
-      results.states = new Uint8Array(this.#matrix.n);
-    }
+    const results = this.#roomFor(run.to);
     if (run.rows < this.#kernel.minPoints) leave(run, results);
     else if (this.#runKernel.run(run, this.#window, results)) {
-      this.#takeAll(run, results);
+      this.#takeAll(run.from, run.to, run.rows);
       return;
     }
     this.#take(run, results);
   }
 
-  #takeAll(run: RunBuffer, { values }: RunResults): void {
-    this.#exec.budget.transient(run.rows);
-    this.#exec.budget.looked(run.rows * (run.to - run.from));
-    this.#counters?.lookAll(run.from, run.to);
-    appendRange(this.#out, run.from, run.to, values);
+  #takeAll(from: number, to: number, rows: number): void {
+    this.#exec.budget.transient(rows);
+    this.#exec.budget.looked(rows * (to - from));
+    this.#counters?.lookAll(from, to);
+    appendRange(this.#out, from, to, this.#results.values);
   }
 
   #take({ from, to, rows }: RunBuffer, { values, states }: RunResults): void {

@@ -31,6 +31,27 @@ export interface SeriesSelection {
    * lane has of that time is in such rows. What is shown holds until the next sample is written.
    */
   readRun(run: number, into: RunOut): boolean;
+  /** The bounds of all runs, and of each what `readRun` would show. */
+  readRuns?(fromTs: number, toTs: number, into: RunTableOut): void;
+}
+
+/** The runs of a selection. What is told of a lane's rows stands at the lane's number. */
+export interface RunTableOut {
+  runs: number;
+  /** Run r is the series starts[r] … starts[r + 1] - 1. */
+  starts: Int32Array;
+  /** By run: the ring, none where the run is not shown; and the lane. */
+  sources: readonly ({ readonly v: Float64Array; readonly irregular: Int32Array } | null)[];
+  places: Int32Array;
+  /** By lane; rows is -1 where the run is not shown. */
+  rows: Int32Array;
+  firstRow: Int32Array;
+  firstAt: Int32Array;
+  lastAt: Int32Array;
+  firstTs: Float64Array;
+  lastTs: Float64Array;
+  /** As in `RunOut`. */
+  columns: Int32Array;
 }
 
 /** A run of series that were sampled together: cells row by row. */
@@ -47,6 +68,8 @@ export interface RunOut {
   /** The same of all rows, oldest first. */
   all: { readonly offsets: Int32Array; readonly timestamps: Float64Array };
   cells: Float64Array;
+  /** Which ring the rows are of: in one ring a row's number means the same row for good. */
+  source: number;
   /** The column of each series of the selection, -1 where it must be read through `window`; so must one with a NaN cell. */
   columns: Int32Array;
   /** Per column the last row, counted on from `firstRow`, whose value fell below the one before it or is not a number. */

@@ -4,6 +4,8 @@ import type { SeriesId } from './series-table.ts';
 /** A column that no series of the layout feeds. */
 export const NO_SOURCE = -1;
 
+let rings = 0;
+
 /**
  * The newest rows of up to 1,024 columns of one target, raw: one timestamp a row, cells row by row. Rows are numbered
  * from 0 as they come; row r lies in slot r % rows. A cell is a number, a scraped NaN, *stale* (the series had a
@@ -11,6 +13,8 @@ export const NO_SOURCE = -1;
  * look at an older row to know that a series has ended.
  */
 export class RowRing {
+  /** Of all rings that there ever were in this process. */
+  readonly serial = ++rings;
   readonly rows: number;
   /** Columns in use, and the room for columns in a row. */
   cols: number;

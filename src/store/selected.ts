@@ -4,7 +4,7 @@ import type { Lane } from './lane.ts';
 import { laneWindow, newestIn, ringWindow, SAMPLES, type BlockSource, type FoundCell } from './lane-reader.ts';
 import { NO_COLUMN } from './places.ts';
 import { HISTORY, MarkedPoints, mergeHistory } from './marked-window.ts';
-import type { InstantOut, MarkedOut, PointOut, RunOut, SeriesSelection } from './reader-types.ts';
+import type { InstantOut, MarkedOut, PointOut, RunOut, RunTableOut, SeriesSelection } from './reader-types.ts';
 import type { RowRing } from './row-ring.ts';
 import type { SeriesId } from './series-table.ts';
 import type { WindowTable } from './window-tables.ts';
@@ -135,6 +135,24 @@ export class Selected implements SeriesSelection {
     return runs;
   }
 
+  readRuns(fromTs: number, toTs: number, into: RunTableOut): void {
+    into.runs = this.openRuns(fromTs, toTs);
+    const table = this.#table!;
+    const rings = this.#rings;
+    const lanes = this.#laneIds;
+    into.starts = this.#starts;
+    into.columns = this.#columns;
+    into.sources = this.#runsInPlace ? rings : rings.map(() => null);
+    into.places = lanes;
+    if (this.#runsInPlace) table.lookAll(lanes, rings);
+    into.rows = table.rows;
+    into.firstRow = table.first;
+    into.firstAt = table.firstAt;
+    into.lastAt = table.lastAt;
+    into.firstTs = table.firstTs;
+    into.lastTs = table.lastTs;
+  }
+
   readRun(run: number, into: RunOut): boolean {
     const table = this.#table;
     into.from = this.#starts[run]!;
@@ -153,6 +171,7 @@ export class Selected implements SeriesSelection {
     into.lastTs = table.lastTs[lane]!;
     into.all = table.windows[lane]!;
     into.cells = ring.v;
+    into.source = ring.serial;
     into.columns = this.#columns;
     into.irregular = ring.irregular;
     return true;

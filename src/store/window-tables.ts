@@ -58,6 +58,14 @@ export class WindowTable {
     this.#round++;
   }
 
+  /** As `look`, of all lanes that have a ring. */
+  lookAll(lanes: Int32Array, rings: readonly (RowRing | null)[]): void {
+    for (let i = 0; i < lanes.length; i++) {
+      const ring = rings[i]!;
+      if (ring !== null) this.look(lanes[i]!, ring);
+    }
+  }
+
   /** Makes sure that the entry of a lane is that of the ring as it is. */
   look(lane: number, ring: RowRing): void {
     if (this.#rounds[lane] === this.#round && this.#nexts[lane] === ring.next && this.#strides[lane] === ring.stride) return;
