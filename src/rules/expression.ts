@@ -11,6 +11,7 @@ import type { ScalarValue, VectorValue } from '../promql/value.ts';
 
 /** The PromQL expression of a rule, parsed and checked: it gives a scalar or an instant vector. */
 export interface Expression {
+  /** The canonical text on one line, as Prometheus shows a rule's and puts it into links. */
   readonly text: string;
   readonly selectors: readonly SelectorInfo[];
   /** Whether `label_replace` or `label_join` in it writes this label. */
@@ -29,7 +30,7 @@ export function prepareExpression(text: string, options: ParseOptions = {}): Exp
       position: { line: 1, column: 1 },
     });
   return {
-    text,
+    text: prepared.print(),
     selectors: prepared.selectors,
     writesLabel: (name) => writesLabel(prepared.expr, name),
     openAt: (querier, ts, options) => prepared.openAt(querier, ts, options),

@@ -129,7 +129,7 @@ groups:
     const text = ['groups:', '- name: g', '  rules:', '  - alert: A', '    expr: |', '      up', '      ==', '    # no more'].join(end);
     const { problems } = checkRuleFiles([{ path: 'r.yaml', text }], OPTIONS);
     expect(problems.map(({ line, column }) => [line, column])).toEqual([[8, 7]]);
-    expect(groupsOf(text.replace('==', '== 0'))[0]?.rules.map(({ expression, line }) => [line, expression.text])).toEqual([[4, 'up\n== 0\n']]);
+    expect(groupsOf(text.replace('==', '== 0'))[0]?.rules.map(({ expression, line }) => [line, expression.text])).toEqual([[4, 'up == 0']]);
   });
 
   it('takes __name__ for the name of an annotation, not of a label', () => {

@@ -219,11 +219,11 @@ function differences(seed: number, counts: { passed: number; failed: number }): 
     ours.set(`t${i}.yaml`, failures.length === 0);
   }
   const { output } = promtool(['test', 'rules', ...ours.keys()], files);
-  const passed = new Set([...output.matchAll(/^Unit Testing: +(\S+)\n {2}SUCCESS/gm)].map(([, name]) => name));
+  const passed = new Set([...output.matchAll(/^(?:Unit Testing: +|Processing test file: )(\S+)\n {2}SUCCESS/gm)].map(([, name]) => name));
   return [...ours]
     .filter(([name, isPassed]) => passed.has(name) !== isPassed)
     .map(([name, isPassed]) => {
-      const said = output.split(/^Unit Testing: +/m).find((part) => part.startsWith(`${name}\n`));
+      const said = output.split(/^(?:Unit Testing: +|Processing test file: )/m).find((part) => part.startsWith(`${name}\n`));
       return `${isPassed ? 'only we pass' : 'only promtool passes'} it\n${files[name]}\n${files[name.replace('t', 'r')]}\n${said}`;
     });
 }

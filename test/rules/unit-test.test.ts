@@ -267,7 +267,7 @@ describeWhere(hasPromtool ? undefined : 'needs promtool (apt-get install prometh
     const files = Object.fromEntries(FILES.map(([, , text], i) => [`t${i}.yaml`, text]));
     const { output } = promtool(['test', 'rules', ...names], { ...files, 'kafka.rules': RULES, 'failing.rules': FAILING });
     const passed = output
-      .split(/^Unit Testing: +/m)
+      .split(/^(?:Unit Testing: +|Processing test file: )/m)
       .filter((part) => part.includes('SUCCESS'))
       .map((part) => part.split('\n')[0]);
     expect(passed).toEqual(names.filter((_, i) => FILES[i]?.[1] === 'passes'));
