@@ -69,6 +69,7 @@ export class Destination {
     this.#parts = { ...parts, log: parts.log.child({ remote: options.name }) };
     this.#poster = new RequestPoster(options, clock);
     this.#reader = feed.open(positions.load().get(positionKey(options.name)));
+    if (this.#reader.isLost) this.#parts.log.warn('remote_write_position_lost');
     this.#labels = new LabelCache({
       labelsOf: (series) => feed.labels(series),
       relabel: compileRelabel(options.relabel),

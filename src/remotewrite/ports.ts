@@ -12,6 +12,8 @@ export interface SampleFeed {
 export interface FeedReader {
   /** Everything up to then has been read, ms. */
   readonly readTo: number;
+  /** The position that it was to go on from could not be read: it begins with what comes from now on. */
+  readonly isLost: boolean;
   /**
    * Reads on, up to `now` or a slice of it; nothing older than `oldestTs`. Between steps others may get their turn, and
    * `sink` is told of nothing while the caller lets it stand. To be taken to its end.

@@ -19,8 +19,19 @@ export function isArchive({ target }: Pick<Lane, 'target'>): boolean {
  */
 export class Archives {
   readonly #lanes = new Map<SeriesId, number[]>();
+  readonly #maxTs = new Map<number, number>();
+  #newestTs = -Infinity;
+
   /** The newest sample in any of them; -Infinity where there is none. */
-  maxTs = -Infinity;
+  get maxTs(): number {
+    return this.#newestTs;
+  }
+
+  /** A lane's samples reach to `maxTs`. */
+  reaches(lane: number, maxTs: number): void {
+    this.#maxTs.set(lane, Math.max(maxTs, this.#maxTs.get(lane) ?? -Infinity));
+    this.#newestTs = Math.max(this.#newestTs, maxTs);
+  }
 
   add(id: SeriesId, lane: number): void {
     const known = this.#lanes.get(id);
@@ -37,6 +48,10 @@ export class Archives {
   }
 
   removeLane(lane: number): void {
+    if (this.#maxTs.delete(lane)) {
+      this.#newestTs = -Infinity;
+      for (const maxTs of this.#maxTs.values()) this.#newestTs = Math.max(this.#newestTs, maxTs);
+    }
     for (const [id, lanes] of this.#lanes) {
       const left = lanes.filter((other) => other !== lane);
       if (left.length === 0) this.#lanes.delete(id);
@@ -46,7 +61,8 @@ export class Archives {
 
   clear(): void {
     this.#lanes.clear();
-    this.maxTs = -Infinity;
+    this.#maxTs.clear();
+    this.#newestTs = -Infinity;
   }
 }
 

@@ -41,7 +41,8 @@ export interface BroughtCounts {
 }
 
 interface Admitted {
-  readonly id: SeriesId;
+  readonly labels: Labels;
+  id: SeriesId;
   readonly ts: Float64Array;
   readonly values: Float64Array;
 }
@@ -77,8 +78,9 @@ export class Backfill {
       const one = this.#admit(series, counts);
       if (one !== undefined) admitted.push(one);
     }
-    if (admitted.length > 0) await this.#seal(admitted);
-    if (admitted.length > 0) await this.#write();
+    if (admitted.length === 0) return counts;
+    while (!(await this.#seal(admitted)));
+    await this.#write();
     return counts;
   }
 
@@ -133,7 +135,7 @@ export class Backfill {
       const id = head.seriesId(labels, ts[born]!);
       head.bornBefore(id, ts[born]!);
       counts.stored += kept.length;
-      return { id, ts: Float64Array.from(kept, (i) => ts[i]!), values: Float64Array.from(kept, (i) => values[i]!) };
+      return { labels, id, ts: Float64Array.from(kept, (i) => ts[i]!), values: Float64Array.from(kept, (i) => values[i]!) };
     } catch (error) {
       if (!(error instanceof BelfryError) || error.code !== 'STORE_LIMIT') throw error;
       counts.overLimit += kept.length;
@@ -150,8 +152,11 @@ export class Backfill {
     return known;
   }
 
-  /** A lane of its own, in blocks by time: it is written at once and never again. */
-  async #seal(admitted: readonly Admitted[]): Promise<void> {
+  /**
+   * A lane of its own, in blocks by time: it is written at once and never again. False where a series has been forgotten
+   * meanwhile, as too old: they are known again, and it is to be done once more.
+   */
+  async #seal(admitted: readonly Admitted[]): Promise<boolean> {
     const { head, blocks } = this.#parts;
     const laneId = blocks.nextLaneId();
     const archive = new Lane(laneId, archiveTarget(laneId), true);
@@ -176,17 +181,21 @@ export class Backfill {
       sealed.push({ minTs, maxTs, bytes: this.#encoder.side(pieces), samples: this.#encoder.samples });
       await yieldToLoop();
     }
+    const forgotten = admitted.filter(({ id }) => !head.series.exists(id));
+    for (const one of forgotten) one.id = head.seriesId(one.labels, one.ts[0]!);
+    if (forgotten.length > 0) return false;
     // From here on without a pause: the series, where they are, and the blocks appear together.
     head.lanes[archive.id] = archive;
     head.newLanes.push(archive);
     for (const block of sealed) blocks.add(archive, block);
     for (const { id, ts } of admitted) this.#place(id, archive.id, ts.at(-1)!);
+    return true;
   }
 
   #place(id: SeriesId, lane: number, lastTs: number): void {
     const { places, archives, newPlaces, newlyRetired } = this.#parts.head;
     archives.add(id, lane);
-    archives.maxTs = Math.max(archives.maxTs, lastTs);
+    archives.reaches(lane, lastTs);
     newPlaces.push(id, lane);
     // One that is not written any more has its newest sample later now; one that is, has its own place.
     const isLive = places.lane(id) >= 0 && places.retiredTs(id) === undefined;

@@ -14,6 +14,8 @@ const SIDE = 1;
 /** No block that was ever written has more of them. */
 const MAX_BLOCK_ROWS = 65_536;
 const MAX_BLOCK_COLUMNS = 262_144;
+/** Of a block with more columns only that many are looked for from the first one on. */
+const NARROW = 64;
 
 /**
  * A block: version, kind, then for rows their number and the column of times, then the number of columns, a
@@ -170,6 +172,11 @@ export class DecodedBlock implements BlockHandle {
   readonly #fields: Float64Array;
   readonly #width: number;
   readonly #columns = new Map<number, DecodedColumn>();
+  /** The column that was found last: mostly its neighbour is asked for next. */
+  #foundAt = -1;
+  #searches = 0;
+  /** The columns in the order of their series; made when so many have been searched for that it pays. */
+  #bySeries: Int32Array | undefined;
 
   constructor(bytes: Uint8Array, minTs: number, maxTs: number, codec: ColumnCodec) {
     this.minTs = minTs;
@@ -203,7 +210,7 @@ export class DecodedBlock implements BlockHandle {
   }
 
   column(id: SeriesId): DecodedColumn | undefined {
-    const col = this.#ids.indexOf(id);
+    const col = this.#columnOf(id);
     if (col < 0) return undefined;
     let column = this.#columns.get(col);
     if (column === undefined) {
@@ -215,7 +222,7 @@ export class DecodedBlock implements BlockHandle {
 
   /** As `column`, decoded into memory that the caller uses again: only the first `ts.length` cells count. Rows only. */
   read(id: SeriesId, into: ColumnScratch): DecodedColumn | undefined {
-    const col = this.#ids.indexOf(id);
+    const col = this.#columnOf(id);
     if (col < 0 || this.#times === null) return this.column(id);
     const n = this.#times.length;
     if (into.v.length < n) {
@@ -226,6 +233,33 @@ export class DecodedBlock implements BlockHandle {
     this.#codec.decode(new BitReader(this.#bytes, at, at + this.#fields[col * this.#width + 1]!), n, into.words);
     into.ts = this.#times;
     return into;
+  }
+
+  /** -1 where it has none of the series. */
+  #columnOf(id: SeriesId): number {
+    const ids = this.#ids;
+    if (ids[this.#foundAt + 1] === id) return ++this.#foundAt;
+    if (ids[this.#foundAt] === id) return this.#foundAt;
+    const col = ids.length <= NARROW || ++this.#searches <= NARROW ? ids.indexOf(id) : this.#searched(id);
+    if (col >= 0) this.#foundAt = col;
+    return col;
+  }
+
+  #searched(id: SeriesId): number {
+    const ids = this.#ids;
+    if (this.#bySeries === undefined) {
+      this.#bySeries = Int32Array.from(ids.keys()).sort((a, b) => ids[a]! - ids[b]!);
+      this.bytesHeld += 4 * ids.length;
+    }
+    let [low, high] = [0, ids.length - 1];
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const col = this.#bySeries[middle]!;
+      if (ids[col] === id) return col;
+      if (ids[col]! < id) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
   }
 
   #readDirectory(from: BitReader, columns: number): void {

@@ -49,7 +49,9 @@ export class Feed {
   }
 
   open(position: string | undefined): FeedReader {
-    return new FeedReader(this.#head, this.#blocks, this.#isLeftOut, parsePosition(position));
+    const parsed = position === undefined ? undefined : parsePosition(position);
+    const isLost = position !== undefined && parsed === undefined;
+    return new FeedReader({ head: this.#head, blocks: this.#blocks, isLeftOut: this.#isLeftOut, position: parsed, isLost });
   }
 
   labels(series: SeriesId): Labels | undefined {
@@ -63,8 +65,17 @@ interface Position {
   readonly lanes: ReadonlyMap<number, number>;
 }
 
+interface FeedReaderParts {
+  readonly head: Head;
+  readonly blocks: BlockSource;
+  readonly isLeftOut: (lane: Lane) => boolean;
+  readonly position: Position | undefined;
+  readonly isLost: boolean;
+}
+
 class FeedReader {
   readTo: number;
+  readonly isLost: boolean;
   readonly #head: Head;
   readonly #blocks: BlockSource;
   readonly #isLeftOut: (lane: Lane) => boolean;
@@ -72,7 +83,8 @@ class FeedReader {
   #sliceMs = SLICE_MS;
   #found = 0;
 
-  constructor(head: Head, blocks: BlockSource, isLeftOut: (lane: Lane) => boolean, position: Position | undefined) {
+  constructor({ head, blocks, isLeftOut, position, isLost }: FeedReaderParts) {
+    this.isLost = isLost;
     this.#head = head;
     this.#blocks = blocks;
     this.#isLeftOut = isLeftOut;
@@ -308,16 +320,31 @@ function reserve(cursor: Cursor, series: readonly SideSeries[]): void {
   cursor.sentTs = ts;
 }
 
-/** Undefined for one that is none, such as one of a later version. */
-function parsePosition(text: string | undefined): Position | undefined {
-  if (text === undefined) return undefined;
-  let found: { v?: unknown; readTo?: unknown; isEnd?: unknown; lanes?: unknown } | null;
+/** Undefined for one that is none, such as one that is damaged or of a later version. */
+function parsePosition(text: string): Position | undefined {
+  let found: unknown;
   try {
-    found = JSON.parse(text) as typeof found;
+    found = JSON.parse(text);
   } catch {
-    return undefined; // Not ours, or cut off: the caller begins anew, which is what a reader without a position does.
+    return undefined; // As any other text that is none: the reader says so.
   }
-  if (found?.v !== 1 || !Array.isArray(found.lanes)) return undefined;
-  const readTo = typeof found.readTo === 'number' ? found.readTo : -Infinity;
-  return { readTo, isEnd: found.isEnd === true, lanes: new Map(found.lanes as [number, number][]) };
+  if (!isPosition(found)) return undefined;
+  // A reader that had read nothing is at no time, which JSON has no number for.
+  return { readTo: found.readTo ?? -Infinity, isEnd: found.isEnd, lanes: new Map(found.lanes) };
+}
+
+interface WrittenPosition {
+  readonly readTo: number | null;
+  readonly isEnd: boolean;
+  readonly lanes: readonly (readonly [lane: number, ts: number])[];
+}
+
+function isPosition(found: unknown): found is WrittenPosition {
+  if (typeof found !== 'object' || found === null || !('v' in found && 'readTo' in found && 'isEnd' in found && 'lanes' in found))
+    return false;
+  const { v, readTo, isEnd, lanes } = found;
+  if (v !== 1 || !(readTo === null || typeof readTo === 'number') || typeof isEnd !== 'boolean' || !Array.isArray(lanes)) return false;
+  return lanes.every(
+    (entry: unknown) => Array.isArray(entry) && entry.length === 2 && Number.isSafeInteger(entry[0]) && typeof entry[1] === 'number',
+  );
 }

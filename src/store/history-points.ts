@@ -1,5 +1,5 @@
-import { after, type ColumnSource, type WindowBudget } from './history-rows.ts';
-import type { FoundCell } from './lane-reader.ts';
+import type { ColumnSource, WindowBudget } from './history-rows.ts';
+import { firstAfter, type FoundCell } from './lane-reader.ts';
 import type { PointOut } from './reader-types.ts';
 import { HIGH_WORD, STALE_HIGH } from './sample-codes.ts';
 import type { SeriesId } from './series-table.ts';
@@ -46,7 +46,7 @@ export class LanePoints {
       const column = source.column(id);
       if (column === undefined) continue;
       const { ts, v, words } = column;
-      const first = after(ts, ts.length, Math.max(now - this.keepMs, points.ts[points.n - 1] ?? -Infinity));
+      const first = firstAfter(ts, Math.max(now - this.keepMs, points.ts[points.n - 1] ?? -Infinity));
       if (first === ts.length) continue;
       this.#room(points, ts.length - first, now);
       for (let i = first; i < ts.length; i++) {
@@ -60,7 +60,7 @@ export class LanePoints {
   newest(id: SeriesId, fromTs: number, toTs: number, found: FoundCell): boolean {
     const points = this.#wanted.get(id);
     if (points === undefined) return false;
-    const at = after(points.ts, points.n, toTs) - 1;
+    const at = firstAfter(points.ts, toTs, points.n) - 1;
     if (at < 0 || points.ts[at]! <= fromTs) return false;
     found.ts = points.ts[at]!;
     found.value = points.v[at]!;
@@ -72,8 +72,8 @@ export class LanePoints {
     const points = this.#wanted.get(id);
     if (points === undefined) return from;
     let n = from;
-    const end = after(points.ts, points.n, toTs);
-    const first = after(points.ts, points.n, fromTs);
+    const end = firstAfter(points.ts, toTs, points.n);
+    const first = firstAfter(points.ts, fromTs, points.n);
     into.reserve(n + Math.max(0, end - first));
     for (let at = first; at < end; at++) {
       if (points.stale[at] === 1) continue;
@@ -84,7 +84,7 @@ export class LanePoints {
   }
 
   #room(points: Points, more: number, now: number): void {
-    const gone = after(points.ts, points.n, now - this.keepMs);
+    const gone = firstAfter(points.ts, now - this.keepMs, points.n);
     if (gone > 0) {
       points.ts.copyWithin(0, gone, points.n);
       points.v.copyWithin(0, gone, points.n);

@@ -1,6 +1,6 @@
 import { BelfryError } from '../core/errors.ts';
 import { ColumnScratch } from './block-codec.ts';
-import type { DecodedColumn } from './lane-reader.ts';
+import { firstAfter, type DecodedColumn } from './lane-reader.ts';
 import type { PointOut, RunOut } from './reader-types.ts';
 import { ABSENT_HIGH, HIGH_WORD, STALE_HIGH } from './sample-codes.ts';
 import type { SeriesId } from './series-table.ts';
@@ -127,7 +127,7 @@ export class LaneRows {
       if (column === undefined) continue;
       if (times === undefined) {
         times = column.ts;
-        first = after(times, times.length, this.#n === 0 ? now - this.keepMs : Math.max(now - this.keepMs, this.#ts[this.#n - 1]!));
+        first = firstAfter(times, this.#n === 0 ? now - this.keepMs : Math.max(now - this.keepMs, this.#ts[this.#n - 1]!));
         if (first === times.length) return;
         at = this.#room(times, first, now);
       }
@@ -137,7 +137,7 @@ export class LaneRows {
 
   /** The newest row at or before `ts`; -1 where there is none. */
   rowAt(ts: number): number {
-    return after(this.#ts, this.#n, ts) - 1;
+    return firstAfter(this.#ts, ts, this.#n) - 1;
   }
 
   tsOf(row: number): number {
@@ -196,8 +196,8 @@ export class LaneRows {
       this.#last = known;
       return known;
     }
-    const first = after(this.#ts, this.#n, fromTs);
-    const end = Math.max(first, after(this.#ts, this.#n, toTs));
+    const first = firstAfter(this.#ts, fromTs, this.#n);
+    const end = Math.max(first, firstAfter(this.#ts, toTs, this.#n));
     const window: KnownWindow = {
       fromTs,
       toTs,
@@ -215,7 +215,7 @@ export class LaneRows {
 
   /** Makes room for the rows from `first` on, their cells absent, and returns the first one's place. */
   #room(times: Float64Array, first: number, now: number): number {
-    const gone = this.#n === 0 ? 0 : after(this.#ts, this.#n, now - this.keepMs);
+    const gone = this.#n === 0 ? 0 : firstAfter(this.#ts, now - this.keepMs, this.#n);
     if (gone > 0) {
       this.#ts.copyWithin(0, gone, this.#n);
       this.#words.copyWithin(0, 2 * gone * this.#stride, 2 * this.#n * this.#stride);
@@ -294,17 +294,4 @@ export class LaneRows {
       }
     }
   }
-}
-
-/** The first of the first n times that is after `ts`. */
-export function after(times: Float64Array, n: number, ts: number): number {
-  if (n > 0 && times[n - 1]! <= ts) return n;
-  let low = 0;
-  let high = n;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (times[middle]! <= ts) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

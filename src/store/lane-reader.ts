@@ -42,10 +42,11 @@ function isEmpty(v: Float64Array, words: Uint32Array, cell: number): boolean {
   return high === ABSENT_HIGH || high === STALE_HIGH;
 }
 
-/** The first index whose time is after `ts`. */
-export function firstAfter(times: Float64Array, ts: number): number {
+/** The first index of the first n times whose time is after `ts`. */
+export function firstAfter(times: Float64Array, ts: number, n = times.length): number {
+  if (n > 0 && times[n - 1]! <= ts) return n;
   let low = 0;
-  let high = times.length;
+  let high = n;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (times[middle]! <= ts) low = middle + 1;

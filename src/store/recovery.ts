@@ -94,7 +94,7 @@ function loadNames(head: Head, blocks: BlockStore, flusher: Flusher, file: Sampl
     lane.storedMinTs = range.min;
     lane.storedMaxTs = range.max;
     lane.storedMaxId = range.id;
-    if (isArchive(lane)) head.archives.maxTs = Math.max(head.archives.maxTs, range.max);
+    if (isArchive(lane)) head.archives.reaches(lane.id, range.max);
   }
   return rows;
 }

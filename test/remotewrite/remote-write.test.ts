@@ -88,6 +88,15 @@ describe('samples that the store takes', () => {
     expect(sender.logged.filter((line) => line.startsWith('remote_write_failing')).length).toBeGreaterThan(0);
   });
 
+  it('are those that come from now on where it is not known any more how far they were sent, which is told', async () => {
+    const { name } = destinationAt(receiver.url);
+    sender.positions.set(`remote_write/${name}`, '{"v":1,');
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    append([UP], 1);
+    await hasArrived(UP, 1);
+    expect(sender.logged.filter((line) => line.startsWith('remote_write_position_lost'))).toHaveLength(1);
+  });
+
   it('are known to be behind while nothing is taken', async () => {
     await receiver.outage('hang');
     await sender.remoteWrite.replace([destinationAt(receiver.url, { timeoutMs: 60_000 })]);

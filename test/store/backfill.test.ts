@@ -6,6 +6,13 @@ import { ManualClock } from '../../src/core/clock.ts';
 import type { Labels } from '../../src/core/labels.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { silentMeter } from '../../src/core/meter.ts';
+import { Archives } from '../../src/store/archives.ts';
+import { Backfill } from '../../src/store/backfill.ts';
+import { BlockStore } from '../../src/store/block-store.ts';
+import { Flusher } from '../../src/store/flusher.ts';
+import { Head } from '../../src/store/head.ts';
+import { Reader } from '../../src/store/reader.ts';
+import { SampleFile } from '../../src/store/sample-file.ts';
 import { openSampleStore, type SampleStore } from '../../src/store/sample-store.ts';
 import { Buffers, layout, matchers, metric, T0 } from './fixture.ts';
 
@@ -132,6 +139,49 @@ describe('history that is brought in', () => {
     const [one] = store.backfill.series({ matcherSets: [matchers('n=7')] });
     expect(store.backfill.read(one!.id, T0 - 47 * HOUR, T0 - 46 * HOUR, points)).toBe(60);
     expect(points.values[59]).toBe(60 * 7);
+  });
+
+  it('is kept under its series where that was forgotten while the samples were encoded', async () => {
+    const limits = { seriesPerTarget: 10, series: 10, rows: 16, ringBytesPerTarget: 1e6, sealedBytes: 1e6, cacheBytes: 1e6 };
+    const file = new SampleFile(':memory:');
+    const blocks = new BlockStore(limits, file, silentLogger, (id) => head.lane(id));
+    const head: Head = new Head(limits, blocks);
+    const flusher = new Flusher(head, blocks, file);
+    const reader = new Reader(head, blocks);
+    const flush = (): boolean => {
+      flusher.flush(T0);
+      return true;
+    };
+    const backfill = new Backfill({ head, blocks, reader, flush, cutoff: () => T0 - RETENTION, now: () => T0 });
+    const bringing = backfill.store([brought(OLD, [-60, 1])]);
+    head.expire([head.series.find(OLD)]);
+    expect(await bringing).toEqual({ ...NOTHING, stored: 1 });
+    const points = new Buffers();
+    expect(backfill.read(head.series.find(OLD), 0, T0, points)).toBe(1);
+    expect(reader.series({ matcherSets: [matchers('__name__=old')] })).toHaveLength(1);
+    file.close();
+  });
+
+  it('is looked for only as far as what is left of it reaches', () => {
+    const archives = new Archives();
+    for (const [lane, maxTs] of [
+      [1, 50],
+      [2, 90],
+      [3, 70],
+    ] as const) {
+      archives.add(7, lane);
+      archives.reaches(lane, maxTs);
+    }
+    const reach = [2, 9, 3, 1].map((lane) => {
+      archives.removeLane(lane);
+      return [archives.maxTs, archives.of(7).length];
+    });
+    expect(reach).toEqual([
+      [70, 2],
+      [70, 2],
+      [50, 1],
+      [-Infinity, 0],
+    ]);
   });
 
   it('is no news to those that send on what is collected', async () => {

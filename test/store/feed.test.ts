@@ -195,4 +195,20 @@ describe('the feed of new samples', () => {
       { seed: 20_261_123, numRuns: 60 },
     );
   }, 60_000);
+
+  it.each([
+    ['nothing', undefined, false],
+    ['where a reader was that had read nothing', '{"v":1,"readTo":null,"isEnd":false,"lanes":[[0,1700000000000]]}', false],
+    ['text that was cut off', '{"v":1,"readTo":17', true],
+    ['one of a later version', '{"v":2,"readTo":1,"isEnd":false,"lanes":[]}', true],
+    ['lanes that are none', '{"v":1,"readTo":1,"isEnd":false,"lanes":[7]}', true],
+    ['times that are none', '{"v":1,"readTo":1,"isEnd":false,"lanes":[[7,"1"]]}', true],
+    ['no object', 'null', true],
+  ])('begins with what comes from now on where its position is %s, and says whether one was lost', (_, position, isLost) => {
+    store.writer.target('t').append(T0, layout(metric('a')), Float64Array.of(1));
+    reader = store.feed.open(position);
+    expect([reader.isLost, reader.readTo]).toEqual([isLost, -Infinity]);
+    read();
+    expect(got.size).toBe(0);
+  });
 });
