@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
+import { hashText } from '../core/fnv.ts';
 import type { Logger } from '../core/log.ts';
 import type { Meter } from '../core/meter.ts';
 
@@ -24,7 +25,7 @@ interface Running {
 }
 
 /**
- * Runs jobs on aligned ticks: at every time t with t mod interval = hash(id) mod interval. A tick that comes while the
+ * Runs jobs on aligned ticks: at every time t with t mod interval = `offsetOf(id, interval)`. A tick that comes while the
  * last run is in flight is skipped and counted; there is never a backlog.
  */
 export class Scheduler {
@@ -72,7 +73,7 @@ export class Scheduler {
   #arm(running: Running, after: number): void {
     const { id, intervalMs } = running.job;
     const now = this.#clock.now();
-    const ts = nextTick(Math.max(now, after), intervalMs, hashText(id) % intervalMs);
+    const ts = nextTick(Math.max(now, after), intervalMs, offsetOf(id, intervalMs));
     running.timer = this.#clock.timer(ts - now, () => {
       if (this.#jobs.get(id) !== running) return;
       if (running.inFlight === undefined) this.#run(running, ts);
@@ -110,9 +111,7 @@ export function nextTick(now: number, intervalMs: number, offset: number): numbe
   return Math.floor((now - offset) / intervalMs + 1) * intervalMs + offset;
 }
 
-/** FNV-1a, 32 bits, over UTF-16 units: even enough to spread targets. */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
-  return hash;
+/** Where in every interval the job of that id has its tick: spread evenly, and the same after each start. Milliseconds. */
+export function offsetOf(id: string, intervalMs: number): number {
+  return (hashText(id) >>> 0) % intervalMs;
 }

@@ -1,3 +1,4 @@
+import { hashBytes } from '../core/fnv.ts';
 import type { Labels } from '../core/labels.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
 
@@ -131,11 +132,4 @@ function sameBytes(a: DataView, aFrom: number, b: DataView, bFrom: number, lengt
   const last = length - 4;
   for (let i = 0; i < last; i += 4) if (a.getInt32(aFrom + i) !== b.getInt32(bFrom + i)) return false;
   return a.getInt32(aFrom + last) === b.getInt32(bFrom + last);
-}
-
-/** FNV-1a, 32 bits. */
-export function hashBytes(bytes: Uint8Array, from: number, to: number): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  return hash;
 }

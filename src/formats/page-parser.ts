@@ -1,8 +1,9 @@
 import { BelfryError } from '../core/errors.ts';
+import { hashBytes, hashText } from '../core/fnv.ts';
 import type { Labels } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
-import { hashBytes, PageLayout, PageLayouts, PageTemplate } from './page-layout.ts';
+import { PageLayout, PageLayouts, PageTemplate } from './page-layout.ts';
 import { fillValues, readValue, valueEnd } from './page-values.ts';
 
 export interface ParsedPage {
@@ -113,13 +114,6 @@ export function parsePage(body: Uint8Array, format: ExpositionFormat, limits: Pa
 
 function viewOf(body: Uint8Array): DataView {
   return new DataView(body.buffer, body.byteOffset, body.byteLength);
-}
-
-/** FNV-1a, 32 bits, over UTF-16 units. */
-function hashText(text: string): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash;
 }
 
 /** Finds the lines of the page before in the next one: mostly each is where the last one left off. */

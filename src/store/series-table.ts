@@ -1,3 +1,4 @@
+import { hashWords } from '../core/fnv.ts';
 import { Labels } from '../core/labels.ts';
 import { Int32List } from './int-list.ts';
 import { SymbolTable } from './symbols.ts';
@@ -244,10 +245,9 @@ export class SeriesTable {
   }
 }
 
-/** FNV-1a over 32-bit words, finished so that the low bits depend on all of them. */
+/** Finished so that the low bits depend on all of them. */
 function hashOf(symbols: Int32Array, from: number, to: number): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = from; i < to; i++) hash = Math.imul(hash ^ symbols[i]!, 0x01000193);
+  let hash = hashWords(symbols, from, to);
   hash ^= hash >>> 15;
   return Math.imul(hash, 0x2c1b3c6d) ^ (hash >>> 12);
 }

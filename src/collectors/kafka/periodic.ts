@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../core/clock.ts';
-import { hashText, nextTick } from '../scheduler.ts';
+import { nextTick, offsetOf } from '../scheduler.ts';
 
 /** Time spent over time passed: a piece of work that takes long runs more rarely. */
 const MAX_DUTY = 0.1;
@@ -63,7 +63,7 @@ export class Periodic {
     const { clock, id } = this.#options;
     const intervalMs = this.#options.intervalMs();
     const now = clock.now();
-    let waitMs = nextTick(now, intervalMs, hashText(id) % intervalMs) - now;
+    let waitMs = nextTick(now, intervalMs, offsetOf(id, intervalMs)) - now;
     const leastMs = tookMs / maxDuty - tookMs;
     if (waitMs < leastMs) waitMs += Math.ceil((leastMs - waitMs) / intervalMs) * intervalMs;
     this.#timer = clock.timer(waitMs, () => this.#run());
