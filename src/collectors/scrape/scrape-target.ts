@@ -52,6 +52,12 @@ export interface ScrapeState {
 const TIMESTAMP_AHEAD_MAX_MS = 10 * 60_000;
 const TIMESTAMP_BEHIND_MAX_MS = 60 * 60_000;
 
+/**
+ * So many failures in a row are written as rows of the last good page in which nothing but `up` and its like has a sample: its
+ * next page is then as cheap as any other. Of who fails for longer the store is to forget the columns.
+ */
+const FORGIVEN_FAILURES = 10;
+
 /** One exporter: fetched, parsed and written as a row at each tick. */
 export class ScrapeTarget implements ScheduledJob {
   readonly id: string;
@@ -67,6 +73,7 @@ export class ScrapeTarget implements ScheduledJob {
   readonly #failures: { add(by: number, labels: Readonly<Record<string, string>>): void };
   readonly #dropped: { add(by: number, labels: Readonly<Record<string, string>>): void };
   #layout: RowLayout | undefined;
+  #failed = 0;
   #lastGood: PageLayout | undefined;
   #values: Float64Array = new Float64Array(0);
   #healthy: boolean | undefined;
@@ -145,6 +152,7 @@ export class ScrapeTarget implements ScheduledJob {
   }
 
   #write(ts: number, page: ParsedPage | undefined, durationSeconds: number): void {
+    this.#failed = page === undefined ? this.#failed + 1 : 0;
     const layout = this.#rowLayout(page);
     const count = layout.page.size;
     if (this.#values.length !== layout.size) this.#values = new Float64Array(layout.size);
@@ -152,8 +160,8 @@ export class ScrapeTarget implements ScheduledJob {
     const timestamped = page?.timestamped ?? [];
     this.#values[count] = page === undefined ? 0 : 1;
     this.#values[count + 1] = durationSeconds;
-    this.#values[count + 2] = count + timestamped.length;
-    this.#writer.append(ts, layout, this.#values);
+    this.#values[count + 2] = page === undefined ? 0 : count + timestamped.length;
+    this.#writer.append(ts, layout, this.#values, page === undefined ? new Uint8Array(layout.size).fill(1, 0, count) : undefined);
     layout.taken();
     this.#writeTimestamped(ts, timestamped);
     if (page !== undefined && page.duplicates > 0) this.#dropped.add(page.duplicates, { job: this.#options.job, reason: 'duplicate' });
@@ -178,8 +186,9 @@ export class ScrapeTarget implements ScheduledJob {
 
   /** The same object while the page's layout is the same. */
   #rowLayout(page: ParsedPage | undefined): RowLayout {
-    const layout = page?.layout ?? NO_SERIES;
     const before = this.#layout;
+    if (page === undefined && before !== undefined && this.#failed <= FORGIVEN_FAILURES) return before;
+    const layout = page?.layout ?? NO_SERIES;
     if (before?.page === layout) return before;
     const row = new RowLayout(layout, this.#targetLabels, this.#meta);
     // Of a layout that the store has refused nothing follows: a chain of them would grow as long as it refuses.

@@ -156,6 +156,30 @@ describe('a failed scrape writes up 0 and nothing else, so that the series go st
     expect(writer.last?.samples.get(own('up'))).toBe(0);
   });
 
+  it('between good ones changes nothing of what the store knows of the target, for ten times', async () => {
+    let fails = false;
+    const { writer, own, run } = target(
+      await exporter((_, response) => void (fails ? response.writeHead(500).end() : response.end('a 1\nb 2\n'))),
+    );
+    await run(1000);
+    const good = writer.last?.layout;
+    fails = true;
+    for (let i = 2; i <= 11; i++) await run(1000 * i);
+    expect(new Set(writer.rows.map(({ layout }) => layout))).toEqual(new Set([good]));
+    expect(writer.last?.samples).toEqual(
+      new Map([
+        [own('up'), 0],
+        [own('scrape_duration_seconds'), expect.any(Number)],
+        [own('scrape_samples_scraped'), 0],
+      ]),
+    );
+    await run(12_000);
+    expect([writer.last?.layout.series.length, writer.last?.samples.size]).toEqual([3, 3]);
+    fails = false;
+    await run(13_000);
+    expect(writer.last?.samples.get(own('b'))).toBe(2);
+  });
+
   it('nobody listening', async () => {
     const port = await exporter(page('a 1\n'));
     await rig.close();
