@@ -66,12 +66,19 @@ export interface StringLiteral extends Span {
   readonly value: string;
 }
 
+/**
+ * How the samples beside a range are taken in: `anchored` the one before it as it is, `smoothed` those on both sides, between
+ * which the values at its ends are interpolated.
+ */
+export type Extended = 'anchored' | 'smoothed';
+
 export interface VectorSelector extends Span, Modifiers {
   readonly kind: 'selector';
   /** The name before the braces; undefined where there is none (a name in the braces is a matcher only). */
   readonly name?: string;
   /** Every matcher, the one for `name` last. */
   readonly matchers: readonly Matcher[];
+  readonly extended?: Extended;
 }
 
 /** A range selector; the modifiers stand here, those of the inner selector are unset. */
@@ -80,6 +87,7 @@ export interface MatrixSelector extends Span, Modifiers {
   readonly selector: VectorSelector;
   readonly rangeMs: number;
   readonly rangeExpr?: DurationExpr;
+  readonly extended?: Extended;
 }
 
 export interface Subquery extends Span, Modifiers {

@@ -1,10 +1,15 @@
-import type { Aggregate, Binary, Call, Expr, ValueType, VectorSelector } from './ast.ts';
-import { isComparison, isSetOp } from './ast.ts';
+import type { Aggregate, Binary, Call, Expr, Extended, ValueType, VectorSelector } from './ast.ts';
+import { isComparison, isSetOp, unwrapParens } from './ast.ts';
 import { SWITCHES } from './features.ts';
 import { FUNCTIONS } from './functions.ts';
 import type { ParseOptions } from './parse.ts';
 import { errorAt } from './syntax-error.ts';
 import type { BelfryError, ErrorCode } from '../core/errors.ts';
+
+const EXTENDED_FUNCTIONS: Readonly<Record<Extended, readonly string[]>> = {
+  anchored: ['changes', 'delta', 'increase', 'rate', 'resets'],
+  smoothed: ['delta', 'increase', 'rate'],
+};
 
 const TYPE_NAMES: Readonly<Record<ValueType, string>> = {
   scalar: 'scalar',
@@ -137,6 +142,14 @@ class Checker {
     return this.#error(from, text, 'PROMQL_UNSUPPORTED');
   }
 
+  /** Only some functions know what to make of samples beside the range. */
+  #extended(func: string, argument: Expr): void {
+    const inner = unwrapParens(argument);
+    if (inner.kind !== 'matrix' || inner.extended === undefined || EXTENDED_FUNCTIONS[inner.extended].includes(func)) return;
+    const functions = EXTENDED_FUNCTIONS[inner.extended].join(', ');
+    throw this.#error(inner.from, `${inner.extended} modifier can only be used with: ${functions} - not with ${func}`);
+  }
+
   #call(expr: Call): ValueType {
     const { func, args } = expr;
     const signature = FUNCTIONS.get(func);
@@ -154,6 +167,7 @@ class Checker {
       throw this.#error(expr.from, `expected at least ${least} argument(s) in call to ${quoted}, got ${args.length}`);
     if (args.length > most && signature.variadic !== 0)
       throw this.#error(expr.from, `expected at most ${most} argument(s) in call to ${quoted}, got ${args.length}`);
+    for (const argument of args) this.#extended(func, argument);
     for (const [index, argument] of args.entries())
       this.#expect(argument, signature.args[Math.min(index, count - 1)] ?? 'vector', `call to function ${quoted}`);
     return signature.returns;

@@ -3,12 +3,13 @@ import { METRIC_NAME } from '../core/labels.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
 import { nearestName } from '../core/nearest.ts';
 import { formatFloat } from '../core/number-format.ts';
-import type { AggregateOp, At, BinaryOp, Expr, Fill, Matching, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
+import type { AggregateOp, At, BinaryOp, Expr, Extended, MatrixSelector, Subquery, VectorSelector } from './ast.ts';
 import { children, isSetOp } from './ast.ts';
 import { DurationReader } from './durations.ts';
 import { SWITCHES } from './features.ts';
 import { FUNCTIONS } from './functions.ts';
-import { describe, type Token } from './lexer.ts';
+import type { Token } from './lexer.ts';
+import { FILL_MODIFIERS, readLabels, readMatching } from './matching-reader.ts';
 import { errorAt } from './syntax-error.ts';
 import { TokenReader } from './token-reader.ts';
 
@@ -63,8 +64,10 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
 };
 
 const AGGREGATES_WITH_PARAMETER: ReadonlySet<string> = new Set(['topk', 'bottomk', 'quantile', 'count_values', 'limitk', 'limit_ratio']);
-/** Of operators: they look like a function where an operand is expected. */
-const FILL_MODIFIERS: ReadonlySet<string> = new Set(['fill', 'fill_left', 'fill_right']);
+const EXTENDED: ReadonlyMap<string, Extended> = new Map([
+  ['anchored', 'anchored'],
+  ['smoothed', 'smoothed'],
+]);
 /** Keywords that name no metric. */
 const RESERVED: ReadonlySet<string> = new Set(['bool', 'on', 'ignoring', 'group_left', 'group_right', 'atan2']);
 
@@ -118,84 +121,10 @@ class Parser {
   #binary(left: Expr, token: Token, precedence: number, depth: number): Expr {
     const op = token.word as BinaryOp;
     this.#reader.next();
-    const bool = this.#keyword('bool');
-    const matching = this.#matching(isSetOp(op));
+    const bool = this.#reader.keyword('bool');
+    const matching = readMatching(this.#reader, isSetOp(op), this.#options.binopFillModifiers ?? false);
     const right = this.expr(op === '^' ? precedence : precedence + 1, depth + 1);
     return { kind: 'binary', op, left, right, bool, matching, opSpan: { from: token.from, to: token.to }, from: left.from, to: right.to };
-  }
-
-  #keyword(word: string): boolean {
-    const token = this.#reader.peek;
-    if (token.kind !== 'keyword' || token.word !== word) return false;
-    this.#reader.next();
-    return true;
-  }
-
-  #matching(setOp: boolean): Matching {
-    const matching = this.#matchingLabels(setOp);
-    const fill = this.#fill();
-    return fill === undefined ? matching : { ...matching, fill };
-  }
-
-  /** `fill (0)`, or `fill_left (0)` and `fill_right (0)` in any order. */
-  #fill(): Fill | undefined {
-    const reader = this.#reader;
-    let fill: Fill | undefined;
-    for (;;) {
-      const token = reader.peek;
-      const word = token.text.toLowerCase();
-      if (token.kind !== 'identifier' || !FILL_MODIFIERS.has(word) || reader.lookAhead(1).text !== '(') return fill;
-      if (this.#options.binopFillModifiers !== true) {
-        const text = `${word}() is experimental in Prometheus and such modifiers are not enabled: ${SWITCHES.binopFillModifiers}`;
-        throw reader.error(token, text, 'PROMQL_UNSUPPORTED');
-      }
-      const again = fill !== undefined && (word === 'fill' || (word === 'fill_left' ? fill.left : fill.right) !== undefined);
-      if (again) throw reader.unexpected('', 'an expression');
-      reader.next();
-      reader.expect('(', `in ${word}`);
-      const value = this.#signedNumber(`in ${word}`, 'a number');
-      reader.expect(')', `in ${word}`);
-      fill = word === 'fill' ? { left: value, right: value } : word === 'fill_left' ? { ...fill, left: value } : { ...fill, right: value };
-    }
-  }
-
-  #signedNumber(where: string, expected: string): number {
-    const reader = this.#reader;
-    const sign = reader.peek.word === '-' ? -1 : 1;
-    if (reader.peek.word === '-' || reader.peek.word === '+') reader.next();
-    const number = reader.peek;
-    if (number.kind !== 'number') throw reader.unexpected(where, expected);
-    reader.next();
-    return reader.number(number).value * sign;
-  }
-
-  #matchingLabels(setOp: boolean): Matching {
-    const none: Matching = { card: setOp ? 'many-to-many' : 'one-to-one', on: false, labels: [], include: [] };
-    const on = this.#keyword('on');
-    if (!on && !this.#keyword('ignoring')) return none;
-    const labels = this.#labels();
-    const left = this.#keyword('group_left');
-    if (!left && !this.#keyword('group_right')) return { ...none, on, labels };
-    const include = this.#reader.peek.text === '(' ? this.#labels() : [];
-    return { card: left ? 'many-to-one' : 'one-to-many', on, labels, include };
-  }
-
-  /** `(a, "b.c",)`. */
-  #labels(): readonly string[] {
-    const reader = this.#reader;
-    reader.expect('(', 'in grouping opts');
-    const labels: string[] = [];
-    while (!reader.accept(')')) {
-      const token = reader.peek;
-      if (token.kind === 'string') labels.push(reader.string(token));
-      else if (token.kind !== 'number' && /^[a-zA-Z_]\w*$/.test(token.text)) labels.push(token.text);
-      else throw reader.unexpected('in grouping opts', 'label');
-      reader.next();
-      if (reader.accept(',')) continue;
-      if (!reader.accept(')')) throw reader.unexpected('in grouping opts', '"," or ")"');
-      break;
-    }
-    return labels;
   }
 
   #primary(token: Token, depth: number): Expr {
@@ -279,8 +208,8 @@ class Parser {
   }
 
   #grouping(): { readonly without: boolean; readonly labels: readonly string[] } | undefined {
-    if (this.#keyword('by')) return { without: false, labels: this.#labels() };
-    if (this.#keyword('without')) return { without: true, labels: this.#labels() };
+    if (this.#reader.keyword('by')) return { without: false, labels: readLabels(this.#reader) };
+    if (this.#reader.keyword('without')) return { without: true, labels: readLabels(this.#reader) };
     return undefined;
   }
 
@@ -336,7 +265,7 @@ class Parser {
       reader.checkDepth(count, reader.peek);
       const token = reader.peek;
       if (reader.accept('[')) expr = this.#bounded(this.#range(expr, token));
-      else if (this.#keyword('offset')) {
+      else if (this.#reader.keyword('offset')) {
         const modified = this.#modifiable(expr, 'offset');
         if (modified.offsetMs !== 0 || modified.offsetExpr !== undefined) throw reader.error(token, 'offset may not be set multiple times');
         const { ms: offsetMs, expr: offsetExpr } = this.#durations.offset();
@@ -345,10 +274,27 @@ class Parser {
         const modified = this.#modifiable(expr, '@');
         if (modified.at !== undefined) throw reader.error(token, '@ <timestamp> may not be set multiple times');
         expr = this.#bounded({ ...modified, at: this.#timestamp(), to: reader.end });
-      } else if (token.kind === 'identifier' && (token.text === 'anchored' || token.text === 'smoothed')) {
-        throw reader.error(token, `the modifier ${describe(token)} is experimental in Prometheus and not supported`, 'PROMQL_UNSUPPORTED');
-      } else return expr;
+      } else {
+        const extended = token.kind === 'identifier' ? EXTENDED.get(token.text.toLowerCase()) : undefined;
+        if (extended === undefined) return expr;
+        expr = this.#bounded(this.#extend(expr, extended));
+      }
     }
+  }
+
+  #extend(expr: Expr, extended: Extended): Expr {
+    const reader = this.#reader;
+    const token = reader.next();
+    if (this.#options.extendedRangeSelectors !== true) {
+      const text = `${extended} is experimental in Prometheus and such modifiers are not enabled: ${SWITCHES.extendedRangeSelectors}`;
+      throw reader.error(token, text, 'PROMQL_UNSUPPORTED');
+    }
+    if (expr.kind === 'subquery') throw reader.error(expr, `${extended} modifier is not supported for subqueries`);
+    if (expr.kind !== 'selector' && expr.kind !== 'matrix')
+      throw reader.error(expr, `${extended} modifier must be preceded by an instant vector selector or range vector selector`);
+    if (expr.extended !== undefined && expr.extended !== extended)
+      throw reader.error(expr, 'anchored and smoothed modifiers cannot be used together');
+    return { ...expr, extended, to: reader.end };
   }
 
   #modifiable(expr: Expr, modifier: string): VectorSelector | MatrixSelector | Subquery {
@@ -384,7 +330,7 @@ class Parser {
       reader.expect(')', 'in @');
       return word;
     }
-    const seconds = this.#signedNumber('in @', 'a timestamp, start() or end()');
+    const seconds = reader.signedNumber('in @', 'a timestamp, start() or end()');
     if (!Number.isFinite(seconds) || Math.abs(seconds) >= 2 ** 63 / 1000)
       throw reader.error(at, `timestamp out of bounds for @ modifier: ${formatFloat(seconds)}`);
     return Math.round(seconds * 1000);

@@ -5,6 +5,7 @@ import { AggregateOpNode, CountValuesOp, SelectKOp } from './aggregate.ts';
 import { ScalarBinaryOp, VectorScalarOp } from './binary-scalar.ts';
 import { SetOpNode, VectorBinaryOp } from './binary-vector.ts';
 import type { Exec, QueryTimes } from './exec.ts';
+import { BoundedRangeOp, ExtendedRangeOp, extendedKernel, SmoothedSelectorOp } from './extended-ranges.ts';
 import { FilledSides } from './fill.ts';
 import { FUNCTIONS } from './functions.ts';
 import { HistogramOp } from './histogram.ts';
@@ -61,7 +62,7 @@ export function planVector(expr: Expr): VectorPlan {
 function planVectorNode(expr: Expr): VectorPlan {
   switch (expr.kind) {
     case 'selector':
-      return (exec) => new InstantSelectorOp(expr, exec);
+      return (exec) => (expr.extended === 'smoothed' ? new SmoothedSelectorOp(expr, exec) : new InstantSelectorOp(expr, exec));
     case 'paren':
       return planVectorNode(expr.expr);
     case 'unary': {
@@ -139,7 +140,8 @@ function planExtreme(call: Call, choose: (a: number, b: number) => number): Scal
 /** Plans a checked expression of type range vector. */
 export function planMatrix(expr: Expr): MatrixPlan {
   const inner = unwrapParens(expr);
-  if (inner.kind === 'matrix') return (exec) => new RangeSelectorOp(inner, exec);
+  if (inner.kind === 'matrix')
+    return (exec) => (inner.extended === undefined ? new RangeSelectorOp(inner, exec) : new BoundedRangeOp(inner, exec));
   if (inner.kind !== 'subquery') throw new TypeError(`${inner.kind} is no range vector`);
   const plan = isScalarTyped(inner.expr) ? singlePlan(planScalar(inner.expr)) : planVector(inner.expr);
   return (exec) => new SubqueryOp(inner, exec, plan);
@@ -250,6 +252,11 @@ function planAggregate(expr: Aggregate): VectorPlan {
 }
 
 function planCall(call: Call): VectorPlan {
+  const range = call.args[0] === undefined ? undefined : unwrapParens(call.args[0]);
+  if (range?.kind === 'matrix' && range.extended !== undefined) {
+    const extended = extendedKernel(call.func, range.extended);
+    return (exec) => new WindowFunctionOp(call, exec, new ExtendedRangeOp(range, exec), extended, []);
+  }
   const kernel = RANGE_KERNELS.get(call.func);
   if (kernel !== undefined) {
     const at = call.func === 'quantile_over_time' ? 1 : 0;

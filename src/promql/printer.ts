@@ -1,7 +1,7 @@
 import { formatDuration } from '../core/duration.ts';
 import { isLegacyLabelName } from '../core/labels.ts';
 import { formatFloat } from '../core/number-format.ts';
-import type { Aggregate, Binary, DurationExpr, Expr, Fill, Modifiers, NumberLiteral, Subquery, VectorSelector } from './ast.ts';
+import type { Aggregate, Binary, DurationExpr, Expr, Extended, Fill, Modifiers, NumberLiteral, Subquery, VectorSelector } from './ast.ts';
 import { formatG } from './number-text.ts';
 
 /** The canonical text of an expression on one line, as Prometheus prints it (in `/format_query`'s spirit and in rules). */
@@ -12,9 +12,9 @@ export function print(expr: Expr): string {
     case 'string':
       return quote(expr.value);
     case 'selector':
-      return selector(expr) + modifiers(expr);
+      return selector(expr) + modifiers(expr, extension(expr.extended));
     case 'matrix':
-      return `${selector(expr.selector)}[${duration(expr.rangeMs, expr.rangeExpr)}]${modifiers(expr)}`;
+      return `${selector(expr.selector)}[${duration(expr.rangeMs, expr.rangeExpr)}]${extension(expr.extended)}${modifiers(expr)}`;
     case 'subquery': {
       return print(expr.expr) + subquerySuffix(expr);
     }
@@ -84,10 +84,16 @@ function selector(expr: VectorSelector): string {
   return `${name}{${matchers.join(',')}}`;
 }
 
-function modifiers({ at, offsetMs, offsetExpr }: Modifiers): string {
+function extension(extended: Extended | undefined): string {
+  return extended === undefined ? '' : ` ${extended}`;
+}
+
+/** `between`: what stands between `@` and `offset`. */
+function modifiers({ at, offsetMs, offsetExpr }: Modifiers, between = ''): string {
   let out = '';
   if (typeof at === 'number') out += ` @ ${(at / 1000).toFixed(3)}`;
   else if (at !== undefined) out += ` @ ${at}()`;
+  out += between;
   if (offsetMs !== 0 || offsetExpr !== undefined) out += ` offset ${duration(offsetMs, offsetExpr)}`;
   return out;
 }

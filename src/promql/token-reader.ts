@@ -49,6 +49,24 @@ export class TokenReader {
     return true;
   }
 
+  /** Takes a keyword if it comes next. */
+  keyword(word: string): boolean {
+    const token = this.peek;
+    if (token.kind !== 'keyword' || token.word !== word) return false;
+    this.next();
+    return true;
+  }
+
+  /** Takes a number, perhaps with a sign. */
+  signedNumber(where: string, expected: string): number {
+    const sign = this.peek.word === '-' ? -1 : 1;
+    if (this.peek.word === '-' || this.peek.word === '+') this.next();
+    const number = this.peek;
+    if (number.kind !== 'number') throw this.unexpected(where, expected);
+    this.next();
+    return this.number(number).value * sign;
+  }
+
   expect(symbol: string, where: string): void {
     if (!this.accept(symbol)) throw this.unexpected(where, JSON.stringify(symbol));
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Labels } from '../../src/core/labels.ts';
+import { formatFloat } from '../../src/core/number-format.ts';
 import { labelsHash, xxHash64 } from '../../src/promql/labels-hash.ts';
 import { prepare } from '../../src/promql/prepare.ts';
 import type { ParseOptions } from '../../src/promql/parse.ts';
@@ -205,5 +206,75 @@ describe('durations that depend on the query (promql/durations.go)', () => {
     ['a offset step() offset 5m', '1:17 offset may not be set multiple times'],
   ])('%s is refused', (text, expected) => {
     expect(refusal(text)).toBe(expected);
+  });
+});
+
+describe('anchored and smoothed (functions.go, extendedRate)', () => {
+  const counters = load(`
+load 1m
+  c_total{i="up"} 0 10 20 30 40 50
+  c_total{i="fell"} 30 50 10 30 _ _
+  c_total{i="late"} _ _ _ 100
+  c_total{i="ended"} 5 9 stale
+`);
+  const at = (time: string, text: string): readonly string[] => evalSorted(counters, time, text, EVERYTHING);
+
+  it.each([
+    // (90s, 210s] holds the samples of 2m and 3m; those of 1m and 4m are beside it.
+    ['3m30s', 'increase(c_total[2m] anchored)', ['{i="fell"} 30', '{i="late"} 0', '{i="up"} 20']],
+    ['3m30s', 'increase(c_total{i="up"}[2m] smoothed)', ['{i="up"} 20']],
+    // From 50 to 10 it starts at 0: 5 at the left end, 30 at the right one, which is the last there is.
+    ['3m30s', 'increase(c_total{i="fell"}[2m] smoothed)', ['{i="fell"} 25']],
+    ['3m30s', 'delta(c_total{i="fell"}[2m] smoothed)', ['{i="fell"} 0']],
+    ['3m30s', 'rate(c_total{i="up"}[2m] smoothed)', ['{i="up"} 0.166666666667']],
+    ['3m30s', 'changes(c_total{i=~"up|fell"}[2m] anchored)', ['{i="fell"} 2', '{i="up"} 2']],
+    ['3m30s', 'resets(c_total{i=~"up|fell"}[2m] anchored)', ['{i="fell"} 1', '{i="up"} 0']],
+    // A sample is in front, none within.
+    ['3m30s', 'increase(c_total{i="up"}[30s] anchored)', []],
+    ['3m30s', 'increase(c_total{i="up"}[20s] smoothed)', ['{i="up"} 3.33333333333']],
+    ['4m30s', 'increase(c_total{i="up"}[1m] smoothed offset 1m)', ['{i="up"} 10']],
+    ['9m', 'increase(c_total{i="up"}[1m] smoothed @ 210)', ['{i="up"} 10']],
+    ['2m30s', 'c_total smoothed', ['c_total{i="ended"} 9', 'c_total{i="fell"} 20', 'c_total{i="up"} 25']],
+    ['1m15s', 'c_total{i="fell"} smoothed', ['c_total{i="fell"} 40']],
+    ['1m15s', 'c_total{i="fell"} smoothed offset -1m', ['c_total{i="fell"} 15']],
+    ['8m', 'c_total smoothed', ['c_total{i="up"} 50']],
+    ['2m30s', 'c_total{i="up"} anchored', ['c_total{i="up"} 20']],
+    ['2m30s', '(c_total{i="up"}[1m] smoothed)', ['c_total{i="up"} 15@90 20@120 25@150']],
+    ['2m30s', 'c_total{i="up"}[1m] anchored', ['c_total{i="up"} 10@90 20@120 20@150']],
+  ])('at %s %s', (time, text, expected) => {
+    expect(at(time, text)).toEqual(expected);
+  });
+
+  it('gives over a range what it gives at each of its times', () => {
+    const text = 'rate(c_total[90s] smoothed) + on(i) c_total smoothed';
+    const range = { startTs: 45_000, endTs: 300_000, stepMs: 15_000 };
+    const { series } = prepare(text, EVERYTHING).range(counters, range);
+    for (const { labels, timestamps, values } of series)
+      for (const [i, ts] of timestamps.entries())
+        expect(at(`${ts}ms`, text)).toContain(`${labels.toString()} ${formatFloat(Number(values[i]?.toPrecision(12)))}`);
+    expect(series.length).toBe(4);
+  });
+
+  it.each([
+    ['deriv(c_total[5m] smoothed)', '1:7 smoothed modifier can only be used with: delta, increase, rate - not with deriv'],
+    ['changes((c_total[5m] smoothed))', '1:10 smoothed modifier can only be used with: delta, increase, rate - not with changes'],
+    [
+      'absent_over_time(x[5m] anchored)',
+      '1:18 anchored modifier can only be used with: changes, delta, increase, rate, resets - not with absent_over_time',
+    ],
+    ['x[5m] anchored smoothed', '1:1 anchored and smoothed modifiers cannot be used together'],
+    ['x[5m:1m] smoothed', '1:1 smoothed modifier is not supported for subqueries'],
+    ['sum(x) anchored', '1:1 anchored modifier must be preceded by an instant vector selector or range vector selector'],
+  ])('%s is refused', (text, expected) => {
+    expect(refusal(text)).toBe(expected);
+  });
+
+  it.each([
+    ['rate(a[5m] offset 1m SMOOTHED)', 'rate(a[5m] smoothed offset 1m)'],
+    ['a smoothed @ 5 offset 1m', 'a @ 5.000 smoothed offset 1m'],
+    ['changes(a[5m] anchored @ end())', 'changes(a[5m] anchored @ end())'],
+    ['sum by (smoothed) (anchored{smoothed="a"} + smoothed)', 'sum by (smoothed) (anchored{smoothed="a"} + smoothed)'],
+  ])('%s is printed as %s', (text, expected) => {
+    expect(prepare(text, EVERYTHING).print()).toBe(expected);
   });
 });

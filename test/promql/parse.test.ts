@@ -243,7 +243,8 @@ describe('what Belfry does not have', () => {
     ['x offset max_of(1s, 2s)', 'duration expressions are experimental in Prometheus and not enabled'],
     ['x + fill(0) y', 'fill() is experimental in Prometheus and such modifiers are not enabled: promql.binop_fill_modifiers'],
     ['x + on(a) fill_left(0) y', 'fill_left() is experimental in Prometheus and such modifiers are not enabled'],
-    ['rate(x[5m] anchored)', 'the modifier identifier "anchored" is experimental in Prometheus and not supported'],
+    ['rate(x[5m] anchored)', 'anchored is experimental in Prometheus and such modifiers are not enabled: promql.extended_range_selectors'],
+    ['x SMOOTHED', 'smoothed is experimental in Prometheus and such modifiers are not enabled: promql.extended_range_selectors'],
   ])('%s is refused by name', (text, expected) => {
     expect(refusal(text)).toMatch(/^PROMQL_UNSUPPORTED 1:\d+ /);
     expect(refusal(text)).toContain(expected);
