@@ -89,6 +89,17 @@ describe('GET /api/v1/query', () => {
   });
 
   it.each([
+    ['0', '0'],
+    ['1.5', '1.500'],
+    ['-0.001', '-0.001'],
+    ['-12.34', '-12.340'],
+    ['1435781451.781', '1435781451.781'],
+    ['12345678901.01', '12345678901.010'],
+  ])('writes the time %s as %s', async (time, text) => {
+    expect((await serverWith().server.inject(queryUrl({ query: '1', time }))).payload).toContain(`"result":[${text},"1"]`);
+  });
+
+  it.each([
     ['no expression', { query: '' }, 400, 'bad_data', 'no expression'],
     ['a mistake in it', { query: 'up{' }, 400, 'bad_data', 'invalid parameter "query": 1:4: parse error: '],
     ['a mistake of types', { query: 'rate(up)' }, 400, 'bad_data', 'invalid parameter "query": 1:6: parse error: '],
@@ -198,8 +209,8 @@ const FIRING = firingAlert({ alertname: 'Down', cluster: 'a' }, { value: 12.5, k
 const GROUPS = [
   ruleGroup('brokers', '/etc/belfry/rules.yaml', [
     alertingRule('Down', { state: 'firing', alerts: [FIRING, firingAlert({ alertname: 'Down' }, { state: 'inactive' })] }),
-    alertingRule('Low', { labels: Labels.of({ severity: 'warning', team: '{{ $labels.team }}' }), health: 'err', lastError: 'why' }),
-    recordingRule('job:up:sum', { labels: Labels.of({ kind: 'sum' }) }),
+    alertingRule('Low', { labels: { severity: 'warning', team: '{{ $labels.team }}' }, health: 'err', lastError: 'why' }),
+    recordingRule('job:up:sum', { labels: { kind: 'sum' } }),
   ]),
   ruleGroup('hosts', '/etc/belfry/hosts.yaml', [recordingRule('cpu:idle', { lastEvaluation: 0, health: 'unknown' })]),
   ruleGroup('empty', '/etc/belfry/hosts.yaml', []),
@@ -323,6 +334,7 @@ describe('GET /api/v1/rules', () => {
     'group_limit=x',
     'group_limit=0',
     'group_limit=-1',
+    'group_limit=2147483648',
     'group_next_token=x',
     'group_limit=1&group_next_token=x',
   ])('refuses %s', async (parameters) => {

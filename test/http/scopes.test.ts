@@ -13,7 +13,7 @@ const PILOT = '/api/belfry/v1/autopilot';
  * A new route that is not here fails the first test.
  */
 const ROUTES: Readonly<Record<Scope | 'open', readonly string[]>> = {
-  open: ['GET /-/healthy', 'GET /-/ready'],
+  open: ['GET /', 'GET /-/healthy', 'GET /-/ready'],
   read: [
     'GET /metrics',
     'GET /metrics/kafka',

@@ -3,8 +3,19 @@ import { yieldToLoop } from '../../core/clock.ts';
 import { EXPOSITION_CONTENT_TYPE, expositionPieces } from '../../formats/write-exposition.ts';
 import type { RouteContext } from '../server.ts';
 
-/** Health, reload, and the two exposition pages. */
+const FRONT_PAGE = `Belfry watches Kafka clusters. What it answers here:
+/-/healthy, /-/ready      whether it runs, and whether it does its work
+/metrics, /metrics/kafka  its own metrics, and those of its clusters
+/api/v1/                  the HTTP API of Prometheus
+/api/v2/                  the API of Alertmanager
+/api/belfry/v1/           its own API
+`;
+
+/** A page that says what there is, health, reload, and the two exposition pages. */
 export function lifecycleRoutes({ server, access, ports }: RouteContext): void {
+  // Clients of Prometheus ask for the root to learn whether anybody is there.
+  server.get('/', async (_, reply) => reply.type('text/plain; charset=utf-8').send(FRONT_PAGE));
+
   server.get('/-/healthy', async (_, reply) => reply.type('text/plain; charset=utf-8').send('Belfry is healthy.\n'));
 
   server.get('/-/ready', async (request, reply) => {

@@ -93,10 +93,10 @@ function* resultTexts(result: QueryResult, limit: number): Generator<string, voi
   switch (result.type) {
     case 'scalar':
       // A scalar never has an exponent.
-      yield `[${result.ts / 1000},"${formatFloat(result.value)}"]`;
+      yield `[${secondsText(result.ts)},"${formatFloat(result.value)}"]`;
       return;
     case 'string':
-      yield `[${result.ts / 1000},${jsonText(result.text)}]`;
+      yield `[${secondsText(result.ts)},${jsonText(result.text)}]`;
       return;
     case 'vector': {
       let separator = '[';
@@ -149,7 +149,15 @@ function metricText(labels: Labels): string {
 
 /** `[1435781451.781,"1"]`: seconds as a number, the value as a text. */
 function pairText(ts: number, value: number): string {
-  return `[${ts / 1000},"${sampleText(value)}"]`;
+  return `[${secondsText(ts)},"${sampleText(value)}"]`;
+}
+
+/** Whole seconds, or with three digits behind the point (util/jsonutil of Prometheus). */
+function secondsText(ts: number): string {
+  const [size, sign] = ts < 0 ? [-ts, '-'] : [ts, ''];
+  const milliseconds = size % 1000;
+  const seconds = `${sign}${(size - milliseconds) / 1000}`;
+  return milliseconds === 0 ? seconds : `${seconds}.${String(milliseconds).padStart(3, '0')}`;
 }
 
 /** As util/jsonutil of Prometheus: no exponent, but for the very large and the very small (a scalar never has one). */
