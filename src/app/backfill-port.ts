@@ -1,8 +1,10 @@
 import { yieldToLoop, type Clock } from '../core/clock.ts';
 import { compareLabels, type Labels } from '../core/labels.ts';
+import type { Matcher } from '../core/matcher.ts';
 import { Slices } from '../core/slices.ts';
 import { familyHead, OPENMETRICS_END, sampleText, seriesPrefix, TimedTextReader } from '../formats/openmetrics-text.ts';
-import type { BackfillPort, BroughtView, MetricMetadata, SeriesFilter } from '../http/prometheus-ports.ts';
+import type { BackfillPort, BroughtView, MetricMetadata } from '../http/prometheus-ports.ts';
+import { HistoryExport } from '../store/history-export.ts';
 import type { SampleStore } from '../store/sample-store.ts';
 import { Points } from '../store/selected.ts';
 
@@ -26,21 +28,41 @@ export function createBackfillPort(
     take: (filter, fromTs, toTs) => {
       const { minTs = 0, maxTs = 0 } = samples.stats();
       const range = { fromTs: Math.max(fromTs, minTs) - 1, toTs: Math.min(toTs, maxTs) };
-      return texts(samples.backfill, metadata, filter, range, new Slices(clock));
+      return texts(samples.backfill, samples.backfill.series(filter), metadata, range, new Slices(clock));
     },
   };
 }
 
+/** The samples of [fromTs, toTs] that `samples.db` has, beside a Belfry or without one; `onHoles` hears of what cannot be read. */
+export async function* takeFromFile(
+  path: string,
+  selectors: readonly (readonly Matcher[])[],
+  { fromTs, toTs }: { readonly fromTs: number; readonly toTs: number },
+  clock: Clock,
+  onHoles: (count: number) => void,
+): AsyncGenerator<string, void> {
+  const file = new HistoryExport(path);
+  try {
+    const { minTs = 0, maxTs = 0 } = file.bounds() ?? {};
+    const range = { fromTs: Math.max(fromTs, minTs) - 1, toTs: Math.min(toTs, maxTs) };
+    const series = file.open(selectors, range.fromTs, range.toTs);
+    yield* texts(file, series, async () => new Map(), range, new Slices(clock));
+    if (file.holes > 0) onHoles(file.holes);
+  } finally {
+    file.close();
+  }
+}
+
 /** Family by family, series by series, in order of time; (fromTs, toTs]. */
 async function* texts(
-  backfill: SampleStore['backfill'],
+  source: Pick<SampleStore['backfill'], 'read'>,
+  found: ReturnType<SampleStore['backfill']['series']>,
   metadata: () => Promise<ReadonlyMap<string, MetricMetadata>>,
-  filter: SeriesFilter,
   { fromTs, toTs }: { readonly fromTs: number; readonly toTs: number },
   slices: Slices,
 ): AsyncGenerator<string, void> {
   const known = await metadata();
-  const series = backfill.series(filter).toSorted((a, b) => inFamilies(a.labels, b.labels));
+  const series = found.toSorted((a, b) => inFamilies(a.labels, b.labels));
   const names = new Set(series.map(({ labels }) => labels.metricName));
   const points = new Points();
   let family = '';
@@ -48,7 +70,7 @@ async function* texts(
   for (const { id, labels } of series) {
     const prefix = seriesPrefix(labels);
     for (let from = fromTs; from < toTs; from += WINDOW_MS) {
-      const n = backfill.read(id, from, Math.min(toTs, from + WINDOW_MS), points);
+      const n = source.read(id, from, Math.min(toTs, from + WINDOW_MS), points);
       if (n > 0 && labels.metricName !== family) {
         family = labels.metricName;
         piece += headOf(family, known, names);

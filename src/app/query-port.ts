@@ -1,6 +1,7 @@
 import { yieldToLoop, type Clock } from '../core/clock.ts';
 import { BelfryError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Matcher } from '../core/matcher.ts';
 import type { QueryAnswer, QueryOptions, QueryPort, QueryResult, QueryStats } from '../http/ports.ts';
 import type { Expr } from '../promql/ast.ts';
 import { astJson } from '../promql/ast-json.ts';
@@ -18,17 +19,7 @@ export function createQueryPort(querier: Querier, clock: Clock, features: () => 
   const turns = new LoopTurns();
   return {
     now: () => clock.now(),
-    matchers: (text) => {
-      const expression = parse(text);
-      if (expression.kind !== 'selector')
-        throw errorAt('PROMQL_SYNTAX', text, expression.from, `${JSON.stringify(text)} is not a selector such as {severity="critical"}`);
-      if (expression.at !== undefined || expression.offsetMs !== 0)
-        throw errorAt('PROMQL_SYNTAX', text, expression.from, `${JSON.stringify(text)} names a time: a selector stands alone here`);
-      if (expression.matchers.every((matcher) => matcher.matchesEmpty))
-        throw new BelfryError('BAD_REQUEST', 'match[] must contain at least one non-empty matcher');
-      check(expression, text);
-      return expression.matchers;
-    },
+    matchers: matchersOf,
     format: (text) => pretty(checked(text, features())),
     tree: (text) => astJson(checked(text, features())),
     instant: (expression, ts, options): QueryAnswer => {
@@ -50,6 +41,19 @@ export function createQueryPort(querier: Querier, clock: Clock, features: () => 
       return { result: resultOf(value, range.endTs), warnings: value.warnings, infos: value.infos, ...told.end() };
     },
   };
+}
+
+/** The matchers of a selector that stands alone. Throws for anything else, and for one that accepts every series. */
+export function matchersOf(text: string): readonly Matcher[] {
+  const expression = parse(text);
+  if (expression.kind !== 'selector')
+    throw errorAt('PROMQL_SYNTAX', text, expression.from, `${JSON.stringify(text)} is not a selector such as {severity="critical"}`);
+  if (expression.at !== undefined || expression.offsetMs !== 0)
+    throw errorAt('PROMQL_SYNTAX', text, expression.from, `${JSON.stringify(text)} names a time: a selector stands alone here`);
+  if (expression.matchers.every((matcher) => matcher.matchesEmpty))
+    throw new BelfryError('BAD_REQUEST', 'match[] must contain at least one non-empty matcher');
+  check(expression, text);
+  return expression.matchers;
 }
 
 /** What one evaluation takes, where that is asked for. */

@@ -1,10 +1,12 @@
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Command } from 'commander';
+import { takeFromFile } from '../app/backfill-port.ts';
+import { matchersOf } from '../app/query-port.ts';
 import { parseDuration } from '../core/duration.ts';
 import { BelfryError } from '../core/errors.ts';
 import { parseFloatText } from '../core/number-format.ts';
@@ -19,6 +21,7 @@ interface ExportOptions extends ClientOptions {
   readonly end?: string;
   readonly since?: string;
   readonly output?: string;
+  readonly 'storage.path'?: string;
 }
 
 /** `belfry export --match SELECTOR`: stored samples as OpenMetrics text, to the standard output or a file. */
@@ -29,24 +32,42 @@ export function exportCommand(program: Command, context: CliContext): void {
     .option('--start <time>', 'from this time on: Unix seconds, or RFC 3339; all that is kept where left out')
     .option('--end <time>', 'up to this time; now where left out')
     .option('--since <duration>', 'instead of --start: the last 6h, 7d …')
+    .option('--storage.path <folder>', 'out of this data folder, whether a Belfry runs on it or not')
     .option('--output <file>', 'into a file, packed where it ends in .gz')
     .addHelpText(
       'after',
       '\nExamples:\n' +
         "  belfry export --match 'up' --since 1d > up.om\n" +
+        "  belfry export --match 'up' --storage.path data > up.om\n" +
         '  belfry export --match \'{__name__=~"kafka_.+"}\' --output kafka.om.gz\n' +
         '  promtool tsdb create-blocks-from openmetrics up.om prometheus-data',
     )
     .action(async (options: ExportOptions) => {
-      const parameters = new URLSearchParams(options.match.map((selector): [string, string] => ['match[]', selector]));
-      const start = startOf(options, context);
-      if (start !== undefined) parameters.set('start', String(start / 1000));
-      if (options.end !== undefined) parameters.set('end', String(timeOf('--end', options.end) / 1000));
-      const text = whole(new BelfryClient(options, context).pieces(`/api/belfry/v1/export?${parameters.toString()}`));
+      const folder = options['storage.path'];
+      const text =
+        folder === undefined ? fromBelfry(options, context) : fromFolder(resolve(context.workingFolder, folder), options, context);
       if (options.output === undefined) {
         for await (const piece of text) context.out.write(piece);
       } else await writeFile(resolve(context.workingFolder, options.output), text);
     });
+}
+
+function fromBelfry(options: ExportOptions, context: CliContext): AsyncGenerator<string, void> {
+  const parameters = new URLSearchParams(options.match.map((selector): [string, string] => ['match[]', selector]));
+  const start = startOf(options, context);
+  if (start !== undefined) parameters.set('start', String(start / 1000));
+  if (options.end !== undefined) parameters.set('end', String(timeOf('--end', options.end) / 1000));
+  return whole(new BelfryClient(options, context).pieces(`/api/belfry/v1/export?${parameters.toString()}`));
+}
+
+function fromFolder(folder: string, options: ExportOptions, context: CliContext): AsyncGenerator<string, void> {
+  const range = {
+    fromTs: startOf(options, context) ?? -Infinity,
+    toTs: options.end === undefined ? Infinity : timeOf('--end', options.end),
+  };
+  return takeFromFile(join(folder, 'samples.db'), options.match.map(matchersOf), range, context.clock, (count) =>
+    context.err.write(`${count} parts of the history could not be read, or were deleted meanwhile\n`),
+  );
 }
 
 function startOf({ start, since }: ExportOptions, { clock }: CliContext): number | undefined {

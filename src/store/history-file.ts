@@ -199,6 +199,13 @@ export class HistoryFile {
     }
   }
 
+  /** As `block`, its bytes. Throws `STORE_CORRUPT`. */
+  blockBytes({ id }: BlockRange): Uint8Array | undefined {
+    const row = this.#block.get(id) as { bytes: Uint8Array } | undefined;
+    if (row === undefined) this.lose(id);
+    return row === undefined ? undefined : unpack(row.bytes);
+  }
+
   /** The log as it is now. */
   #log(): HistoryLog {
     return new HistoryLog(

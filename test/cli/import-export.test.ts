@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import Database from 'better-sqlite3';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -140,6 +141,72 @@ describe('belfry import and export', () => {
     const offline = openSampleStore(options);
     expect(offline.reader.seriesCount()).toBe(5);
     offline.close();
+  });
+});
+
+describe('belfry export out of a folder', () => {
+  const options = () => ({
+    path: join(shell.folder, 'data/samples.db'),
+    clock: new ManualClock(NOW),
+    log: silentLogger,
+    meter: silentMeter,
+  });
+  const A = metric('a', 'x=1');
+  const ALL = ['export', '--match', '{__name__=~".+"}', '--storage.path', 'data'];
+  let other: SampleStore;
+
+  beforeEach(() => {
+    mkdirSync(join(shell.folder, 'data'));
+    other = openSampleStore({ ...options(), retentionMs: 360 * HOUR, limits: { rows: 16 } });
+  });
+
+  afterEach(() => other.close());
+
+  const line = (name: string, value: number, ts: number): string => `${name} ${value} ${ts / 1000}`;
+  const samplesOf = (text: string): readonly string[] => text.split('\n').filter((one) => one !== '' && !one.startsWith('#'));
+
+  it('has what is in blocks, in the log and brought in, also beside a Belfry that writes', async () => {
+    const values = Float64Array.of(0, 0);
+    for (let i = 0; i < 50; i++) {
+      values.fill(i);
+      other.writer.target('t').append(NOW - HOUR + i * 1000, layout(A, metric('b')), values);
+      other.writer.target('p').appendAt(NOW - HOUR + i * 2000, metric('c'), i / 2);
+    }
+    await other.backfill.store([{ labels: A, ts: [NOW - 2 * HOUR, NOW - HOUR + 500], values: [7, 8] }]);
+    other.flush();
+    const { out, failure } = await shell.run(...ALL);
+    expect([failure, out.endsWith('# EOF\n')]).toEqual(['', true]);
+    const row = (name: string): readonly string[] => Array.from({ length: 50 }, (_, i) => line(name, i, NOW - HOUR + i * 1000));
+    const points = Array.from({ length: 50 }, (_, i) => line('c', i / 2, NOW - HOUR + i * 2000));
+    const a = [
+      line('a{x="1"}', 7, NOW - 2 * HOUR),
+      row('a{x="1"}')[0]!,
+      line('a{x="1"}', 8, NOW - HOUR + 500),
+      ...row('a{x="1"}').slice(1),
+    ];
+    expect(samplesOf(out)).toEqual([...a, ...row('b'), ...points].map((one) => one.replace(/\.5$/, '.500')));
+    other.close();
+    const again = await shell.run(...ALL, '--start', at(-1), '--end', String((NOW - HOUR + 3000) / 1000), '--match', 'nothing');
+    expect(samplesOf(again.out)).toHaveLength(5 + 4 + 2);
+  });
+
+  it('says how much of it cannot be read', async () => {
+    for (let i = 0; i < 40; i++) other.writer.target('t').append(NOW - HOUR + i * 1000, layout(A), Float64Array.of(i));
+    other.close();
+    const file = new Database(join(shell.folder, 'data/samples.db'));
+    file.exec("UPDATE blocks SET bytes = x'00' WHERE id = (SELECT min(id) FROM blocks)");
+    file.close();
+    const { out, err } = await shell.run(...ALL);
+    expect(err).toBe('1 parts of the history could not be read, or were deleted meanwhile\n');
+    expect(samplesOf(out).length).toBeGreaterThan(10);
+  });
+
+  it.each([
+    ['no folder', ['export', '--match', 'up', '--storage.path', 'nowhere'], /nowhere.samples\.db cannot be read/],
+    ['what is no selector', ['export', '--match', 'up + 1', '--storage.path', 'data'], /is not a selector/],
+    ['a selector of everything', ['export', '--match', '{x=~".*"}', '--storage.path', 'data'], /at least one non-empty matcher/],
+  ])('refuses %s', async (_, args, message) => {
+    expect(await shell.run(...args)).toMatchObject({ exitCode: 1, failure: expect.stringMatching(message) });
   });
 });
 
