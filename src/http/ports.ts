@@ -119,8 +119,9 @@ export interface RuleView {
   readonly query: string;
   readonly durationMs: number;
   readonly keepFiringForMs: number;
-  readonly labels: Labels;
-  readonly annotations: Labels;
+  /** As written; values may be empty. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
   readonly health: 'ok' | 'err' | 'unknown';
   readonly lastError: string;
   readonly evaluationTimeMs: number;
@@ -131,7 +132,7 @@ export interface RuleView {
 
 export interface AlertView {
   readonly labels: Labels;
-  readonly annotations: Labels;
+  readonly annotations: Readonly<Record<string, string>>;
   readonly state: 'firing' | 'pending' | 'inactive';
   readonly activeAt: number;
   readonly keepFiringSince: number | undefined;

@@ -181,7 +181,7 @@ describe('belfry alerts', () => {
 
   it('obeys nothing that a label says', async () => {
     const rooms = await withServer();
-    const annotations = Labels.of({ summary: 'a\u001b[2Jb\nc\u202ed\u0000' });
+    const annotations = { summary: 'a\u001b[2Jb\nc\u202ed\u0000' };
     rooms.groups = [ruleGroup('g', 'f', [alertingRule('A', { alerts: [firingAlert({ alertname: 'X\r' }, { annotations })] })])];
     const { out } = await shell.run('alerts');
     expect(out.split('\n')).toHaveLength(3);

@@ -193,8 +193,8 @@ export function alertingRule(name: string, more: Partial<RuleView> = {}): RuleVi
     query: 'up == 0',
     durationMs: 60_000,
     keepFiringForMs: 0,
-    labels: Labels.of({ severity: 'critical' }),
-    annotations: Labels.of({ summary: 'down' }),
+    labels: { severity: 'critical' },
+    annotations: { summary: 'down' },
     health: 'ok',
     lastError: '',
     evaluationTimeMs: 1.5,
@@ -206,13 +206,13 @@ export function alertingRule(name: string, more: Partial<RuleView> = {}): RuleVi
 }
 
 export function recordingRule(name: string, more: Partial<RuleView> = {}): RuleView {
-  return { ...alertingRule(name), kind: 'recording', state: 'unknown', labels: Labels.empty, annotations: Labels.empty, ...more };
+  return { ...alertingRule(name), kind: 'recording', state: 'unknown', labels: {}, annotations: {}, ...more };
 }
 
 export function firingAlert(labels: Readonly<Record<string, string>>, more: Partial<AlertView> = {}): AlertView {
   return {
     labels: Labels.of(labels),
-    annotations: Labels.empty,
+    annotations: {},
     state: 'firing',
     activeAt: NOW - 60_000,
     keepFiringSince: undefined,

@@ -44,6 +44,35 @@ groups:
     rules:
       - record: job:two
         expr: vector(2)
+  - name: limited
+    interval: 1s500ms
+    limit: 1
+    rules:
+      - alert: OverTheLimit
+        expr: vector(1) or label_replace(vector(2), "a", "b", "", "")
+      - record: job:over_the_limit
+        expr: vector(1) or label_replace(vector(2), "a", "b", "", "")
+  - name: values
+    interval: 1s
+    rules:
+      - alert: Many
+        expr: >-
+          label_replace(vector(1/3),"v","third","","")  or  label_replace(vector(-0), 'v', 'minus zero', "", "")
+          or label_replace(vector(10 ^ 20) , "v", "large", "", "") or label_replace(vector(+Inf), "v", "inf", "", "")
+        for: 500ms
+        keep_firing_for: 1h
+        labels: {of: '{{ $labels.v }}', nothing: ''}
+        annotations: {b: 'x "quoted" {{ $value }}', a: '', c: 'é'}
+      - alert: Twice
+        expr: label_replace(vector(1), "a", "1", "", "") or vector(1)
+        labels: {a: "1"}
+      - record: job:twice
+        expr: label_replace(vector(1), "a", "1", "", "") or vector(1)
+        labels: {a: "1"}
+      - record: job:fails
+        expr: vector(1) + on () (label_replace(vector(1), "a", "b", "", "") or vector(2))
+      - alert: "A name: in {braces}"
+        expr: sum  by (a,b) (nowhere{a!="x"} offset 1h)  >  bool 3e1
 `;
 
 let folder = '';
@@ -104,20 +133,37 @@ async function ask(url: string, { method = 'GET', path, form }: Asked): Promise<
 }
 
 /** What depends on when and where it was asked; error texts are each one's own. */
-const VOLATILE = new Set(['lastEvaluation', 'evaluationTime', 'activeAt', 'file', 'error']);
+const VOLATILE = new Set(['evaluationTime', 'file', 'error']);
+const TIMES = new Set(['lastEvaluation', 'activeAt', 'keepFiringSince']);
 
 /**
  * The answer with its volatile values replaced by their types. Prometheus 3 leaves out groups that a filter leaves
  * without rules, and shows that a recording rule has no labels, as Belfry does; 2.42 does neither.
  */
 function stable(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(stable).filter((item) => !isEmptyGroup(item));
+  if (Array.isArray(value))
+    return value
+      .map(stable)
+      .filter((item) => !isEmptyGroup(item))
+      .toSorted(byLabels);
   if (typeof value !== 'object' || value === null) return value;
   const labels = 'type' in value && value.type === 'recording' ? { labels: {} } : {};
   return {
     ...labels,
-    ...Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, VOLATILE.has(key) ? typeof inner : stable(inner)])),
+    ...Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, stableAt(key, inner)])),
   };
+}
+
+function stableAt(key: string, value: unknown): unknown {
+  if (VOLATILE.has(key)) return typeof value;
+  return TIMES.has(key) && typeof value === 'string' && /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value) ? 'a time' : stable(value);
+}
+
+/** Prometheus has the alerts of a rule in no order. */
+function byLabels(a: unknown, b: unknown): number {
+  const labels = (item: unknown): string =>
+    typeof item === 'object' && item !== null && 'activeAt' in item && 'labels' in item ? JSON.stringify(item.labels) : '';
+  return labels(a) < labels(b) ? -1 : Number(labels(a) > labels(b));
 }
 
 function isEmptyGroup(value: unknown): boolean {
@@ -180,6 +226,7 @@ describeWhere(missing, 'beside a real Prometheus', () => {
     ['alerting rules', { path: '/api/v1/rules?type=alert' }],
     ['recording rules', { path: '/api/v1/rules?type=record' }],
     ['rules of neither kind', { path: '/api/v1/rules?type=both' }],
+    ['rules of a kind in capitals', { path: '/api/v1/rules?type=ALERT' }],
     ['alerts', { path: '/api/v1/alerts' }],
   ])('%s: the same status, the same answer', async (_, asked) => {
     const [theirs, our] = [await ask(peerUrl, asked), await ask(ours?.url ?? '', asked)];

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { compareNames } from '../../core/labels.ts';
+import { compareNames, Labels } from '../../core/labels.ts';
 import { matchesAll } from '../../core/matcher.ts';
 import { formatExponent } from '../../core/number-format.ts';
 import type { AlertView, HttpPorts, RuleGroupView, RuleView } from '../ports.ts';
@@ -71,13 +71,16 @@ function groupsPage(ports: HttpPorts, parameters: URLSearchParams) {
   };
 }
 
+const MAX_GROUP_LIMIT = 2 ** 31 - 1;
+
 function groupLimit(parameters: URLSearchParams): number {
   const text = parameters.get('group_limit') ?? '';
   if (text === '') {
     if ((parameters.get('group_next_token') ?? '') === '') return Infinity;
     throw invalid('group_next_token', 'group_limit needs to be present in order to paginate over the groups');
   }
-  if (!/^[+-]?\d{1,15}$/.test(text)) throw invalid('group_limit', `group_limit needs to be a valid number: ${JSON.stringify(text)}`);
+  if (!/^[+-]?\d+$/.test(text) || Number(text) > MAX_GROUP_LIMIT)
+    throw invalid('group_limit', `group_limit needs to be a valid number: ${JSON.stringify(text)}`);
   if (Number(text) <= 0) throw invalid('group_limit', 'group_limit needs to be greater than 0');
   return Number(text);
 }
@@ -111,7 +114,7 @@ function ruleFilters({ query }: HttpPorts, parameters: URLSearchParams): readonl
   if (name !== undefined) filters.push((rule) => name(rule.name));
   const selectors = parameters.getAll('match[]').map((selector) => reading(() => query.matchers(selector)));
   // The labels as the rule has them: a template is its text.
-  if (selectors.length > 0) filters.push(({ labels }) => selectors.some((matchers) => matchesAll(matchers, labels)));
+  if (selectors.length > 0) filters.push(({ labels }) => selectors.some((matchers) => matchesAll(matchers, Labels.of(labels))));
   return filters;
 }
 
@@ -142,14 +145,14 @@ function ruleJson(rule: RuleView, withAlerts: boolean) {
     evaluationTime: rule.evaluationTimeMs / 1000,
     lastEvaluation: rfc3339(rule.lastEvaluation),
   };
-  if (rule.kind === 'recording') return { ...shared, labels: rule.labels.toObject(), type: 'recording' };
+  if (rule.kind === 'recording') return { ...shared, labels: rule.labels, type: 'recording' };
   return {
     state: rule.state,
     ...shared,
     duration: rule.durationMs / 1000,
     keepFiringFor: rule.keepFiringForMs / 1000,
-    labels: rule.labels.toObject(),
-    annotations: rule.annotations.toObject(),
+    labels: rule.labels,
+    annotations: rule.annotations,
     alerts: withAlerts ? rule.alerts.filter(({ state }) => state !== 'inactive').map(alertJson) : null,
     type: 'alerting',
   };
@@ -158,7 +161,7 @@ function ruleJson(rule: RuleView, withAlerts: boolean) {
 function alertJson(alert: AlertView) {
   return {
     labels: alert.labels.toObject(),
-    annotations: alert.annotations.toObject(),
+    annotations: alert.annotations,
     state: alert.state,
     activeAt: rfc3339(alert.activeAt),
     ...(alert.keepFiringSince === undefined ? {} : { keepFiringSince: rfc3339(alert.keepFiringSince) }),
