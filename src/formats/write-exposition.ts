@@ -3,9 +3,11 @@ import { formatFloat } from '../core/number-format.ts';
 /** A metric family to be written. Labels come as `[name, value]` entries. */
 export interface WrittenFamily {
   readonly name: string;
-  readonly help: string;
-  readonly type: 'gauge' | 'counter';
-  readonly samples: readonly { readonly labels: Iterable<readonly [string, string]>; readonly value: number }[];
+  /** Left out where none is known. */
+  readonly help?: string;
+  readonly type: 'gauge' | 'counter' | 'untyped';
+  /** `ts`, in milliseconds, for samples that are not of now. */
+  readonly samples: readonly { readonly labels: Iterable<readonly [string, string]>; readonly value: number; readonly ts?: number }[];
 }
 
 export const EXPOSITION_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -23,15 +25,16 @@ export function* expositionPieces(families: Iterable<WrittenFamily>): Generator<
   for (const { name, help, type, samples } of families) {
     if (samples.length === 0) continue;
     let lines: string[] = [];
-    lines.push(`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`, `# TYPE ${name} ${type}`);
-    for (const [i, { labels, value }] of samples.entries()) {
+    if (help !== undefined) lines.push(`# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`);
+    lines.push(`# TYPE ${name} ${type}`);
+    for (const [i, { labels, value, ts }] of samples.entries()) {
       if (i > 0 && i % PIECE_SAMPLES === 0) {
         yield `${lines.join('\n')}\n`;
         lines = [];
       }
       const inner: string[] = [];
       for (const [label, text] of labels) if (label !== '__name__') inner.push(`${label}="${escapeValue(text)}"`);
-      lines.push(`${name}${inner.length === 0 ? '' : `{${inner.join(',')}}`} ${formatFloat(value)}`);
+      lines.push(`${name}${inner.length === 0 ? '' : `{${inner.join(',')}}`} ${formatFloat(value)}${ts === undefined ? '' : ` ${ts}`}`);
     }
     yield `${lines.join('\n')}\n`;
   }

@@ -15,6 +15,7 @@ import { alertmanagerRoutes } from './routes/alertmanager.ts';
 import { autopilotRoutes } from './routes/autopilot.ts';
 import { backfillRoutes } from './routes/backfill.ts';
 import { belfryRoutes } from './routes/belfry.ts';
+import { federateRoutes } from './routes/federate.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { prometheusDataRoutes } from './routes/prometheus-data.ts';
 import { prometheusStatusRoutes } from './routes/prometheus-status.ts';
@@ -120,6 +121,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
 
   const context: RouteContext = { server, access, ports: options.ports, runbookFolder: options.runbookFolder };
   lifecycleRoutes(context);
+  federateRoutes(context);
   void server.register(async (scope) => {
     acceptForms(scope);
     prometheusRoutes({ ...context, server: scope });

@@ -17,6 +17,7 @@ const ROUTES: Readonly<Record<Scope | 'open', readonly string[]>> = {
   read: [
     'GET /metrics',
     'GET /metrics/kafka',
+    'GET /federate',
     ...['query', 'query_range', 'query_exemplars', 'format_query', 'parse_query', 'series', 'labels'].flatMap((name) => [
       `GET /api/v1/${name}`,
       `POST /api/v1/${name}`,

@@ -6,6 +6,7 @@ import type { RouteContext } from '../server.ts';
 const FRONT_PAGE = `Belfry watches Kafka clusters. What it answers here:
 /-/healthy, /-/ready      whether it runs, and whether it does its work
 /metrics, /metrics/kafka  its own metrics, and those of its clusters
+/federate?match[]=        the newest sample of each series, for another Prometheus
 /api/v1/                  the HTTP API of Prometheus
 /api/v2/                  the API of Alertmanager
 /api/belfry/v1/           its own API
@@ -52,7 +53,7 @@ export function lifecycleRoutes({ server, access, ports }: RouteContext): void {
 }
 
 /** A turn of the event loop before each piece: a big cluster has some hundred thousand lines. */
-async function* paced(pieces: Iterable<string>): AsyncGenerator<string, void> {
+export async function* paced(pieces: Iterable<string>): AsyncGenerator<string, void> {
   for (const piece of pieces) {
     yield piece;
     await yieldToLoop();

@@ -1,4 +1,3 @@
-import { yieldToLoop } from '../../core/clock.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { compareLabels, compareNames, Labels } from '../../core/labels.ts';
 import { type Matcher, matchesAll } from '../../core/matcher.ts';
@@ -11,6 +10,7 @@ import { gatheredInTurns, sortedInTurns } from './in-turns.ts';
 import { limitParameter, optionalTime, parametersOf, reading, rfc3339, TRUNCATED } from './parameters.ts';
 import { success } from './prometheus.ts';
 import { labelTexts, sendTexts } from './query-answer.ts';
+import { turnOf } from './turn-of.ts';
 
 /** The part of the Prometheus HTTP API v1 that tells what there is: series, labels, metadata, targets. */
 export function prometheusDataRoutes(context: RouteContext): void {
@@ -112,12 +112,6 @@ function targetRoutes({ server, access, ports }: RouteContext): void {
 function cut(found: readonly string[], limit: number) {
   const answer = success(found.slice(0, limit));
   return found.length > limit ? { ...answer, warnings: [TRUNCATED] } : answer;
-}
-
-/** Throws `PROMQL_CANCELED` where nobody waits any more. */
-async function turnOf(gone: AbortSignal): Promise<void> {
-  await yieldToLoop();
-  if (gone.aborted) throw new BelfryError('PROMQL_CANCELED', 'whoever asked has gone');
 }
 
 /** `shown` is what Prometheus calls the parameter in front of a mistake in a selector; not every page of it does. */
