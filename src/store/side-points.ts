@@ -54,7 +54,7 @@ export class SideSeries {
     return this.next - this.unsealed >= SIDE_POINTS;
   }
 
-  /** Appends a sample; one that is here already is ignored. Returns whether it was taken. Throws `STORE_OUT_OF_ORDER`, `STORE_DUPLICATE`. */
+  /** Appends a sample; one that is here already is ignored. True where it was taken. Throws `STORE_OUT_OF_ORDER`, `STORE_DUPLICATE`. */
   append(ts: number, value: number): boolean {
     if (ts <= this.lastTs) {
       if (this.#has(ts, value)) return false;
