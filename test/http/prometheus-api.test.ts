@@ -89,14 +89,16 @@ describe('GET /api/v1/query', () => {
   });
 
   it.each([
-    ['0', '0'],
-    ['1.5', '1.500'],
-    ['-0.001', '-0.001'],
-    ['-12.34', '-12.340'],
-    ['1435781451.781', '1435781451.781'],
-    ['12345678901.01', '12345678901.010'],
-  ])('writes the time %s as %s', async (time, text) => {
-    expect((await serverWith().server.inject(queryUrl({ query: '1', time }))).payload).toContain(`"result":[${text},"1"]`);
+    ['vector(1)', '0', '0'],
+    ['vector(1)', '1.5', '1.500'],
+    ['vector(1)', '-0.001', '-0.001'],
+    ['vector(1)', '-12.34', '-12.340'],
+    ['vector(1)', '1435781451.781', '1435781451.781'],
+    ['vector(1)', '12345678901.01', '12345678901.010'],
+    ['1', '1.5', '1.5'],
+    ['"1"', '12345678901.01', '12345678901.01'],
+  ])('writes of %s the time %s as %s', async (query, time, text) => {
+    expect((await serverWith().server.inject(queryUrl({ query, time }))).payload).toContain(`[${text},"1"]`);
   });
 
   it.each([

@@ -52,6 +52,9 @@ async function startOurs(): Promise<void> {
 
 type Parameters = Readonly<Record<string, string | readonly string[]>>;
 
+const MULTIPART = 'multipart/form-data; boundary=cut';
+const PART = '--cut\r\nContent-Disposition: form-data; name="query"\r\n\r\n1 + 1\r\n--cut--\r\n';
+
 function encoded(parameters: Parameters): URLSearchParams {
   const all = new URLSearchParams();
   for (const [name, values] of Object.entries(parameters)) for (const value of [values].flat()) all.append(name, value);
@@ -247,6 +250,27 @@ describeWhere(missing, 'data and ranges beside a real Prometheus', () => {
   ])('%s %j: the words of a mistake are the same up to its place', async (path, parameters) => {
     const theirs = await ask(prometheus?.url ?? '', path, parameters, 'GET');
     expect(framed(await ask(ours?.url ?? '', path, parameters, 'GET'))).toEqual(framed(theirs));
+  });
+
+  it.each([
+    ['a form of several parts', MULTIPART, PART, ''],
+    ['what makes a vector', 'application/x-www-form-urlencoded', 'query=vector(0.1 * 3)', ''],
+    ['a text that ends a script', 'application/x-www-form-urlencoded', 'query="</script>%26"', ''],
+    ['plain text, which is no form', 'text/plain', 'query=5', 'query=3'],
+    ['plain text and nothing else', 'text/plain', 'query=5', ''],
+    ['what is no JSON', 'application/json', '{', 'query=3'],
+    ['bytes', 'application/octet-stream', 'query=5', 'query=3'],
+    ['a broken escape', 'application/x-www-form-urlencoded', 'timeout=%zz', 'query=3'],
+    ['a semicolon', 'application/x-www-form-urlencoded', 'query=5;time=2', 'query=3'],
+    ['a time-out beyond all measure', 'application/x-www-form-urlencoded', 'query=5&timeout=1e10', ''],
+    ['a time-out that is just not', 'application/x-www-form-urlencoded', 'query=5&timeout=9e9', ''],
+  ])('%s is posted: the same answer in the same words and bytes', async (_, type, body, parameters) => {
+    const told = async (url = '') => {
+      const path = `/api/v1/query?time=1435781451.78&${parameters}`;
+      const response = await fetch(url + path, { method: 'POST', headers: { 'content-type': type }, body });
+      return [response.status, response.headers.get('content-type'), await response.text()];
+    };
+    expect(await told(ours?.url)).toEqual(await told(prometheus?.url));
   });
 
   it.each([['buildinfo'], ['runtimeinfo'], ['tsdb'], ['config'], ['walreplay']])(

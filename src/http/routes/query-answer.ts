@@ -92,11 +92,11 @@ function countOf(result: QueryResult): number {
 function* resultTexts(result: QueryResult, limit: number): Generator<string, void> {
   switch (result.type) {
     case 'scalar':
-      // A scalar never has an exponent.
-      yield `[${secondsText(result.ts)},"${formatFloat(result.value)}"]`;
+      // A scalar never has an exponent, and its time no digits that say nothing.
+      yield `[${result.ts / 1000},"${formatFloat(result.value)}"]`;
       return;
     case 'string':
-      yield `[${secondsText(result.ts)},${jsonText(result.text)}]`;
+      yield `[${result.ts / 1000},${jsonText(result.text)}]`;
       return;
     case 'vector': {
       let separator = '[';
