@@ -53,6 +53,11 @@ export class MemorySeries implements Querier, SampleWriter {
     return true;
   }
 
+  /** When a series last had a sample or a marker. */
+  lastTs(labels: Labels): number {
+    return this.#series.get(labels.key)?.timestamps.at(-1) ?? -Infinity;
+  }
+
   target(id: string): TargetWriter {
     let target = this.#targets.get(id);
     if (target === undefined) this.#targets.set(id, (target = new MemoryTarget(this)));
@@ -106,7 +111,8 @@ class MemoryTarget implements TargetWriter {
   }
 
   markStale(ts: number): void {
-    for (const labels of this.#live.values()) this.#store.add(labels, ts, undefined);
+    // One that another target has gone on with does not end.
+    for (const labels of this.#live.values()) if (this.#store.lastTs(labels) === this.#lastTs) this.#store.add(labels, ts, undefined);
     this.#live.clear();
   }
 }
