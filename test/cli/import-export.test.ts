@@ -7,6 +7,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { createBackfillPort } from '../../src/app/backfill-port.ts';
 import { createQueryPort } from '../../src/app/query-port.ts';
 import { ManualClock } from '../../src/core/clock.ts';
+import { Labels } from '../../src/core/labels.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts';
@@ -14,6 +15,7 @@ import { openSampleStore, type SampleStore } from '../../src/store/sample-store.
 import { acquireLock } from '../../src/store/state/lock.ts';
 import { describeWhere } from '../../testbed/skip.ts';
 import { NOW, serverWith, TOKEN } from '../http/harness.ts';
+import { RealReceiver } from '../remotewrite/real-receiver.ts';
 import { layout, metric } from '../store/fixture.ts';
 import { Shell } from './harness.ts';
 
@@ -230,4 +232,71 @@ describeWhere(missing, 'promtool', () => {
     expect(dumped).toHaveLength(8);
     expect(dumped[1]).toBe(`{__name__="jobs_total", queue="a\\\\b \\"c\\"\\n"} 2.5 ${NOW - 49.5 * HOUR}`);
   });
+
+  it('makes blocks of an export on which Prometheus answers queries as Belfry does', async () => {
+    const families = ['requests', 'seconds', 'heap', 'version'];
+    const types = ['counter', 'histogram', 'gauge', 'info'];
+    let text = '';
+    for (const [i, family] of families.entries()) {
+      text += `# TYPE ${family} ${types[i]}\n`;
+      // Off the grid of the steps: windows are closed on the left there, and open here.
+      for (let row = 0; row < 120; row++) text += linesOf(family, row, (NOW - HOUR + row * 30_000 + 7123) / 1000);
+    }
+    expect((await shell.run('import', file('fleet.om', `${text}# EOF\n`))).failure).toBe('');
+    await shell.run('export', '--match', '{__name__=~".+"}', '--output', 'fleet-out.om');
+    const prometheus = new RealReceiver();
+    try {
+      const args = ['tsdb', 'create-blocks-from', 'openmetrics', 'fleet-out.om', prometheus.data];
+      expect(spawnSync('promtool', args, { cwd: shell.folder, encoding: 'utf8' }).stderr).toBe('');
+      await prometheus.start();
+      for (const query of QUERIES) {
+        const parameters = new URLSearchParams({ query, start: at(-1), end: at(0), step: '150' }).toString();
+        const [ours, theirs] = await Promise.all(
+          [server.url, prometheus.url].map((url) => rangeOf(`${url}/api/v1/query_range?${parameters}`)),
+        );
+        expect([query, Object.keys(theirs!).length > 0]).toEqual([query, true]);
+        expect([query, ours]).toEqual([query, theirs]);
+      }
+    } finally {
+      await prometheus.stop();
+    }
+  }, 60_000);
 });
+
+const QUERIES = [
+  'heap',
+  'rate(requests_total[5m])',
+  'sum by (path) (increase(requests_total[10m]))',
+  'histogram_quantile(0.9, sum by (le) (rate(seconds_bucket[10m])))',
+  'rate(seconds_sum[10m]) / rate(seconds_count[10m])',
+  'max_over_time(heap[7m]) * on () group_left () count(version_info)',
+  'count({__name__=~".+"})',
+];
+
+/** What a page of that family would have said then. */
+function linesOf(family: string, row: number, seconds: number): string {
+  const lines: Record<string, readonly string[]> = {
+    requests: ['/a', '/b "c"'].map((path, i) => `requests_total{path=${JSON.stringify(path)}} ${(row % 70) * 13 * (i + 1)}`),
+    seconds: [
+      ...['0.1', '0.5', '+Inf'].map((le, i) => `seconds_bucket{le="${le}"} ${row * (i + 2) + (row % 3)}`),
+      `seconds_sum ${row / 3}`,
+      `seconds_count ${row * 4 + (row % 3)}`,
+    ],
+    heap: [`heap ${row % 40 === 39 ? 'NaN' : Math.sqrt(row)}`],
+    version: [`version_info{release="1.${Math.floor(row / 50)}"} 1`],
+  };
+  return (lines[family] ?? []).map((line) => `${line} ${seconds.toFixed(3)}\n`).join('');
+}
+
+/** By series: the values, each to twelve digits. */
+async function rangeOf(url: string): Promise<Record<string, readonly string[]>> {
+  const answer = (await (await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } })).json()) as {
+    data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+  };
+  return Object.fromEntries(
+    answer.data.result.map(({ metric: labels, values }) => [
+      Labels.of(labels).toString(),
+      values.map(([seconds, value]) => `${Number(value).toPrecision(12)}@${seconds}`),
+    ]),
+  );
+}

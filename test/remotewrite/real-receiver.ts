@@ -14,6 +14,11 @@ export class RealReceiver {
   #port: ReservedPort | undefined;
   #process: ChildProcess | undefined;
 
+  /** Where its blocks are; they may be there before it starts, of whatever age. */
+  get data(): string {
+    return join(this.#folder, 'data');
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.#port?.port}`;
   }
@@ -25,7 +30,8 @@ export class RealReceiver {
       'prometheus',
       [
         `--config.file=${join(this.#folder, 'prometheus.yml')}`,
-        `--storage.tsdb.path=${join(this.#folder, 'data')}`,
+        `--storage.tsdb.path=${this.data}`,
+        '--storage.tsdb.retention.time=100y',
         `--web.listen-address=127.0.0.1:${this.#port.port}`,
         '--web.enable-remote-write-receiver',
         '--log.level=error',
