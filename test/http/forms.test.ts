@@ -19,8 +19,9 @@ function parts(...fields: readonly string[]): string {
   return `${shown.join('')}--cut--\r\n`;
 }
 
+const { server } = serverWith();
+
 async function post(url: string, type: string | undefined, payload: string) {
-  const { server } = serverWith();
   const headers = type === undefined ? {} : { 'content-type': type };
   const answer = await server.inject({ method: 'POST', url, headers, payload });
   return [answer.statusCode, answer.json<{ data?: { result?: unknown }; error?: string }>()] as const;
@@ -119,8 +120,8 @@ describe('a request that is none', () => {
     ['bytes of something else', 'garbage\r\n\r\n', '400 Bad Request', 'no HTTP request'],
     ['an address beyond all measure', `GET /${'x'.repeat(70_000)} HTTP/1.1\r\n`, '431 Request Header Fields Too Large', 'ask by POST'],
   ])('is told so in the same envelope: %s', async (_, bytes, status, why) => {
-    const server = await startHttpServer(serverWith().serverOptions);
-    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    const listening = await startHttpServer(serverWith().serverOptions);
+    const socket = connect(Number(new URL(listening.url).port), '127.0.0.1');
     socket.write(bytes);
     const [answer] = (await once(socket, 'data')) as [Buffer];
     expect(answer.toString()).toContain(`HTTP/1.1 ${status}\r\n`);
@@ -130,7 +131,7 @@ describe('a request that is none', () => {
       error: expect.stringContaining(why),
     });
     socket.destroy();
-    await server.close();
+    await listening.close();
   });
 });
 
@@ -144,15 +145,15 @@ describe('a page that does not have a method', () => {
     ['GET', '/api/belfry/v1/owners/orders/test', 'POST'],
     ['DELETE', '//api//v1/query', 'GET, POST'],
   ] as const)('says which it has: %s %s', async (method, url, allow) => {
-    const answer = await serverWith().server.inject({ method, url });
+    const answer = await server.inject({ method, url });
     expect([answer.statusCode, answer.headers.allow]).toEqual([405, allow]);
   });
 
   it.each(['/api/v1/label//values', '/api/v1/label/job', '/api/v1/label/job/values/more', '/nowhere'])('%s is no page', async (url) => {
-    expect((await serverWith().server.inject({ method: 'POST', url })).statusCode).toBe(404);
+    expect((await server.inject({ method: 'POST', url })).statusCode).toBe(404);
   });
 });
 
 it('an address may have a slash more than it needs at its beginning', async () => {
-  expect((await serverWith().server.inject('//api/v1/query?query=1')).statusCode).toBe(200);
+  expect((await server.inject('//api/v1/query?query=1')).statusCode).toBe(200);
 });
