@@ -48,7 +48,7 @@ export class SetOpNode implements VectorOp {
   readonly #results = new Seen();
   readonly #out = new Vec();
 
-  constructor(expr: Binary, left: VectorOp, right: VectorOp) {
+  constructor(expr: Binary, exec: Exec, left: VectorOp, right: VectorOp) {
     const signatures = new Signatures(expr.matching);
     this.#op = expr.op;
     this.#left = left;
@@ -57,6 +57,7 @@ export class SetOpNode implements VectorOp {
     this.#rightSignature = signatures.reader(right.space);
     this.#union = expr.op === 'or' ? new InternSpace() : undefined;
     this.space = this.#union ?? left.space;
+    exec.pieces.push(new LabelPiece(left.space, this.#leftSignature), new LabelPiece(right.space, this.#rightSignature));
   }
 
   eval(ts: number): Vec {

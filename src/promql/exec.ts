@@ -147,6 +147,11 @@ export class Exec {
     this.budget = top?.budget ?? new Budget(options);
   }
 
+  /** How many series its selectors stand for, all together. */
+  get series(): number {
+    return this.#selected.reduce((sum, { selection }) => sum + selection.n, 0);
+  }
+
   /** The same evaluation over other times: those of a subquery. */
   child(startTs: number, endTs: number, stepMs: number): Exec {
     const options = { lookbackMs: this.lookbackMs, defaultStepMs: this.defaultStepMs };

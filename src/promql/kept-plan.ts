@@ -1,8 +1,23 @@
 import { children, type Expr } from './ast.ts';
 import { Exec, INSTANT_STEP_MS, type EvalOptions } from './exec.ts';
+import { never, prepareLabels } from './look-ahead.ts';
 import type { VectorPlan } from './plan.ts';
 import type { Querier } from './querier.ts';
+import { SLICE_MS } from './slices.ts';
 import type { VectorOp } from './space.ts';
+
+/** What was to be done to open a plan: nothing, all that there was, or some of it. */
+export type Opening = 'open' | 'opened' | 'more';
+
+/** How often a plan whose series change while it is opened is begun anew, before it is opened in one piece. */
+const ATTEMPTS_MAX = 3;
+
+interface OpenPlan {
+  readonly exec: Exec;
+  readonly op: VectorOp;
+  /** Everything is worked out that a first evaluation would have to. */
+  readonly isReady: boolean;
+}
 
 /**
  * A plan that stays open from one instant evaluation to the next, as long as its selectors stand for the same series:
@@ -12,7 +27,9 @@ export class KeptPlan {
   readonly #text: string;
   readonly #plan: VectorPlan;
   readonly #keeps: boolean;
-  #open: { readonly exec: Exec; readonly op: VectorOp } | undefined;
+  #open: OpenPlan | undefined;
+  /** How often it was begun to open it since it was last open. */
+  #attempts = 0;
 
   constructor(text: string, expr: Expr, plan: VectorPlan) {
     this.#text = text;
@@ -25,22 +42,45 @@ export class KeptPlan {
     const before = this.#open;
     // An evaluation that fails leaves nothing behind.
     this.#open = undefined;
-    let open = before;
-    if (before === undefined || !before.exec.moveTo(ts, querier, options)) {
-      const exec = new Exec(this.#text, querier, { startTs: ts, endTs: ts, stepMs: INSTANT_STEP_MS }, options);
-      open = { exec, op: this.#plan(exec) };
-    }
-    if (open === undefined) throw new TypeError('a plan that is not open');
+    const open = before?.exec.moveTo(ts, querier, options) === true ? before : this.#begin(querier, ts, options);
     const result = read(open.exec, open.op);
-    if (this.#keeps) this.#open = open;
+    this.#attempts = 0;
+    if (this.#keeps) this.#open = open.isReady ? open : { ...open, isReady: true };
     return result;
   }
 
-  /** Opens the plan for the evaluations to come, where it is not open for the series there are. True when that was to be done. */
-  openAt(querier: Querier, ts: number, options: EvalOptions): boolean {
-    if (!this.#keeps || this.#open?.exec.moveTo(ts, querier, options) === true) return false;
-    this.run(querier, ts, options, (exec, op) => op.eval(exec.startTs));
-    return true;
+  /**
+   * Opens the plan for the evaluations to come, where it is not open for the series there are, for as long as a slice by
+   * `options.now`. An evaluation may come at any time: it uses what there is, and works out the rest. Of fewer series than
+   * `seriesLeast` it works out all.
+   */
+  openAt(querier: Querier, ts: number, options: EvalOptions, seriesLeast: number): Opening {
+    if (!this.#keeps) return 'open';
+    const before = this.#open;
+    const isSame = before?.exec.moveTo(ts, querier, options) === true;
+    if (isSame && before.isReady) return 'open';
+    this.#open = undefined;
+    const open = isSame ? before : this.#begin(querier, ts, options);
+    if (open.exec.series < seriesLeast) {
+      this.#open = open;
+      return 'open';
+    }
+    const until = (options.now?.() ?? 0) + SLICE_MS;
+    const isOver = (): boolean => (options.now?.() ?? 0) >= until;
+    if (!prepareLabels(open.exec, this.#attempts < ATTEMPTS_MAX ? isOver : never)) {
+      this.#open = open;
+      return 'more';
+    }
+    open.op.eval(open.exec.startTs);
+    this.#attempts = 0;
+    this.#open = { ...open, isReady: true };
+    return 'opened';
+  }
+
+  #begin(querier: Querier, ts: number, options: EvalOptions): OpenPlan {
+    this.#attempts++;
+    const exec = new Exec(this.#text, querier, { startTs: ts, endTs: ts, stepMs: INSTANT_STEP_MS }, options);
+    return { exec, op: this.#plan(exec), isReady: false };
   }
 }
 

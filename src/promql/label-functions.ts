@@ -1,7 +1,8 @@
 import type { Labels } from '../core/labels.ts';
 import { compileRegex, type CompiledRegex } from '../core/regex.ts';
 import { Relabel, Vec, type Space, type VectorOp } from './space.ts';
-import { executionError } from './exec.ts';
+import { executionError, type Exec } from './exec.ts';
+import { LabelPiece } from './look-ahead.ts';
 
 /** Changes labels by a function of the labels alone, once a series. */
 export class RelabelOp implements VectorOp {
@@ -10,10 +11,11 @@ export class RelabelOp implements VectorOp {
   readonly #relabel: Relabel;
   readonly #out = new Vec();
 
-  constructor(inner: VectorOp, derive: (labels: Labels) => Labels) {
+  constructor(exec: Exec, inner: VectorOp, derive: (labels: Labels) => Labels) {
     this.#inner = inner;
     this.#relabel = new Relabel(inner.space, derive);
     this.space = this.#relabel.space;
+    exec.pieces.push(new LabelPiece(inner.space, (id) => this.#relabel.look(id)));
   }
 
   eval(ts: number): Vec {

@@ -19,6 +19,11 @@ export function prepareAll(exec: Exec, ts: number, enough: () => boolean): boole
   return exec.pieces.every((piece) => piece.prepare(ts, enough));
 }
 
+/** As `prepareAll`, of what is worked out from labels alone, whatever the step. */
+export function prepareLabels(exec: Exec, enough: () => boolean): boolean {
+  return exec.pieces.every((piece) => !(piece instanceof LabelPiece) || piece.prepare(exec.startTs, enough));
+}
+
 export function never(): boolean {
   return false;
 }
@@ -27,19 +32,20 @@ const LOOKS_A_CLOCK = 64;
 
 /** Has what is worked out once a series, from its labels, worked out before the first step, which would otherwise take long. */
 export class LabelPiece implements Piece {
-  readonly #size: number;
+  readonly #space: Space;
   readonly #look: (id: number) => void;
   #next = 0;
 
   constructor(space: Space, look: (id: number) => void) {
-    this.#size = space.known ?? 0;
+    this.#space = space;
     this.#look = look;
   }
 
   prepare(_: number, enough: () => boolean): boolean {
-    while (this.#next < this.#size) {
+    const known = this.#space.known ?? 0;
+    while (this.#next < known) {
       this.#look(this.#next++);
-      if (this.#next % LOOKS_A_CLOCK === 0 && enough()) return this.#next >= this.#size;
+      if (this.#next % LOOKS_A_CLOCK === 0 && enough()) return this.#next >= known;
     }
     return true;
   }

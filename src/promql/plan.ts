@@ -212,7 +212,7 @@ function planBinary(expr: Binary): VectorPlan {
   }
   const left = planVector(expr.left);
   const right = planVector(expr.right);
-  if (isSetOp(expr.op)) return (exec) => new SetOpNode(expr, left(exec), right(exec));
+  if (isSetOp(expr.op)) return (exec) => new SetOpNode(expr, exec, left(exec), right(exec));
   const { matching } = expr;
   const { fill } = matching;
   if (fill === undefined) return (exec) => new VectorBinaryOp(expr, exec, left(exec), right(exec));
@@ -353,12 +353,12 @@ const CALLS: Readonly<Record<string, (call: Call) => VectorPlan>> = {
   label_replace: (call) => {
     const inner = planVector(argument(call, 0));
     const derive = labelReplace(stringArgument(call, 1), stringArgument(call, 2), stringArgument(call, 3), stringArgument(call, 4));
-    return (exec) => new RelabelOp(inner(exec), derive);
+    return (exec) => new RelabelOp(exec, inner(exec), derive);
   },
   label_join: (call) => {
     const inner = planVector(argument(call, 0));
     const sources = call.args.slice(3).map((_, index) => stringArgument(call, index + 3));
     const derive = labelJoin(stringArgument(call, 1), stringArgument(call, 2), sources);
-    return (exec) => new RelabelOp(inner(exec), derive);
+    return (exec) => new RelabelOp(exec, inner(exec), derive);
   },
 };

@@ -1,5 +1,5 @@
 /** How long a slice of an evaluation should hold the event loop. */
-const SLICE_MS = 20;
+export const SLICE_MS = 20;
 
 /** The slices of one evaluation: between them others have their turn. */
 export class Slices {

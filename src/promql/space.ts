@@ -11,8 +11,8 @@ export interface Space {
   labels(id: number): Labels;
   /** Whether the sets carry metric names: none of them, all the same one, or any. */
   readonly names: 'none' | 'one' | 'many';
-  /** Where all ids are known beforehand: they are 0 … known-1. */
-  readonly known?: number | undefined;
+  /** Where that can be told, how many ids there are so far: they are 0 … known-1. */
+  readonly known?: number;
 }
 
 /** The series of a selection, by their number there. */
@@ -43,8 +43,8 @@ class NamelessSpace implements Space {
     this.#parent = parent;
   }
 
-  get known(): number | undefined {
-    return this.#parent.known;
+  get known(): number {
+    return this.#parent.known ?? 0;
   }
 
   labels(id: number): Labels {
@@ -77,6 +77,10 @@ export class InternSpace implements Space {
 
   get size(): number {
     return this.#labels.length;
+  }
+
+  get known(): number {
+    return this.size;
   }
 }
 
@@ -238,15 +242,24 @@ export class Relabel {
     this.#seen.begin();
     const { ids, n } = vec;
     for (let i = 0; i < n; i++) {
-      const from = ids[i] ?? 0;
-      let to = this.#ids.get(from);
-      if (to < 0) {
-        to = target.idOf(this.#derive(this.#source.labels(from)));
-        this.#ids.set(from, to);
-      }
+      const to = this.#idOf(target, ids[i] ?? 0);
       if (!this.#seen.add(to)) throw duplicateLabels();
       ids[i] = to;
     }
+  }
+
+  /** Works out beforehand what `apply` would for this id. */
+  look(from: number): void {
+    if (this.#target !== undefined) this.#idOf(this.#target, from);
+  }
+
+  #idOf(target: InternSpace, from: number): number {
+    let to = this.#ids.get(from);
+    if (to < 0) {
+      to = target.idOf(this.#derive(this.#source.labels(from)));
+      this.#ids.set(from, to);
+    }
+    return to;
   }
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.ts';
 import type { Layout } from '../core/sample.ts';
 import type { AlertStateRow } from '../core/state.ts';
 import type { EvalOptions } from '../promql/exec.ts';
+import type { Opening } from '../promql/kept-plan.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { RuleTemplateHost, TemplateSample } from '../templates/prometheus-functions.ts';
 import type { ScalarValue, VectorValue } from '../promql/value.ts';
@@ -60,9 +61,9 @@ export function evaluateExpression(expression: Expression, evaluation: Evaluatio
   return asVector(expression.instant(evaluation.querier, evaluation.queryTs, limitsOf(evaluation)));
 }
 
-/** Opens the expression's plan where that is to be done; false where it is open. Throws as an evaluation does. */
-export function openExpression(expression: Expression, evaluation: Evaluation): boolean {
-  return expression.openAt(evaluation.querier, evaluation.queryTs, limitsOf(evaluation));
+/** Opens the expression's plan where that is to be done, where it has at least so many series, for as long as a slice. Throws as an evaluation does. */
+export function openExpression(expression: Expression, evaluation: Evaluation, seriesLeast: number): Opening {
+  return expression.openAt(evaluation.querier, evaluation.queryTs, limitsOf(evaluation), seriesLeast);
 }
 
 function limitsOf({ clock, options }: Evaluation): EvalOptions {

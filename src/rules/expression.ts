@@ -5,6 +5,7 @@ import { prepare } from '../promql/prepare.ts';
 import type { Expr } from '../promql/ast.ts';
 import type { EvalOptions } from '../promql/exec.ts';
 import type { ParseOptions } from '../promql/parse.ts';
+import type { Opening } from '../promql/kept-plan.ts';
 import type { SelectorInfo } from '../promql/prepare.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { ScalarValue, VectorValue } from '../promql/value.ts';
@@ -18,8 +19,11 @@ export interface Expression {
   writesLabel(name: string): boolean;
   /** The instant value at `ts` (ms). Throws `PROMQL_EXECUTION`, `PROMQL_LIMIT` or `PROMQL_TIMEOUT`. */
   instant(querier: Querier, ts: number, options?: EvalOptions): ScalarValue | VectorValue;
-  /** Does beforehand what is dear the first time over new series. False where there was nothing to do. Throws as `instant`. */
-  openAt(querier: Querier, ts: number, options?: EvalOptions): boolean;
+  /**
+   * Does beforehand, slice by slice, what is dear the first time over new series, where there are at least so many. Throws as
+   * `instant`.
+   */
+  openAt(querier: Querier, ts: number, options: EvalOptions, seriesLeast: number): Opening;
 }
 
 /** Parses and checks an expression. Throws a `BelfryError` with a position in the text. */
@@ -33,7 +37,7 @@ export function prepareExpression(text: string, options: ParseOptions = {}): Exp
     text: prepared.print(),
     selectors: prepared.selectors,
     writesLabel: (name) => writesLabel(prepared.expr, name),
-    openAt: (querier, ts, options) => prepared.openAt(querier, ts, options),
+    openAt: (querier, ts, options, seriesLeast) => prepared.openAt(querier, ts, options, seriesLeast),
     instant: (querier, ts, options) => {
       const value = prepared.instant(querier, ts, options);
       if (value.type === 'vector' || value.type === 'scalar') return value;

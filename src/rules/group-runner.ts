@@ -7,6 +7,7 @@ import { EVERY_NAME } from './wake-line.ts';
 import type { ResolveReason } from '../core/alert.ts';
 import type { Timer } from '../core/clock.ts';
 import type { Labels } from '../core/labels.ts';
+import type { Opening } from '../promql/kept-plan.ts';
 import type { Querier } from '../promql/querier.ts';
 import type { TemplateSample } from '../templates/prometheus-functions.ts';
 import type { Evaluation } from './evaluation.ts';
@@ -31,6 +32,9 @@ export interface GroupContext {
 
 /** Which rules to evaluate: all at a slot, which also writes, or some between slots. */
 type Selected = 'slot' | ReadonlySet<RuleRunner>;
+
+/** A plan that stands for so many series may be dear to open, also where it never was. */
+const MANY_SERIES = 2000;
 
 /** Rules of a group that are rehearsed; of a file with thousands the first few warm the shared code. */
 const REHEARSED_RULES = 100;
@@ -93,8 +97,8 @@ export class GroupRunner {
 
   /**
    * Evaluates the rules that select one of the names, and the later ones that read what those make. Each step of the iteration
-   * is a piece of work: plans that are dear to open, or may be, are opened one by one, and the last step evaluates all rules at
-   * one time.
+   * is a piece of work: plans that are dear to open, or may be, are opened one by one in slices, and the last step evaluates all
+   * rules at one time.
    */
   *wake(names: ReadonlySet<string>, ts: number): Generator<void> {
     if (!this.#mayWake) return;
@@ -102,7 +106,13 @@ export class GroupRunner {
     const selected = this.#selectedBy((rule) => all || rule.selects(names));
     if (selected.size === 0) return;
     const evaluation = this.#evaluation(Math.max(ts, this.#lastTs + 1), this.#context.ports.querier);
-    for (const rule of selected) if ((all || rule.isDear) && rule.openPlans(evaluation)) yield;
+    for (const rule of selected) {
+      const seriesLeast = all || rule.isDear ? 0 : MANY_SERIES;
+      for (let opening: Opening = 'more'; opening === 'more';) {
+        opening = rule.openPlans(evaluation, seriesLeast);
+        if (opening !== 'open') yield;
+      }
+    }
     if (!this.#mayWake) return;
     this.#evaluateBetween(selected, ts);
     if (all && selected.size === this.rules.length) this.firstLookTs = this.#lastTs;
@@ -164,15 +174,19 @@ export class GroupRunner {
 
   /**
    * Where series have come or gone, to open a rule's plan costs many times what an evaluation does, and 65 of them would
-   * hold the loop for hundreds of milliseconds: that is done before the slot's evaluation, each in a turn of its own.
+   * hold the loop for hundreds of milliseconds: that is done before the slot's evaluation, each in turns of its own.
    */
   #openPlans(from: number): void {
     if (!this.#running) return;
     const { clock, querier } = this.#context.ports;
     const evaluation = this.#evaluation(Math.max(this.#nextSlot, this.#lastTs + 1), querier);
-    const cold = this.rules.findIndex((rule, i) => i >= from && rule.openPlans(evaluation));
-    if (cold < 0) this.#slot();
-    else this.#slotTimer = clock.timer(0, () => this.#openPlans(cold + 1));
+    for (let i = from; i < this.rules.length; i++) {
+      const opening = this.rules[i]?.openPlans(evaluation, 0) ?? 'open';
+      if (opening === 'open') continue;
+      this.#slotTimer = clock.timer(0, () => this.#openPlans(opening === 'more' ? i : i + 1));
+      return;
+    }
+    this.#slot();
   }
 
   /** Slots that have passed unused are counted and left out; the one evaluated is the latest that has come. */

@@ -5,6 +5,7 @@ import { openExpression } from './evaluation.ts';
 import { RecordingRule } from './recording-rule.ts';
 import type { Labels } from '../core/labels.ts';
 import type { SampleWriter } from '../core/sample.ts';
+import type { Opening } from '../promql/kept-plan.ts';
 import type { Evaluation, RuleOutput } from './evaluation.ts';
 import type { GroupDefinition, RuleDefinition } from './model.ts';
 import type { OverlayQuerier } from './overlay.ts';
@@ -73,19 +74,24 @@ export class RuleRunner {
     return Math.max(this.#openingMs, this.evaluationTimeMs) > DEAR_MS;
   }
 
-  /** Opens its plans where series have come or gone since the last time; true when that was to be done. */
-  openPlans(evaluation: Evaluation): boolean {
+  /** Opens its plans where series have come or gone since the last time, one after the other, for as long as a slice; plans over fewer series than that are left alone. */
+  openPlans(evaluation: Evaluation, seriesLeast: number): Opening {
     const { definition } = this;
     const expressions = [definition.expression, definition.kind === 'alerting' ? definition.recover : undefined];
     const begin = evaluation.clock.elapsed();
+    let opening: Opening = 'open';
     try {
-      const opened = expressions.filter((expression) => expression !== undefined && openExpression(expression, evaluation)).length > 0;
-      if (opened) this.#openingMs = evaluation.clock.elapsed() - begin;
-      return opened;
+      for (const expression of expressions) {
+        const next = expression === undefined ? 'open' : openExpression(expression, evaluation, seriesLeast);
+        if (next !== 'open') opening = next;
+        if (next === 'more') break;
+      }
     } catch {
       // The evaluation that follows meets the same error, and that is the one to tell.
-      return false;
+      return 'open';
     }
+    if (opening !== 'open') this.#openingMs = evaluation.clock.elapsed() - begin;
+    return opening;
   }
 
   /** Evaluates at a slot and writes its series; a failed query changes nothing and writes nothing. */
