@@ -129,14 +129,11 @@ describe('GET /api/v1/metadata', () => {
 
   it('says so where there is more than is told at once', async () => {
     const made = serverWith();
-    const page = (count: number) => Array.from({ length: count }, (_, i): MetricMetadata => ({ name: `m${i}`, type: 'gauge', help: '' }));
-    const told = async (url: string) => (await ask(`/api/v1/metadata${url}`, made.server)).body as { data: object; warnings?: unknown };
-    made.rooms.scraped = [{ labels: Labels.empty, families: page(100_000 - 2) }];
-    expect(await told('')).not.toHaveProperty('warnings');
-    made.rooms.scraped = [{ labels: Labels.empty, families: page(100_000) }];
-    const { data, warnings } = await told('');
-    expect([Object.keys(data).length, warnings]).toEqual([100_000, ['results truncated due to limit']]);
-    expect(await told('?limit=5')).toEqual({ status: 'success', data: expect.objectContaining({ m2: expect.any(Array) }) });
+    const families = Array.from({ length: 100_000 }, (_, i): MetricMetadata => ({ name: `m${i}`, type: 'gauge', help: '' }));
+    made.rooms.scraped = [{ labels: Labels.empty, families }];
+    const { body } = await ask('/api/v1/metadata', made.server);
+    expect([Object.keys(body['data'] as object).length, body['warnings']]).toEqual([100_000, ['results truncated due to limit']]);
+    expect((await ask('/api/v1/metadata?limit=5', made.server)).body).not.toHaveProperty('warnings');
   });
 
   it('refuses a limit that is no number', async () => {
