@@ -142,6 +142,15 @@ class Checker {
     return this.#error(from, text, 'PROMQL_UNSUPPORTED');
   }
 
+  /** The second argument is no more than matchers; what is left to check. */
+  #infoBase(args: readonly Expr[]): readonly Expr[] {
+    const selector = args[1];
+    if (selector === undefined) return args;
+    if (selector.kind !== 'selector') throw this.#error(selector.from, 'expected label selectors only');
+    if (selector.name !== undefined) throw this.#error(selector.from, 'expected label selectors only, got vector selector instead');
+    return args.slice(0, 1);
+  }
+
   /** Only some functions know what to make of samples beside the range. */
   #extended(func: string, argument: Expr): void {
     const inner = unwrapParens(argument);
@@ -168,7 +177,8 @@ class Checker {
     if (args.length > most && signature.variadic !== 0)
       throw this.#error(expr.from, `expected at most ${most} argument(s) in call to ${quoted}, got ${args.length}`);
     for (const argument of args) this.#extended(func, argument);
-    for (const [index, argument] of args.entries())
+    const checked = func === 'info' ? this.#infoBase(args) : args;
+    for (const [index, argument] of checked.entries())
       this.#expect(argument, signature.args[Math.min(index, count - 1)] ?? 'vector', `call to function ${quoted}`);
     return signature.returns;
   }

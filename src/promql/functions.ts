@@ -49,12 +49,13 @@ add('first_over_time mad_over_time ts_of_first_over_time ts_of_last_over_time ts
 });
 add('double_exponential_smoothing', ['matrix', 'scalar', 'scalar'], { experimental: true });
 add('sort_by_label sort_by_label_desc', ['vector', 'string'], { variadic: -1, experimental: true });
-add('info', ['vector', 'vector'], { variadic: 1, experimental: true, refused: EXPERIMENTAL });
+add('info', ['vector', 'vector'], { variadic: 1, experimental: true });
 add('start end range step', [], { returns: 'scalar', experimental: true });
 add('integral', ['matrix', 'scalar'], { variadic: 1, experimental: true, refused: EXPERIMENTAL });
 add('min_of max_of', ['scalar', 'scalar'], { returns: 'scalar', experimental: true });
 add('start_timestamp', ['vector'], { experimental: true, refused: EXPERIMENTAL });
-add('histogram_quantiles', ['vector', 'string', 'scalar'], { variadic: -1, experimental: true, refused: EXPERIMENTAL });
+// Ten at most, as there.
+add('histogram_quantiles', ['vector', 'string', 'scalar', 'scalar'], { variadic: 9, experimental: true });
 
 add('histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar', ['vector'], {
   refused: 'it works on native histograms only',

@@ -8,7 +8,9 @@ import type { Exec, QueryTimes } from './exec.ts';
 import { BoundedRangeOp, ExtendedRangeOp, extendedKernel, SmoothedSelectorOp } from './extended-ranges.ts';
 import { FilledSides } from './fill.ts';
 import { FUNCTIONS } from './functions.ts';
+import { HistogramQuantilesOp } from './histogram-quantiles.ts';
 import { HistogramOp } from './histogram.ts';
+import { InfoOp } from './info.ts';
 import { FillOp, InvariantOp, MAP_KERNELS, MapOp, ScalarOfOp, SingleOp, SortByLabelOp, SortOp } from './instant-functions.ts';
 import { labelJoin, labelReplace, RelabelOp } from './label-functions.ts';
 import { LimitRatioOp } from './limit-ratio.ts';
@@ -30,7 +32,9 @@ export type MatrixPlan = (exec: Exec) => MatrixOp;
 
 /** Functions whose result changes with the evaluation's time though their arguments do not. */
 const TIME_DEPENDENT: ReadonlySet<string> = new Set(
-  'days_in_month day_of_month day_of_week day_of_year end hour minute month predict_linear range start step time timestamp year'.split(' '),
+  'days_in_month day_of_month day_of_week day_of_year end hour info minute month predict_linear range start step time timestamp year'.split(
+    ' ',
+  ),
 );
 
 /** True where `@` pins everything in the expression, so that every step gives the same. */
@@ -350,6 +354,16 @@ const CALLS: Readonly<Record<string, (call: Call) => VectorPlan>> = {
   },
   histogram_quantile: (call) => histogramCall(call),
   histogram_fraction: (call) => histogramCall(call),
+  histogram_quantiles: (call) => {
+    const inner = planVector(argument(call, 0));
+    const quantiles = call.args.slice(2).map((param) => planScalar(param));
+    const open = (exec: Exec): ScalarOp[] => quantiles.map((quantile) => quantile(exec));
+    return (exec) => new HistogramQuantilesOp(call, exec, inner(exec), stringArgument(call, 1), open(exec));
+  },
+  info: (call) => {
+    const base = planVector(argument(call, 0));
+    return (exec) => new InfoOp(call, exec, base(exec));
+  },
   label_replace: (call) => {
     const inner = planVector(argument(call, 0));
     const derive = labelReplace(stringArgument(call, 1), stringArgument(call, 2), stringArgument(call, 3), stringArgument(call, 4));

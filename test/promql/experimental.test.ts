@@ -278,3 +278,106 @@ load 1m
     expect(prepare(text, EVERYTHING).print()).toBe(expected);
   });
 });
+
+describe('info (promql/info.go)', () => {
+  const hosts = load(`
+load 1m
+  cpu{instance="h1",job="node",core="0"} 1 2 3
+  cpu{instance="h2",job="node",core="0"} 4 5 6
+  bare 7 7 7
+  target_info{instance="h1",job="node",os="linux",core="none",zone="a"} 1 stale
+  target_info{instance="h1",job="node",os="bsd",zone="b"} _ 1 1
+  chip_info{instance="h1",job="node",chip="x"} 1 1 1
+  chip_info{instance="h2",job="node",chip="y"} 1 1 1
+  site_info{job="node",site="s"} 1 1 1
+`);
+  const at = (time: string, text: string): readonly string[] => evalSorted(hosts, time, text, EVERYTHING);
+
+  it.each([
+    ['0', 'info(cpu)', ['cpu{core="0", instance="h1", job="node", os="linux", zone="a"} 1', 'cpu{core="0", instance="h2", job="node"} 4']],
+    ['0', 'info(cpu, {zone=~".+"})', ['cpu{core="0", instance="h1", job="node", zone="a"} 1']],
+    [
+      '2m',
+      'info(cpu, {zone=~".*"})',
+      ['cpu{core="0", instance="h1", job="node", zone="b"} 3', 'cpu{core="0", instance="h2", job="node"} 6'],
+    ],
+    ['0', 'info(cpu, {zone="b"})', []],
+    ['1m', 'sum by (chip) (info(cpu, {__name__="chip_info"}))', ['{chip="x"} 2', '{chip="y"} 5']],
+    // What only says which not means all others whose names end so.
+    ['1m', 'group by (chip, os) (info(cpu, {__name__!="target_info"}))', ['{chip="x"} 1', '{chip="y"} 1']],
+    // An info series that lacks an identifying label that others have belongs to none of them.
+    ['1m', 'info(cpu{instance="h2"}, {__name__="site_info"})', ['cpu{core="0", instance="h2", job="node"} 5']],
+    ['1m', 'info(sum by (job) (cpu), {__name__="site_info"})', ['{job="node", site="s"} 7']],
+    ['1m', 'info(bare)', ['bare 7']],
+    ['1m', 'info(chip_info{chip="x"}, {__name__=~"chip_.*|target_.*"})', ['chip_info{chip="x", instance="h1", job="node"} 1']],
+    ['2m', 'info(cpu{instance="h1"} @ 0, {os=~".+"})', ['cpu{core="0", instance="h1", job="node", os="bsd"} 1']],
+    ['2m', 'info(nothing)', []],
+  ])('at %s %s', (time, text, expected) => {
+    expect(at(time, text)).toEqual(expected);
+  });
+
+  it('looks at each step at what there is then', () => {
+    const range = { startTs: 0, endTs: 120_000, stepMs: 60_000 };
+    expect(showMatrix(prepare('info(cpu{instance="h1"} @ 0, {os=~".+"})', EVERYTHING).range(hosts, range))).toEqual([
+      'cpu{core="0", instance="h1", job="node", os="bsd"} 1@60 1@120',
+      'cpu{core="0", instance="h1", job="node", os="linux"} 1@0',
+    ]);
+  });
+
+  it('fails of info series that say different things', () => {
+    const both = load('load 1m\n  v{job="j"} 1\n  a_info{job="j",x="1"} 1\n  b_info{job="j",x="2"} 1\n  b_info{job="j",y="1"} 1');
+    const run = (text: string) => () => evalSorted(both, '0', text, EVERYTHING);
+    expect(run('info(v, {__name__=~"._info", x=~".+"})')).toThrow('conflicting label: x');
+    expect(run('info(v, {__name__="b_info"})')).toThrow(
+      'found duplicate series for info metric: existing b_info{job="j", x="2"} @ 0, new b_info{job="j", y="1"} @ 0',
+    );
+  });
+
+  it.each([
+    ['info(x, y)', '1:9 expected label selectors only, got vector selector instead'],
+    ['info(x, {a="b"} + 1)', '1:9 expected label selectors only'],
+    ['info(x[5m])', '1:6 expected type instant vector in call to function "info", got range vector'],
+    ['info(x, {a=""}, 1)', '1:1 expected at most 2 argument(s) in call to "info", got 3'],
+    ['info(x, {})', 'accepted'],
+  ])('%s is refused', (text, expected) => {
+    expect(refusal(text)).toBe(expected);
+  });
+});
+
+describe('histogram_quantiles', () => {
+  const buckets = load(`
+load 1m
+  took_bucket{le="1",path="/"} 10
+  took_bucket{le="3",path="/"} 20
+  took_bucket{le="+Inf",path="/"} 20
+  q 0.5
+`);
+
+  it('is histogram_quantile several times', () => {
+    expect(evalSorted(buckets, '0', 'histogram_quantiles(took_bucket, "q", 0.25, 1, 0.75)', EVERYTHING)).toEqual([
+      '{path="/", q="0.25"} 0.5',
+      '{path="/", q="0.75"} 2',
+      '{path="/", q="1.0"} 3',
+    ]);
+    expect(evalSorted(buckets, '0', 'histogram_quantiles(took_bucket, "path", scalar(q), NaN)', EVERYTHING)).toEqual([
+      '{path="0.5"} 1',
+      '{path="NaN"} NaN',
+    ]);
+  });
+
+  it('warns of each that is no quantile, and fails of one given twice', () => {
+    const { warnings } = prepare('histogram_quantiles(took_bucket, "q", 2, -1)', EVERYTHING).instant(buckets, 0);
+    expect(warnings).toEqual([
+      'PromQL warning: quantile value should be between 0 and 1, got 2 (1:39)',
+      'PromQL warning: quantile value should be between 0 and 1, got -1 (1:42)',
+    ]);
+    expect(() => evalSorted(buckets, '0', 'histogram_quantiles(took_bucket, "q", 0.5, 0.5)', EVERYTHING)).toThrow('same labelset');
+  });
+
+  it('takes ten of them', () => {
+    const ten = Array.from({ length: 10 }, (_, i) => `0.${i}`).join(', ');
+    expect(refusal(`histogram_quantiles(x, "q", ${ten})`)).toBe('accepted');
+    expect(refusal(`histogram_quantiles(x, "q", ${ten}, 1)`)).toContain('expected at most 12 argument(s)');
+    expect(refusal('histogram_quantiles(x, "q")')).toContain('expected at least 3 argument(s)');
+  });
+});

@@ -228,7 +228,8 @@ it.each(['{__name__="a", __name__="b"}', '{"a", __name__="b"}', '{__name__="a", 
 describe('what Belfry does not have', () => {
   it.each([
     ['histogram_count(x)', 'function "histogram_count" is not supported: it works on native histograms only'],
-    ['info(x)', 'function "info" is not supported: it is experimental in Prometheus'],
+    ['integral(x[5m])', 'function "integral" is not supported: it is experimental in Prometheus'],
+    ['info(x)', 'function "info" is experimental in Prometheus and such functions are not enabled: promql.experimental_functions'],
     [
       'mad_over_time(x[5m])',
       'function "mad_over_time" is experimental in Prometheus and such functions are not enabled: promql.experimental_functions',
