@@ -7,6 +7,8 @@ import { BelfryError, errorText } from './errors.ts';
  */
 export interface CompiledRegex {
   readonly source: string;
+  /** Instructions of the compiled expression: what a character of a text may take, at worst. */
+  readonly size: number;
   /** The whole text must match. */
   matches(text: string): boolean;
   /** A part of the text may match (Go's `MatchString`). */
@@ -35,6 +37,7 @@ export function compileRegex(source: string): CompiledRegex {
   const fast = fastMatcher(source);
   return {
     source,
+    size: part.programSize(),
     matches: fast ?? remembering(literalPrefix(source), (text) => whole.test(text)),
     find: (text) => part.matcher(text).find(),
     replaceAll: (text, template) => replaceAll(part, text, template),
@@ -53,6 +56,8 @@ function replaceAll(pattern: RE2JS, text: string, template: string): string {
   let out = '';
   let from = 0;
   while (matcher.find()) {
+    // As in Go, nothing is found right behind what was found.
+    if (matcher.end() === from && from > 0) continue;
     out += text.slice(from, matcher.start()) + expand(template, matcher, names);
     from = matcher.end();
   }

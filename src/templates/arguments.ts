@@ -1,6 +1,6 @@
 import { spotText } from './spot-text.ts';
 import { durationOf } from './go-time.ts';
-import { ListValue, NamedValue, StructValue, typeName, unboxed } from './value.ts';
+import { contentOf, ListValue, NamedValue, StructValue, typeName, unboxed } from './value.ts';
 import type { NumberConstant, Operand, TextConstant } from './ast.ts';
 import type { GoType, Value } from './value.ts';
 
@@ -58,4 +58,20 @@ export function argumentOf(given: Value, type: GoType): Argument {
   if (value instanceof StructValue && value.typeName === `*${type}`)
     return { value: value.inner instanceof NamedValue ? value.inner : value };
   return wrong(typeName(value));
+}
+
+/** A value as an argument of a function that is a value itself (`call`). Throws an `Error` with Go's reason. */
+export function calledWith(value: Value, type: GoType, index: number): Value {
+  const content = unboxed(value);
+  if (content === undefined && !canBeNil(type)) throw new Error(`arg ${index}: value is nil; should be of type ${type}`);
+  if (content === undefined) return nilOf(type);
+  const problem = argumentOf(content, type).problem;
+  if (problem !== undefined) throw new Error(`arg ${index}: value has type ${typeName(content)}; should be ${type}`);
+  return content;
+}
+
+/** What Go calls a function that is piped in: a text is its own name. */
+export function pipedName(value: Value): string {
+  const content = contentOf(value);
+  return typeof content === 'string' ? content : `<${content === undefined ? 'invalid' : typeName(value)} Value>`;
 }

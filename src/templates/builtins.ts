@@ -12,6 +12,7 @@ import {
   typeName,
   unboxed,
 } from './value.ts';
+import { printWork } from './work.ts';
 import type { PlainValue, TemplateFunction, Value } from './value.ts';
 
 /** Go's type of parameters that are given values as they are, no value among them. */
@@ -30,12 +31,12 @@ export const builtinFunctions: Readonly<Record<string, TemplateFunction>> = {
   len: { params: [VALUE], call: ([value]) => BigInt(length(value)) },
   index: { params: [VALUE], rest: VALUE, call: ([value, ...keys]) => index(value, keys) },
   slice: { params: [VALUE], rest: VALUE, call: ([value, ...bounds]) => slice(value, bounds) },
-  print: { params: [], rest: ANY, call: (args) => sprint(args) },
-  printf: { params: ['string'], rest: ANY, call: ([format, ...args]) => sprintf(textOf(format), args) },
-  println: { params: [], rest: ANY, call: (args) => sprintln(args) },
-  html: { params: [], rest: ANY, call: (args) => escapeHtml(printed(args)) },
-  js: { params: [], rest: ANY, call: (args) => escapeJs(printed(args)) },
-  urlquery: { params: [], rest: ANY, call: (args) => queryEscape(printed(args)) },
+  print: { params: [], rest: ANY, work: printWork, call: (args) => sprint(args) },
+  printf: { params: ['string'], rest: ANY, work: printWork, call: ([format, ...args]) => sprintf(textOf(format), args) },
+  println: { params: [], rest: ANY, work: printWork, call: (args) => sprintln(args) },
+  html: { params: [], rest: ANY, work: printWork, call: (args) => escapeHtml(printed(args)) },
+  js: { params: [], rest: ANY, work: printWork, call: (args) => escapeJs(printed(args)) },
+  urlquery: { params: [], rest: ANY, work: printWork, call: (args) => queryEscape(printed(args)) },
 };
 
 /** Names the evaluator treats itself: they do not evaluate all their arguments, or call one of them. */

@@ -1,10 +1,11 @@
 import { BelfryError, errorText } from '../core/errors.ts';
 import { builtinFunctions } from './builtins.ts';
-import { argumentOf, canBeNil, constantOf, nilOf } from './arguments.ts';
+import { argumentOf, calledWith, canBeNil, constantOf, nilOf, pipedName } from './arguments.ts';
 import { formatValue } from './go-fmt.ts';
 import { positionAt } from './lexer.ts';
 import { quote } from './quote.ts';
 import { spotText } from './spot-text.ts';
+import { COMMAND_WORK, printWork, workOf } from './work.ts';
 import { BoxedValue, contentOf, FunctionValue, isTrue, ListValue, MapValue, NamedValue, StructValue, typeName, unboxed } from './value.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Block, Branch, Command, FieldPath, FunctionName, Node, Operand, Pipeline, Spot, TemplateCall } from './ast.ts';
@@ -14,10 +15,8 @@ import type { GoType, TemplateFunction, Value } from './value.ts';
 export interface TemplateLimits {
   /** Characters of the whole output. */
   readonly outputLength: number;
-  /** Characters of all that functions give, together. */
-  readonly resultLength: number;
-  /** Commands carried out, and turns of loops, together. */
-  readonly steps: number;
+  /** Units of work, some 50 ns each: a command is 20, four characters that go into a function or come out of it one. */
+  readonly work: number;
   /** Templates calling templates. */
   readonly callDepth: number;
 }
@@ -32,6 +31,9 @@ export interface Execution {
   readonly host: unknown;
   readonly limits: TemplateLimits;
 }
+
+/** Characters of what one function gives. */
+const MAX_RESULT_LENGTH = 65_536;
 
 interface Variable {
   readonly name: string;
@@ -55,8 +57,7 @@ export function evaluate(execution: Execution, data: Value): string {
 class Evaluator {
   readonly #execution: Execution;
   #output = '';
-  #steps = 0;
-  #resultLength = 0;
+  #work = 0;
   #callDepth = 0;
   #scope: Variable[] = [];
   /** The name of the template that runs: the whole one's, or that of one which it defines. */
@@ -91,9 +92,10 @@ class Evaluator {
       throw new BelfryError('LIMIT_EXCEEDED', `template output longer than ${this.#execution.limits.outputLength} characters`);
   }
 
-  #step(): void {
-    if (++this.#steps > this.#execution.limits.steps)
-      throw new BelfryError('LIMIT_EXCEEDED', `template of more than ${this.#execution.limits.steps} steps`);
+  #charge(units: number): void {
+    this.#work += units;
+    if (this.#work > this.#execution.limits.work)
+      throw new BelfryError('LIMIT_EXCEEDED', `template that takes more than ${this.#execution.limits.work} units of work`);
   }
 
   #walk(block: Block, dot: Value): Flow {
@@ -114,6 +116,7 @@ class Evaluator {
         const value = this.#pipeline(node.pipeline, dot);
         if (node.pipeline.variables.length > 0) return 'next';
         this.#spot = node;
+        this.#charge(printWork([value]));
         if (value instanceof FunctionValue) throw this.#fail(`can't print ${spotText(node)} of type ${typeName(value)}`);
         this.#write(formatValue(value));
         return 'next';
@@ -147,6 +150,7 @@ class Evaluator {
     if (block === undefined) throw this.#fail(`template ${quote(node.name)} not defined`);
     const { callDepth } = this.#execution.limits;
     if (++this.#callDepth > callDepth) throw this.#fail(`exceeded maximum template depth (${callDepth})`, 'LIMIT_EXCEEDED');
+    this.#charge(5 * COMMAND_WORK);
     const data = node.pipeline === undefined ? undefined : this.#pipeline(node.pipeline, dot);
     const outer = { name: this.#name, scope: this.#scope, spot: this.#spot };
     this.#name = node.name;
@@ -166,7 +170,7 @@ class Evaluator {
     const inner = this.#scope.length;
     for (const [key, item] of this.#items(value, variables.length)) {
       turns++;
-      this.#step();
+      this.#charge(COMMAND_WORK);
       const [first, second] = variables;
       // Of one variable that is declared twice, the second is meant: it lies on top.
       if (first !== undefined) this.#turn(first, second === undefined ? item : key, assigns, inner - variables.length);
@@ -188,6 +192,7 @@ class Evaluator {
 
   *#items(over: Value, variables: number): Generator<readonly [Value, Value]> {
     const value = contentOf(over instanceof StructValue ? (over.inner ?? over) : over);
+    this.#charge(workOf(value));
     if (value === undefined) return;
     if (value instanceof ListValue) {
       for (const [index, item] of value.items.entries()) yield [BigInt(index), item];
@@ -219,7 +224,7 @@ class Evaluator {
 
   #command(command: Command, call: Call): Value {
     const { first } = command;
-    this.#step();
+    this.#charge(COMMAND_WORK);
     if (first.type === 'function') return this.#function(first, command, call);
     if (isFieldPath(first)) return this.#fields(first, call);
     if (first.type !== 'pipeline') this.#spot = first;
@@ -314,7 +319,7 @@ class Evaluator {
     if (args.length === 0 && final === undefined) throw this.#fail('wrong number of args for call: want at least 1 got 0');
     const [callee, ...values] = this.#values(['reflect.Value'], 'reflect.Value', call);
     const target = unboxed(callee);
-    const name = args[0] === undefined ? formatValue(final?.value) : spotText(args[0]);
+    const name = args[0] === undefined ? pipedName(final?.value) : spotText(args[0]);
     return this.#calling('call', spot, () => {
       if (target === undefined) throw new Error('call of nil');
       if (!(target instanceof FunctionValue)) throw new Error(`non-function ${name} of type ${typeName(target)}`);
@@ -322,18 +327,9 @@ class Evaluator {
       const least = rest === undefined ? '' : 'at least ';
       if (rest === undefined ? values.length !== params.length : values.length < params.length)
         throw new Error(`wrong number of args for ${name}: got ${values.length} want ${least}${params.length}`);
-      const given = values.map((value, index) => this.#prepared(value, params[index] ?? rest ?? 'interface {}', index));
+      const given = values.map((value, index) => calledWith(value, params[index] ?? rest ?? 'interface {}', index));
       return target.definition.call(given, this.#execution.host);
     });
-  }
-
-  #prepared(value: Value, type: GoType, index: number): Value {
-    const content = unboxed(value);
-    if (content === undefined && !canBeNil(type)) throw new Error(`arg ${index}: value is nil; should be of type ${type}`);
-    if (content === undefined) return nilOf(type);
-    const problem = argumentOf(content, type).problem;
-    if (problem !== undefined) throw new Error(`arg ${index}: value has type ${typeName(content)}; should be ${type}`);
-    return content;
   }
 
   #invoke(name: string, definition: TemplateFunction, spot: Spot, call: Call): Value {
@@ -344,6 +340,9 @@ class Evaluator {
     if (rest === undefined && given !== params.length)
       throw this.#fail(`wrong number of args for ${name}: want ${params.length} got ${given}`);
     const values = this.#values(params, rest, call);
+    let work = definition.work?.(values) ?? 0;
+    for (const value of values) work += workOf(value);
+    this.#charge(work);
     return this.#calling(name, spot, () => definition.call(values, this.#execution.host));
   }
 
@@ -356,9 +355,9 @@ class Evaluator {
       this.#spot = spot;
       throw this.#fail(`error calling ${name}: ${error instanceof Error ? error.message : errorText(error)}`);
     }
-    if (typeof value === 'string') this.#resultLength += value.length;
-    if (this.#resultLength > this.#execution.limits.resultLength)
-      throw new BelfryError('LIMIT_EXCEEDED', `functions of a template gave more than ${this.#execution.limits.resultLength} characters`);
+    this.#charge(workOf(value));
+    if (typeof value === 'string' && value.length > MAX_RESULT_LENGTH)
+      throw new BelfryError('LIMIT_EXCEEDED', `${name} gave a text of more than ${MAX_RESULT_LENGTH} characters`);
     return value;
   }
 

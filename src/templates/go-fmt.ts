@@ -1,29 +1,17 @@
 import { BelfryError } from '../core/errors.ts';
 import { formatFloatVerb, formatHexFloat, formatMantissaExponent } from './float-format.ts';
+import { noFormat, pad, truncated } from './format-spec.ts';
 import { isPrintable, quote, quoteChar } from './quote.ts';
 import { BoxedValue, contentOf, FunctionValue, ListValue, MapValue, NamedValue, StructValue, typeName } from './value.ts';
+import type { Format } from './format-spec.ts';
 import type { Value } from './value.ts';
 
 /** Go allows a million; a template that asks for more than this has made a mistake. */
 const MAX_WIDTH = 10_000;
 const GO_MAX_WIDTH = 1_000_000;
 const MAX_RUNE = 0x10ffffn;
-
-interface Format {
-  /** `%+v`: structs with the names of their fields; the plus then asks for no sign. */
-  named: boolean;
-  plus: boolean;
-  minus: boolean;
-  sharp: boolean;
-  space: boolean;
-  zero: boolean;
-  width: number | undefined;
-  precision: number | undefined;
-}
-
-function noFormat(): Format {
-  return { named: false, plus: false, minus: false, sharp: false, space: false, zero: false, width: undefined, precision: undefined };
-}
+/** Characters of a formatted text, or of a printed list. */
+const MAX_LENGTH = 65_536;
 
 /** Go's `fmt.Sprint`: a space between two operands when neither is a string. `show` is how each of them prints. */
 export function sprint(values: readonly Value[], show = (value: Value): string => formatted(value, 'v', noFormat())): string {
@@ -69,6 +57,7 @@ class Printf {
   run(): string {
     const format = this.#format;
     while (this.#at < format.length) {
+      if (this.#out.length > MAX_LENGTH) throw tooLong('printf');
       const percent = format.indexOf('%', this.#at);
       this.#out += format.slice(this.#at, percent < 0 ? format.length : percent);
       if (percent < 0) break;
@@ -190,6 +179,10 @@ class Printf {
   }
 }
 
+function tooLong(what: string): BelfryError {
+  return new BelfryError('LIMIT_EXCEEDED', `${what} gave a text of more than ${MAX_LENGTH} characters`);
+}
+
 function limited(size: number): number {
   if (Math.abs(size) > MAX_WIDTH) throw new BelfryError('LIMIT_EXCEEDED', `a width of more than ${MAX_WIDTH} in printf`);
   return size;
@@ -245,27 +238,26 @@ function formatStruct(value: StructValue, verb: string, format: Format): string 
 /** What a pointer in a list points at is shown, where Go would show the address. */
 function formatCollection(value: ListValue | MapValue, verb: string, format: Format): string {
   const item = (element: Value): string => {
+    // A pointer is a number to some verbs, and nothing that the others could show.
+    if (element instanceof StructValue && element.isPointer && element.text === undefined && !'vpbodxX'.includes(verb))
+      return `%!${verb}(${element.typeName}=&${formatStruct(element, 'v', noFormat())})`;
     if (element instanceof StructValue) return formatStruct(element, verb, format);
     return isNil(element) ? '<nil>' : formatted(element, verb, format);
   };
-  if (value instanceof ListValue) return `[${value.items.map(item).join(' ')}]`;
-  const keys = value.sortedKeys();
-  return `map[${keys.map((key) => `${formatted(key, verb, format)}:${item(value.get(key))}`).join(' ')}]`;
+  const shown: string[] = [];
+  let length = 0;
+  const add = (text: string): void => {
+    shown.push(text);
+    length += text.length;
+    if (length > MAX_LENGTH) throw tooLong('a list or map');
+  };
+  if (value instanceof ListValue) for (const element of value.items) add(item(element));
+  else for (const key of value.sortedKeys()) add(`${formatted(key, verb, format)}:${item(value.get(key))}`);
+  return value instanceof ListValue ? `[${shown.join(' ')}]` : `map[${shown.join(' ')}]`;
 }
 
 function bad(value: Value, verb: string, format: Format): string {
   return `%!${verb}(${typeName(value)}=${formatted(value, 'v', format)})`;
-}
-
-function pad(text: string, format: Format, zero = format.zero): string {
-  const missing = (format.width ?? 0) - Array.from(text).length;
-  if (missing <= 0) return text;
-  if (format.minus) return text + ' '.repeat(missing);
-  return (zero ? '0' : ' ').repeat(missing) + text;
-}
-
-function truncated(text: string, format: Format): string {
-  return format.precision === undefined ? text : Array.from(text).slice(0, format.precision).join('');
 }
 
 function formatString(text: string, verb: string, format: Format): string {

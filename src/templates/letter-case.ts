@@ -10,6 +10,7 @@ const CASED = /\p{Cased}/u;
  * Prometheus 3 uses. Words end as in Unicode's rules.
  */
 export function title(text: string): string {
+  if (/^[\w ]*$/.test(text)) return text.replaceAll(/(?<![A-Za-z]\w*)[a-z]/g, (letter) => letter.toUpperCase());
   let out = '';
   let inWord = false;
   let wasMid = false;
@@ -25,8 +26,13 @@ export function title(text: string): string {
   return out;
 }
 
+/** Letters of two, which have a form of their own at the beginning of a word. */
+const TITLE_FORMS: Readonly<Record<string, string>> = { ǆ: 'ǅ', Ǆ: 'ǅ', ǉ: 'ǈ', Ǉ: 'ǈ', ǌ: 'ǋ', Ǌ: 'ǋ', ǳ: 'ǲ', Ǳ: 'ǲ' };
+
 /** Of a letter that becomes several, only the first is a capital. */
 function titleCase(char: string): string {
+  const own = TITLE_FORMS[char];
+  if (own !== undefined) return own;
   const [first = '', ...rest] = char.toUpperCase();
   return first + rest.join('').toLowerCase();
 }

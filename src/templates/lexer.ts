@@ -45,7 +45,7 @@ const NUMBER = new RegExp(
   ].join('|'),
   'y',
 );
-const MAX_TOKENS = 100_000;
+const MAX_TOKENS = 50_000;
 
 /** The 1-based line and column of an index. */
 export function positionAt(text: string, index: number): Position {

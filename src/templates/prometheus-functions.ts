@@ -34,8 +34,10 @@ export interface TemplateSample {
 /** Names of Go's types, which errors show. */
 const RESULT = 'template.queryResult';
 const SAMPLE = '*template.sample';
-/** Characters of an expression times those of what it runs over. */
-const MAX_REGEX_WORK = 4 * 1024 * 1024;
+const QUERY_WORK = 2000;
+const MAX_ARGS_DEPTH = 20;
+/** What a replacement could make of a text, at most. */
+const MAX_REPLACED_LENGTH = 4 * 1024 * 1024;
 
 const NO_EXPRESSION: ReadonlySet<ErrorCode> = new Set(['PROMQL_SYNTAX', 'PROMQL_TYPE', 'PROMQL_UNSUPPORTED'] as const);
 
@@ -43,13 +45,17 @@ type RuleFunction = TemplateFunction<RuleTemplateHost>;
 
 /** The functions of rule templates, as Prometheus 3 has them, Go's own among them. */
 export const ruleFunctions: ReadonlyMap<string, TemplateFunction> = functionTable<RuleTemplateHost>({
-  query: { params: ['string'], call: ([expression], host) => queried(textOf(expression), host) },
+  query: { params: ['string'], work: () => QUERY_WORK, call: ([expression], host) => queried(textOf(expression), host) },
   first: { params: [RESULT], call: ([list]) => first(list) },
   label: { params: ['string', SAMPLE], call: ([name, sample]) => labelOf(sample, textOf(name)) },
   value: { params: [SAMPLE], call: ([sample]) => field(sample, 'Value') },
   strvalue: { params: [SAMPLE], call: ([sample]) => labelOf(sample, '__value__') },
-  sortByLabel: { params: ['string', RESULT], call: ([name, list]) => sortByLabel(textOf(name), list) },
-  args: { params: [], rest: 'interface {}', call: (values) => new MapValue(new Map(values.map((value, i) => [`arg${i}`, value]))) },
+  sortByLabel: {
+    params: ['string', RESULT],
+    work: ([, list]) => (list instanceof ListValue ? list.items.length * 50 : 0),
+    call: ([name, list]) => sortByLabel(textOf(name), list),
+  },
+  args: { params: [], rest: 'interface {}', call: argsMap },
   humanize: ofNumber(humanize),
   humanize1024: ofNumber(humanize1024),
   humanizeDuration: ofNumber(humanizeDuration),
@@ -62,8 +68,16 @@ export const ruleFunctions: ReadonlyMap<string, TemplateFunction> = functionTabl
   title: ofText(title),
   toUpper: ofText(upperCase),
   toLower: ofText(lowerCase),
-  match: { params: ['string', 'string'], call: ([pattern, text]) => regexOf(pattern, text).find(textOf(text)) },
-  reReplaceAll: { params: ['string', 'string', 'string'], call: ([pattern, by, text]) => replaceAll(pattern, textOf(by), textOf(text)) },
+  match: {
+    params: ['string', 'string'],
+    work: ([pattern, text]) => regexWork(pattern, text),
+    call: ([pattern, text]) => regexOf(pattern).find(textOf(text)),
+  },
+  reReplaceAll: {
+    params: ['string', 'string', 'string'],
+    work: ([pattern, , text]) => regexWork(pattern, text) + 10 * textOf(text).length,
+    call: ([pattern, by, text]) => replaceAll(pattern, textOf(by), textOf(text)),
+  },
   graphLink: ofText((expression) => `/graph?g0.expr=${queryEscape(expression)}&g0.tab=0`),
   tableLink: ofText((expression) => `/graph?g0.expr=${queryEscape(expression)}&g0.tab=1`),
   stripPort: ofText((text) => splitHostPort(text)?.host ?? text),
@@ -74,13 +88,31 @@ export const ruleFunctions: ReadonlyMap<string, TemplateFunction> = functionTabl
   pathPrefix: { params: [], call: (_, host) => pathOf(host.externalUrl) },
 });
 
-/** Compiles an expression; as in Go, what is wrong with it is said without its place. */
-function regexOf(pattern: Value, text: Value): CompiledRegex {
+/** The expressions of templates are few: each is compiled once. */
+const REGEXES_MAX = 100;
+const regexes = new Map<string, CompiledRegex>();
+const COMPILE_WORK = 10_000;
+
+/** Every instruction may see every character; one that is new is compiled first, as many times as it repeats things. */
+function regexWork(pattern: Value, text: Value): number {
   const source = textOf(pattern);
-  if (source.length * textOf(text).length > MAX_REGEX_WORK)
-    throw new BelfryError('LIMIT_EXCEEDED', `a regular expression of ${source.length} characters over a text of ${textOf(text).length}`);
+  const known = regexes.get(source);
+  if (known !== undefined) return (known.size * textOf(text).length) >> 2;
+  const repeats = [...source.matchAll(/\{\d*,?(\d+)/g)].reduce((product, [, count]) => product * Math.max(1, Number(count)), 1);
+  const size = source.length * Math.min(repeats, 1000);
+  return COMPILE_WORK + size * 10 + (size * textOf(text).length) / 4;
+}
+
+/** Compiles an expression; as in Go, what is wrong with it is said without its place. */
+function regexOf(pattern: Value): CompiledRegex {
+  const source = textOf(pattern);
+  const known = regexes.get(source);
+  if (known !== undefined) return known;
+  if (regexes.size >= REGEXES_MAX) regexes.clear();
   try {
-    return compileRegex(source);
+    const compiled = compileRegex(source);
+    regexes.set(source, compiled);
+    return compiled;
   } catch (error) {
     const reason = error instanceof BelfryError && error.cause instanceof Error ? error.cause.message : errorText(error);
     // The one reason that our engine gives without the piece of the expression, which is empty.
@@ -89,10 +121,10 @@ function regexOf(pattern: Value, text: Value): CompiledRegex {
 }
 
 function replaceAll(pattern: Value, by: string, text: string): string {
-  if ((by.length + 1) * (text.length + 1) > MAX_REGEX_WORK)
+  if ((by.length + 1) * (text.length + 1) > MAX_REPLACED_LENGTH)
     throw new BelfryError('LIMIT_EXCEEDED', `a replacement of ${by.length} characters in a text of ${text.length}`);
   try {
-    return regexOf(pattern, text).replaceAll(text, by);
+    return regexOf(pattern).replaceAll(text, by);
   } catch (error) {
     if (error instanceof BelfryError || !(error instanceof Error)) throw error;
     const source = textOf(pattern);
@@ -133,6 +165,12 @@ function numberOf(value: Value): number {
   if (number === undefined || (!Number.isFinite(number) && /\d/.test(value)))
     throw new Error(`strconv.ParseFloat: parsing ${quote(value)}: ${problem}`);
   return number;
+}
+
+function argsMap(values: readonly Value[]): MapValue {
+  const depth = 1 + values.reduce<number>((most, value) => Math.max(most, value instanceof MapValue ? value.depth : 0), 0);
+  if (depth > MAX_ARGS_DEPTH) throw new BelfryError('LIMIT_EXCEEDED', `args within args more than ${MAX_ARGS_DEPTH} deep`);
+  return new MapValue(new Map(values.map((value, i) => [`arg${i}`, value])), { depth });
 }
 
 function queried(expression: string, host: RuleTemplateHost): ListValue {

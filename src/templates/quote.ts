@@ -25,6 +25,8 @@ export function quoteChar(char: string, ascii = false): string {
 }
 
 function quotedWith(mark: string, text: string, ascii: boolean): string {
+  // Most texts have nothing in them to escape.
+  if (/^[ !#-&(-[\]-~]*$/.test(text)) return mark + text + mark;
   let out = mark;
   for (const char of text) out += char === mark ? `\\${mark}` : escaped(char, ascii);
   return out + mark;

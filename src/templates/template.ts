@@ -15,7 +15,7 @@ export interface TemplateOptions {
   readonly limits?: Partial<TemplateLimits>;
 }
 
-const DEFAULT_LIMITS: TemplateLimits = { outputLength: 1024 * 1024, resultLength: 4 * 1024 * 1024, steps: 100_000, callDepth: 100 };
+const DEFAULT_LIMITS: TemplateLimits = { outputLength: 1024 * 1024, work: 600_000, callDepth: 100 };
 const NO_FUNCTIONS: ReadonlySet<string> = new Set();
 const MAX_TEXT_LENGTH = 1024 * 1024;
 

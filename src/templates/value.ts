@@ -13,6 +13,8 @@ export interface TemplateFunction<Host = unknown> {
   readonly params: readonly GoType[];
   /** The type of the arguments after `params`, where there may be any number of them. */
   readonly rest?: GoType;
+  /** What a call takes besides looking at its arguments once, in units of some 50 ns. */
+  work?(args: readonly Value[]): number;
   /** Throws a `BelfryError` or an `Error` whose text is the reason. */
   call(args: readonly Value[], host: Host): Value;
 }
@@ -46,12 +48,15 @@ export class MapValue {
   readonly zero: Value;
   readonly typeName: string;
   readonly methods: Methods;
+  /** How many maps it holds one in the other. */
+  readonly depth: number;
 
-  constructor(entries: ReadonlyMap<string, Value>, options: { zero?: Value; typeName?: string; methods?: Methods } = {}) {
+  constructor(entries: ReadonlyMap<string, Value>, options: { zero?: Value; typeName?: string; methods?: Methods; depth?: number } = {}) {
     this.entries = entries;
     this.zero = options.zero ?? null;
     this.typeName = options.typeName ?? 'map[string]interface {}';
     this.methods = options.methods ?? {};
+    this.depth = options.depth ?? 1;
   }
 
   /** A map of texts, whose missing keys are empty. */

@@ -155,6 +155,14 @@ describe('regular expressions', () => {
     expect(compileRegex(pattern).expandWhole(text, template)).toBe(expected);
   });
 
+  it.each([
+    ['b*', 'aabc', '<$0>', '<>a<>a<b>c<>'],
+    ['a|', 'aab', '-', '--b-'],
+    ['', 'ab', '.', '.a.b.'],
+  ])('%s in %j replaced by %j gives %j: nothing is found right behind what was found', (pattern, text, template, expected) => {
+    expect(compileRegex(pattern).replaceAll(text, template)).toBe(expected);
+  });
+
   it('take linear time', () => {
     expect(compileRegex('(a*)*b').matches('a'.repeat(5000))).toBe(false);
   });
