@@ -20,6 +20,8 @@ export function isArchive({ target }: Pick<Lane, 'target'>): boolean {
 export class Archives {
   readonly #lanes = new Map<SeriesId, number[]>();
   readonly #maxTs = new Map<number, number>();
+  /** Moves with each lane that comes or goes. */
+  version = 0;
   #newestTs = -Infinity;
 
   /** The newest sample in any of them; -Infinity where there is none. */
@@ -29,11 +31,20 @@ export class Archives {
 
   /** A lane's samples reach to `maxTs`. */
   reaches(lane: number, maxTs: number): void {
+    this.version++;
     this.#maxTs.set(lane, Math.max(maxTs, this.#maxTs.get(lane) ?? -Infinity));
     this.#newestTs = Math.max(this.#newestTs, maxTs);
   }
 
+  /** The newest sample in those of these series. */
+  maxTsOf(ids: Int32Array): number {
+    let maxTs = -Infinity;
+    for (const id of ids) for (const lane of this.of(id)) maxTs = Math.max(maxTs, this.#maxTs.get(lane) ?? -Infinity);
+    return maxTs;
+  }
+
   add(id: SeriesId, lane: number): void {
+    this.version++;
     const known = this.#lanes.get(id);
     if (known === undefined) this.#lanes.set(id, [lane]);
     else if (!known.includes(lane)) known.push(lane);
@@ -48,6 +59,7 @@ export class Archives {
   }
 
   removeLane(lane: number): void {
+    this.version++;
     if (this.#maxTs.delete(lane)) {
       this.#newestTs = -Infinity;
       for (const maxTs of this.#maxTs.values()) this.#newestTs = Math.max(this.#newestTs, maxTs);
@@ -60,6 +72,7 @@ export class Archives {
   }
 
   clear(): void {
+    this.version++;
     this.#lanes.clear();
     this.#maxTs.clear();
     this.#newestTs = -Infinity;

@@ -25,6 +25,9 @@ export class Selected implements SeriesSelection {
   /** The lane of each run and its ring, which it has as long as any series of the run has its column there. */
   #laneIds: Int32Array = new Int32Array(0);
   #rings: readonly (RowRing | null)[] = [];
+  /** The newest sample of its series that was brought in, as of a version of the archives. */
+  #broughtTo = -Infinity;
+  #broughtVersion = -1;
   /** Where each run begins; the last entry is the end. */
   #starts: Int32Array = new Int32Array(1);
   /** Of each series; none where it has no column or samples in several lanes. */
@@ -70,7 +73,7 @@ export class Selected implements SeriesSelection {
   instant(ts: number, lookbackMs: number, out: InstantOut): void {
     const runs = this.#countRuns();
     const afterTs = ts - lookbackMs;
-    if (afterTs < this.#head.archives.maxTs) {
+    if (this.#hasBrought(afterTs)) {
       for (let i = 0; i < this.n; i++) this.#instantAnywhere(i, ts, lookbackMs, out);
       return;
     }
@@ -128,9 +131,20 @@ export class Selected implements SeriesSelection {
     return [...others, ...brought].flatMap((other) => this.#head.lane(other) ?? []);
   }
 
+  /** Something that was brought in of one of its series may be after `fromTs`. */
+  #hasBrought(fromTs: number): boolean {
+    const { archives } = this.#head;
+    if (fromTs >= archives.maxTs) return false;
+    if (this.#broughtVersion !== archives.version) {
+      this.#broughtVersion = archives.version;
+      this.#broughtTo = archives.maxTsOf(this.ids);
+    }
+    return fromTs < this.#broughtTo;
+  }
+
   openRuns(fromTs: number, toTs: number): number {
     const runs = this.#countRuns();
-    this.#runsInPlace = fromTs >= this.#head.archives.maxTs;
+    this.#runsInPlace = !this.#hasBrought(fromTs);
     this.#table = this.#head.windows.get(fromTs, toTs, this.#head.lanes.length);
     return runs;
   }

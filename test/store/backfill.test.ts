@@ -11,6 +11,7 @@ import { Backfill } from '../../src/store/backfill.ts';
 import { BlockStore } from '../../src/store/block-store.ts';
 import { Flusher } from '../../src/store/flusher.ts';
 import { Head } from '../../src/store/head.ts';
+import type { RunOut } from '../../src/store/reader-types.ts';
 import { Reader } from '../../src/store/reader.ts';
 import { SampleFile } from '../../src/store/sample-file.ts';
 import { openSampleStore, type SampleStore } from '../../src/store/sample-store.ts';
@@ -62,6 +63,22 @@ const brought = (labels: Labels, ...samples: readonly (readonly [minutes: number
   values: samples.map(([, value]) => value),
 });
 
+const [numbers, places] = [new Float64Array(0), new Int32Array(0)];
+const RUN: RunOut = {
+  from: 0,
+  to: 0,
+  rows: 0,
+  firstAt: 0,
+  lastAt: 0,
+  firstTs: 0,
+  lastTs: 0,
+  all: { offsets: places, timestamps: numbers },
+  cells: numbers,
+  source: 0,
+  columns: places,
+  irregular: places,
+  firstRow: 0,
+};
 const OLD = metric('old');
 const NOTHING = { stored: 0, known: 0, conflicting: 0, tooOld: 0, tooNew: 0, overLimit: 0 };
 
@@ -160,6 +177,19 @@ describe('history that is brought in', () => {
     expect(backfill.read(head.series.find(OLD), 0, T0, points)).toBe(1);
     expect(reader.series({ matcherSets: [matchers('__name__=old')] })).toHaveLength(1);
     file.close();
+  });
+
+  it('slows down nobody who selects other series, whenever it is from', async () => {
+    const live = metric('live');
+    store.writer.target('t').append(T0 - 60_000, layout(live, OLD), Float64Array.of(1, 2));
+    await store.backfill.store([brought(OLD, [-0.5, 9])]);
+    const isInPlace = (name: string): boolean => {
+      const selection = store.reader.select(matchers(`__name__=${name}`), T0 - 300_000, T0);
+      selection.openRuns?.(T0 - 300_000, T0);
+      return selection.readRun?.(0, { ...RUN }) === true;
+    };
+    expect([isInPlace('live'), isInPlace('old')]).toEqual([true, false]);
+    expect([instantOf('live', T0), instantOf('old', T0), windowOf('old')]).toEqual([1, 9, ['2@-1', '9@-0.5']]);
   });
 
   it('is looked for only as far as what is left of it reaches', () => {
