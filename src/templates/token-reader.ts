@@ -36,10 +36,12 @@ export class TokenReader {
   /** What is no token of the template has its own reason, and where its action began, if that was on a line before. */
   unexpected(token: Token, where: string): BelfryError {
     if (token.type !== 'error') return this.fail(token, `unexpected ${shown(token)} in ${where}`);
+    // What was never closed is to be looked for where it was opened.
+    const place = token.text === 'unclosed action' ? (this.action ?? token) : token;
     const startLine = this.action === undefined ? undefined : this.#position(this.action).line;
-    if (startLine === undefined || startLine === this.#position(token).line) return this.fail(token, token.text);
+    if (startLine === undefined || startLine === this.#position(token).line) return this.fail(place, token.text);
     const started = `started at ${this.#name}:${startLine}`;
-    return this.fail(token, `${token.text}${token.text.endsWith(' action') ? '' : ' in action'} ${started}`);
+    return this.fail(place, `${token.text}${token.text.endsWith(' action') ? '' : ' in action'} ${started}`);
   }
 
   /** The next token, which is the last one for ever where there are no more. */

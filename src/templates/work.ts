@@ -5,7 +5,7 @@ import type { Value } from './value.ts';
 // same data always ends alike.
 
 /** A command, or a turn of a loop. */
-export const COMMAND_WORK = 20;
+export const COMMAND_WORK = 25;
 
 /** What it takes to look at a value once. */
 export function workOf(value: Value): number {
@@ -19,7 +19,7 @@ export function printWork(values: readonly Value[]): number {
   let work = 0;
   for (const value of values) {
     if (typeof value === 'string') work += value.length;
-    else if (value instanceof ListValue) work += value.items.length * 40;
+    else if (value instanceof ListValue) work += value.items.length * 60;
     else if (value instanceof MapValue) work += value.entries.size * 20;
   }
   return work;
