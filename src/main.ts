@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
-import { buildProgram } from './cli/program.ts';
+import { runProgram } from './cli/program.ts';
 import type { CliContext, Output } from './cli/context.ts';
 import { readEnvironment } from './config/env.ts';
 import { SystemClock } from './core/clock.ts';
@@ -62,7 +62,7 @@ process.on('uncaughtException', fatal);
 process.on('unhandledRejection', fatal);
 
 try {
-  await buildProgram(context).parseAsync(process.argv);
+  await runProgram(context, process.argv.slice(2));
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (stopping.signal.aborted) {

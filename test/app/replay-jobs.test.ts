@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ReplayJobs } from '../../src/app/replay-jobs.ts';
 import type { ReplayAnswer } from '../../src/app/replay-spec.ts';
-import { buildProgram } from '../../src/cli/program.ts';
+import { runProgram } from '../../src/cli/program.ts';
 import { loadConfigOrThrow } from '../../src/config/load.ts';
 import type { BelfryConfig } from '../../src/config/config.ts';
 import { SystemClock } from '../../src/core/clock.ts';
@@ -146,7 +146,7 @@ describe('replays of a running Belfry', () => {
       out: { isTerminal: false, write: (text) => void (out += text) },
       err: { isTerminal: true, write: () => stop.abort() },
     });
-    await buildProgram(context).parseAsync(['node', 'belfry', 'replay', 'rules.yaml', '--step', '1s', '--url', http.url]);
+    await runProgram(context, ['replay', 'rules.yaml', '--step', '1s', '--url', http.url]);
     expect(out).toMatch(/^PARTIAL/);
   });
 });

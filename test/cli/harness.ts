@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runSpec } from '../../src/app/replay-spec.ts';
 import type { CliContext } from '../../src/cli/context.ts';
-import { buildProgram } from '../../src/cli/program.ts';
+import { runProgram } from '../../src/cli/program.ts';
 import type { Environment } from '../../src/config/env.ts';
 import { ManualClock, SystemClock, yieldToLoop } from '../../src/core/clock.ts';
 import { errorText } from '../../src/core/errors.ts';
@@ -36,7 +36,7 @@ export class Shell {
       setExitCode: (code) => void (exitCode = code),
     });
     try {
-      await buildProgram(context).parseAsync(['node', 'belfry', ...args]);
+      await runProgram(context, args);
       return { ...written, exitCode, failure: '' };
     } catch (error) {
       const code = error instanceof Error && 'exitCode' in error ? Number(error.exitCode) : 1;

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { buildProgram } from '../../src/cli/program.ts';
+import type { CliContext } from '../../src/cli/context.ts';
+import { runProgram } from '../../src/cli/program.ts';
 import { LiveRun, metric, rulesOf } from '../app/replay-harness.ts';
 import { Shell, type RunResult } from './harness.ts';
 
@@ -153,13 +154,14 @@ describe('belfry replay', () => {
       expect(runReplay).toBeDefined();
       let out = '';
       let exitCode = 0;
-      await buildProgram({
+      const interruptible: CliContext = {
         ...context,
         signal: stop.signal,
         out: { isTerminal: false, write: (text) => void (out += text) },
         err: { isTerminal: true, write: () => stop.abort() },
         setExitCode: (code) => void (exitCode = code),
-      }).parseAsync(['node', 'belfry', 'replay', ...args, '--data', '.']);
+      };
+      await runProgram(interruptible, ['replay', ...args, '--data', '.']);
       return { out, exitCode };
     }
 
@@ -175,9 +177,7 @@ describe('belfry replay', () => {
 
     it('has no result where nothing was evaluated yet', async () => {
       const stopped = shell.context({ signal: AbortSignal.abort() });
-      await expect(buildProgram(stopped).parseAsync(['node', 'belfry', 'replay', 'rules.yaml', '--data', '.'])).rejects.toMatchObject({
-        code: 'STOPPING',
-      });
+      await expect(runProgram(stopped, ['replay', 'rules.yaml', '--data', '.'])).rejects.toMatchObject({ code: 'STOPPING' });
     });
   });
 });
