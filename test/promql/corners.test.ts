@@ -225,7 +225,7 @@ const REFUSALS: readonly (readonly [text: string, place: string, message: string
   ['{}', '1:1', 'vector selector must contain at least one non-empty matcher'],
   ['{i=~".*"}', '1:1', 'vector selector must contain at least one non-empty matcher'],
   ['v{__name__="v"}', '1:1', 'metric name must not be set twice: "v" or "v"'],
-  ['{"a", "b"}', '1:1', 'metric name must not be set twice: "a" or "b"'],
+  ['v{"w"}', '1:1', 'metric name must not be set twice: "v" or "w"'],
   ['rate(v)', '1:6', 'expected type range vector in call to function "rate", got instant vector'],
   ['sum(v[5m])', '1:5', 'expected type instant vector in aggregation expression, got range vector'],
   ['vector(v)', '1:8', 'expected type scalar in call to function "vector", got instant vector'],
