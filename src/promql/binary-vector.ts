@@ -168,6 +168,9 @@ export class VectorBinaryOp implements VectorOp {
     this.#results = this.#plan === 'signature' ? this.#signatures.projection.space : new InternSpace();
     this.space = this.#plan === 'many' ? this.#many.space : this.#results;
     exec.pieces.push(new LabelPiece(this.#many.space, this.#manySignature), new LabelPiece(this.#one.space, this.#oneSignature));
+    const many = this.#many.space;
+    // Ids that find no match get labels for nothing, so that not more are made than may be kept.
+    if (this.#plan === 'derived' && (many.known ?? 0) < MAX_RESULTS) exec.pieces.push(new LabelPiece(many, (id) => this.#derive(id, -1)));
     const { op } = expr;
     if (isComparison(op)) this.#comparison = comparisonKernel(op);
     else if (!isSetOp(op)) this.#arithmetic = arithmeticKernel(op);
@@ -262,8 +265,10 @@ export class VectorBinaryOp implements VectorOp {
     let result = this.#many.space.labels(manyId);
     if (dropsName(this.#expr.op, this.#expr.bool)) result = result.without(METRIC_NAME);
     if (card === 'one-to-one') result = result.without(...labels);
-    const from = this.#one.space.labels(oneId);
-    for (const name of include) result = result.with(name, from.get(name));
+    if (include.length > 0) {
+      const from = this.#one.space.labels(oneId);
+      for (const name of include) result = result.with(name, from.get(name));
+    }
     const id = this.#results.idOf(result);
     if (id >= MAX_RESULTS) this.#exec.wornOut = true;
     this.#derived.set(manyId, id);

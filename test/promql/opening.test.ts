@@ -56,6 +56,8 @@ const TEXTS = [
   'a unless on (topic, partition) b',
   'sum by (topic) (a) and on (topic) sum by (topic) (b)',
   'a * on (partition) b',
+  'a * on (partition) group_left () b',
+  'a - ignoring (topic, era) b',
   'label_replace(a, "x", "$1", "topic", "t(.*)")',
 ];
 
