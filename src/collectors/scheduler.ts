@@ -111,7 +111,14 @@ export function nextTick(now: number, intervalMs: number, offset: number): numbe
   return Math.floor((now - offset) / intervalMs + 1) * intervalMs + offset;
 }
 
+/**
+ * Ticks fall on whole multiples of this: those of a large fleet come some at a time, and what wakes the process once finds code
+ * and data near it for all of them.
+ */
+const GRAIN_MS = 100;
+
 /** Where in every interval the job of that id has its tick: spread evenly, and the same after each start. Milliseconds. */
 export function offsetOf(id: string, intervalMs: number): number {
-  return (hashText(id) >>> 0) % intervalMs;
+  const offset = (hashText(id) >>> 0) % intervalMs;
+  return offset - (offset % GRAIN_MS);
 }
