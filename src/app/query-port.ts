@@ -1,5 +1,6 @@
 import { yieldToLoop, type Clock } from '../core/clock.ts';
 import { BelfryError } from '../core/errors.ts';
+import type { Labels } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { QueryAnswer, QueryOptions, QueryPort, QueryResult, QueryStats } from '../http/ports.ts';
@@ -12,7 +13,10 @@ import { prepare } from '../promql/prepare.ts';
 import { pretty } from '../promql/pretty.ts';
 import type { Querier } from '../promql/querier.ts';
 import { errorAt } from '../promql/syntax-error.ts';
+import { Slices } from '../promql/slices.ts';
 import type { Value } from '../promql/value.ts';
+
+const SAMPLES_A_LOOK = 256;
 
 /** Queries of the HTTP API, evaluated on the store within the limits; `features` says what is enabled now. */
 export function createQueryPort(querier: Querier, clock: Clock, features: () => ParseOptions = () => ({})): QueryPort {
@@ -30,8 +34,14 @@ export function createQueryPort(querier: Querier, clock: Clock, features: () => 
       const told = new StatsTaker(clock);
       const prepared = prepare(expression, features());
       const limits = { ...limitsOf(options, clock), ...told.begin(options) };
-      const value = await prepared.instantInSlices(querier, ts, limits, () => turns.take(options.signal));
-      return { result: resultOf(value, ts), warnings: value.warnings, infos: value.infos, ...told.end() };
+      const turn = (): Promise<void> => turns.take(options.signal);
+      const value = await prepared.instantInSlices(querier, ts, limits, turn);
+      return {
+        result: await resultInSlices(value, ts, new Slices(limits, turn)),
+        warnings: value.warnings,
+        infos: value.infos,
+        ...told.end(),
+      };
     },
     range: async (expression, range, options): Promise<QueryAnswer> => {
       const told = new StatsTaker(clock);
@@ -106,11 +116,23 @@ function limitsOf({ timeoutMs, lookbackMs }: QueryOptions, clock: Clock): EvalOp
   // The evaluator looks at its time while it works; one that is over already must not depend on how much there is to do.
   if (timeoutMs !== undefined && timeoutMs <= 0) throw new BelfryError('PROMQL_TIMEOUT', 'query timed out in query execution');
   return {
+    maxSamples: LIMITS.querySamples,
     maxSeries: LIMITS.querySeries,
     now: () => clock.elapsed(),
     deadlineMs: clock.elapsed() + Math.min(timeoutMs ?? LIMITS.queryTimeoutMs, LIMITS.queryTimeoutMs),
     ...(lookbackMs === undefined ? {} : { lookbackMs }),
   };
+}
+
+/** The labels of an instant vector are made when they are asked for, which takes long of many. */
+async function resultInSlices(value: Value, ts: number, slices: Slices): Promise<QueryResult> {
+  if (value.type !== 'vector') return resultOf(value, ts);
+  const samples: { readonly labels: Labels; readonly value: number }[] = [];
+  for (let i = 0; i < value.n; i++) {
+    if (i % SAMPLES_A_LOOK === SAMPLES_A_LOOK - 1 && slices.isOver()) await slices.next();
+    samples.push({ labels: value.labels(i), value: value.values[i] ?? 0 });
+  }
+  return { type: 'vector', ts, samples };
 }
 
 function resultOf(value: Value, ts: number): QueryResult {

@@ -12,8 +12,8 @@ export const LIMITS = {
   labelNameBytes: 512,
   /** Labels of one series. */
   labelsPerSeries: 64,
-  /** Samples one query may hold at once (Prometheus's `query.max-samples`). */
-  querySamples: 50_000_000,
+  /** Samples one query over HTTP may hold at once, of 16 bytes; what else it needs of memory counts as so many samples. */
+  querySamples: 10_000_000,
   /** Series that one selector of a query over HTTP may stand for. */
   querySeries: 1_000_000,
   /** Of a query over HTTP from its beginning on, the turns of others between its slices among it. */

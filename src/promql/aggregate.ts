@@ -4,9 +4,9 @@ import type { Aggregate } from './ast.ts';
 import { QuantileKernel, type AggregateKernel } from './aggregate-kernels.ts';
 import { executionError, type Exec } from './exec.ts';
 import { isLabelName } from './label-functions.ts';
-import { LabelPiece } from './look-ahead.ts';
+import { never } from './look-ahead.ts';
 import { formatG } from './number-text.ts';
-import { IdMap, Projection, Vec, type InternSpace, type ScalarOp, type Space, type VectorOp } from './space.ts';
+import { IdMap, InternSpace, Projection, Vec, type LabelWork, type ScalarOp, type Space, type VectorOp } from './space.ts';
 import { warnOfQuantile } from './window-functions.ts';
 
 /** Which group each series of a space belongs to, worked out once a series. */
@@ -36,6 +36,10 @@ class Grouping {
     this.#projection = new Projection(without ? [METRIC_NAME, ...grouping] : grouping, !without, names);
     this.space = this.#projection.space;
     if (this.#single) this.space.idOf(Labels.empty);
+  }
+
+  get labelWork(): readonly LabelWork[] {
+    return this.#single ? [] : [{ space: this.#source, look: (id) => void this.groupOf(id), into: this.space }];
   }
 
   groupOf(id: number): number {
@@ -94,6 +98,7 @@ function sameIds(a: Int32Array, n: number, b: Int32Array, m: number): boolean {
 /** An aggregation that gives one value a group. */
 export class AggregateOpNode implements VectorOp {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #expr: Aggregate;
   readonly #exec: Exec;
   readonly #inner: VectorOp;
@@ -110,7 +115,7 @@ export class AggregateOpNode implements VectorOp {
     this.#param = param;
     this.#grouping = new Grouping(inner.space, expr.grouping, expr.without);
     this.space = this.#grouping.space;
-    if (expr.without || expr.grouping.length > 0) exec.pieces.push(new LabelPiece(inner.space, (id) => this.#grouping.groupOf(id)));
+    this.labelWork = this.#grouping.labelWork;
   }
 
   eval(ts: number): Vec {
@@ -130,9 +135,13 @@ export class AggregateOpNode implements VectorOp {
   }
 }
 
+/** Of more than these, all are sorted: each one that is put in its place moves those behind it. */
+const INSERTED_MAX = 1000;
+
 /** `topk`, `bottomk` and `limitk`: some elements of each group as they are. */
 export class SelectKOp implements VectorOp {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #op: 'topk' | 'bottomk' | 'limitk';
   readonly #inner: VectorOp;
   readonly #param: ScalarOp;
@@ -145,6 +154,7 @@ export class SelectKOp implements VectorOp {
     this.#param = param;
     this.space = inner.space;
     this.#grouping = new Grouping(inner.space, expr.grouping, expr.without);
+    this.labelWork = this.#grouping.labelWork;
   }
 
   eval(ts: number): Vec {
@@ -156,9 +166,17 @@ export class SelectKOp implements VectorOp {
     const grouping = this.#grouping;
     grouping.assign(vec);
     const members: number[][] = Array.from({ length: grouping.count }, () => []);
-    const keep = this.#op === 'limitk' ? keepFirst : this.#op === 'topk' ? keepLargest : keepSmallest;
-    for (let i = 0; i < vec.n; i++) keep(members[grouping.slots[i] ?? 0] ?? [], i, vec.values, k);
-    for (const group of members) for (const index of group) out.push(vec.ids[index] ?? 0, vec.values[index] ?? 0);
+    const before = this.#op === 'limitk' ? undefined : this.#op === 'topk' ? isLarger(vec.values) : isSmaller(vec.values);
+    const sorts = before !== undefined && k > INSERTED_MAX;
+    for (let i = 0; i < vec.n; i++) {
+      const kept = members[grouping.slots[i] ?? 0] ?? [];
+      if (before !== undefined && !sorts) insert(kept, i, k, before);
+      else if (sorts || kept.length < k) kept.push(i);
+    }
+    for (const kept of members) {
+      if (sorts) kept.sort((x, y) => (before(x, y) ? -1 : before(y, x) ? 1 : 0));
+      for (let i = 0; i < kept.length && i < k; i++) out.push(vec.ids[kept[i] ?? 0] ?? 0, vec.values[kept[i] ?? 0] ?? 0);
+    }
     return out;
   }
 }
@@ -169,29 +187,28 @@ function wholeNumber(value: number): number {
   return Math.trunc(value);
 }
 
-function keepFirst(kept: number[], index: number, _: Float64Array, k: number): void {
-  if (kept.length < k) kept.push(index);
-}
+type Before = (a: number, b: number) => boolean;
 
-/** Keeps the k largest sorted from the largest on; NaN counts as smaller than everything. */
-function keepLargest(kept: number[], index: number, values: Float64Array, k: number): void {
-  insert(kept, index, k, (a, b) => {
+/** The largest first; NaN counts as smaller than everything. */
+function isLarger(values: Float64Array): Before {
+  return (a, b) => {
     const x = values[a] ?? 0;
     const y = values[b] ?? 0;
-    return Number.isNaN(y) ? !Number.isNaN(x) : x > y;
-  });
+    return y !== y ? x === x : x > y;
+  };
 }
 
-/** Keeps the k smallest sorted from the smallest on; NaN comes last here too. */
-function keepSmallest(kept: number[], index: number, values: Float64Array, k: number): void {
-  insert(kept, index, k, (a, b) => {
+/** The smallest first; NaN comes last here too. */
+function isSmaller(values: Float64Array): Before {
+  return (a, b) => {
     const x = values[a] ?? 0;
     const y = values[b] ?? 0;
-    return Number.isNaN(y) ? !Number.isNaN(x) : x < y;
-  });
+    return y !== y ? x === x : x < y;
+  };
 }
 
-function insert(kept: number[], index: number, k: number, before: (a: number, b: number) => boolean): void {
+/** Keeps the first k in their order; of equals, those that came earlier. */
+function insert(kept: number[], index: number, k: number, before: Before): void {
   const last = kept.at(-1);
   if (kept.length >= k && last !== undefined && !before(index, last)) return;
   let low = 0;
@@ -205,34 +222,72 @@ function insert(kept: number[], index: number, k: number, before: (a: number, b:
   if (kept.length > k) kept.pop();
 }
 
+/** After so many elements it is looked whether that is enough. */
+const VALUES_A_LOOK = 256;
+
 /** `count_values`: how often each value occurs in a group, the value as a label. */
 export class CountValuesOp implements VectorOp {
-  readonly space: InternSpace;
+  readonly space = new InternSpace();
+  readonly labelWork: readonly LabelWork[];
   readonly #inner: VectorOp;
   readonly #label: string;
-  readonly #projection: Projection;
+  /** Where the label with the value is among those that are left out. */
+  readonly #isDropped: boolean;
+  readonly #groups: Projection;
+  readonly #groupIds = new IdMap();
+  /** By group and value: the id of the result. */
+  readonly #results: Map<number | '-0', number>[] = [];
   readonly #out = new Vec();
+  #begun: { readonly ts: number; readonly vec: Vec; readonly counts: Map<number, number> } | undefined;
+  #next = 0;
 
   constructor(expr: Aggregate, inner: VectorOp, label: string) {
     if (!isLabelName(label)) throw executionError(`invalid label name ${JSON.stringify(label)}`);
     this.#inner = inner;
     this.#label = label;
-    const names = expr.without ? [METRIC_NAME, ...expr.grouping] : [...expr.grouping, label];
-    this.#projection = new Projection(names, !expr.without);
-    this.space = this.#projection.space;
+    this.#isDropped = expr.without && (expr.grouping.includes(label) || label === METRIC_NAME);
+    const names = expr.without ? [METRIC_NAME, ...expr.grouping, label] : expr.grouping.filter((name) => name !== label);
+    this.#groups = new Projection(names, !expr.without);
+    this.labelWork = [{ space: inner.space, look: (id) => void this.#groupOf(id), into: this.#groups.space }];
   }
 
   eval(ts: number): Vec {
-    const vec = this.#inner.eval(ts);
-    const counts = new Map<number, number>();
-    for (let i = 0; i < vec.n; i++) {
-      const labels = this.#inner.space.labels(vec.ids[i] ?? 0).with(this.#label, formatFloat(vec.values[i] ?? 0));
-      const id = this.#projection.idOf(labels);
-      counts.set(id, (counts.get(id) ?? 0) + 1);
+    return this.work(ts, never) ?? this.#out;
+  }
+
+  work(ts: number, enough: () => boolean): Vec | undefined {
+    if (this.#begun?.ts !== ts) {
+      this.#begun = { ts, vec: this.#inner.eval(ts), counts: new Map() };
+      this.#next = 0;
     }
+    const { vec, counts } = this.#begun;
+    while (this.#next < vec.n) {
+      const at = this.#next++;
+      const id = this.#resultOf(this.#groupOf(vec.ids[at] ?? 0), vec.values[at] ?? 0);
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+      if (this.#next % VALUES_A_LOOK === 0 && enough()) return undefined;
+    }
+    this.#begun = undefined;
     const out = this.#out;
     out.reset(counts.size);
     for (const [id, count] of counts) out.push(id, count);
     return out;
+  }
+
+  #groupOf(id: number): number {
+    let group = this.#groupIds.get(id);
+    if (group < 0) this.#groupIds.set(id, (group = this.#groups.idOf(this.#inner.space.labels(id))));
+    return group;
+  }
+
+  #resultOf(group: number, value: number): number {
+    const results = (this.#results[group] ??= new Map());
+    const key = Object.is(value, -0) ? '-0' : value;
+    const known = results.get(key);
+    if (known !== undefined) return known;
+    const labels = this.#groups.space.labels(group);
+    const id = this.space.idOf(this.#isDropped ? labels : labels.with(this.#label, formatFloat(value)));
+    results.set(key, id);
+    return id;
   }
 }

@@ -9,7 +9,7 @@ import {
   type ArithmeticKernel,
   type ComparisonKernel,
 } from './operators.ts';
-import { Relabel, Vec, type ScalarOp, type Space, type VectorOp } from './space.ts';
+import { Relabel, Vec, type LabelWork, type ScalarOp, type Space, type VectorOp } from './space.ts';
 
 /** Scalar with scalar; a comparison gives 0 or 1. */
 export class ScalarBinaryOp implements ScalarOp {
@@ -35,6 +35,7 @@ export class ScalarBinaryOp implements ScalarOp {
 /** A vector and a scalar, the scalar on either side; a filtering comparison keeps the vector's values and names. */
 export class VectorScalarOp implements VectorOp {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #vector: VectorOp;
   readonly #scalar: ScalarOp;
   readonly #scalarLeft: boolean;
@@ -56,6 +57,7 @@ export class VectorScalarOp implements VectorOp {
     else if (!isSetOp(op)) this.#arithmetic = arithmeticKernel(op);
     this.#relabel = this.#arithmetic !== undefined || expr.bool ? Relabel.dropName(vector.space) : undefined;
     this.space = this.#relabel?.space ?? vector.space;
+    this.labelWork = this.#relabel?.labelWork ?? [];
   }
 
   eval(ts: number): Vec {

@@ -2,12 +2,15 @@ import { METRIC_NAME, type Labels } from '../core/labels.ts';
 import type { Binary, Matching } from './ast.ts';
 import { isComparison, isSetOp } from './ast.ts';
 import { executionError, type Exec } from './exec.ts';
-import { LabelPiece } from './look-ahead.ts';
+import { never } from './look-ahead.ts';
 import { arithmeticKernel, comparisonKernel, dropsName, type ArithmeticKernel, type ComparisonKernel } from './operators.ts';
-import { IdMap, InternSpace, Projection, Seen, Vec, duplicateLabels, type Space, type VectorOp } from './space.ts';
+import { IdMap, InternSpace, Projection, Seen, Vec, duplicateLabels, type LabelWork, type Space, type VectorOp } from './space.ts';
 
 /** With labels from the one side, there may be ever more results as its labels change; then everything is begun anew. */
 const MAX_RESULTS = 100_000;
+
+/** After so many pairs it is looked whether that is enough: some are to be given labels. */
+const PAIRS_A_LOOK = 256;
 
 /**
  * Numbers the labels by which series of two spaces find each other: those of `on`, or all but the name and those of
@@ -36,6 +39,7 @@ class Signatures {
 /** `and`, `or`, `unless`: elements as they are, kept by whether the other side has their signature. */
 export class SetOpNode implements VectorOp {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #op: Binary['op'];
   readonly #left: VectorOp;
   readonly #right: VectorOp;
@@ -48,7 +52,7 @@ export class SetOpNode implements VectorOp {
   readonly #results = new Seen();
   readonly #out = new Vec();
 
-  constructor(expr: Binary, exec: Exec, left: VectorOp, right: VectorOp) {
+  constructor(expr: Binary, left: VectorOp, right: VectorOp) {
     const signatures = new Signatures(expr.matching);
     this.#op = expr.op;
     this.#left = left;
@@ -57,7 +61,17 @@ export class SetOpNode implements VectorOp {
     this.#rightSignature = signatures.reader(right.space);
     this.#union = expr.op === 'or' ? new InternSpace() : undefined;
     this.space = this.#union ?? left.space;
-    exec.pieces.push(new LabelPiece(left.space, this.#leftSignature), new LabelPiece(right.space, this.#rightSignature));
+    const into = signatures.projection.space;
+    this.labelWork = [
+      { space: left.space, look: this.#leftSignature, into },
+      { space: right.space, look: this.#rightSignature, into },
+      ...this.#unions(left.space, this.#leftIds),
+    ];
+  }
+
+  #unions(space: Space, ids: IdMap): readonly LabelWork[] {
+    const into = this.#union;
+    return into === undefined ? [] : [{ space, look: (id) => void translate(id, ids, space, into), into }];
   }
 
   eval(ts: number): Vec {
@@ -133,6 +147,7 @@ function labelPlan(expr: Binary): LabelPlan {
  */
 export class VectorBinaryOp implements VectorOp {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #expr: Binary;
   readonly #exec: Exec;
   readonly #many: VectorOp;
@@ -154,6 +169,9 @@ export class VectorBinaryOp implements VectorOp {
   readonly #resultSeen = new Seen();
   readonly #out = new Vec();
   readonly #pairs = new Pairs();
+  /** Whose pairs are being combined, and which comes next. */
+  #begun: { readonly ts: number; readonly many: Vec; readonly one: Vec } | undefined;
+  #next = 0;
 
   constructor(expr: Binary, exec: Exec, left: VectorOp, right: VectorOp) {
     this.#expr = expr;
@@ -167,16 +185,32 @@ export class VectorBinaryOp implements VectorOp {
     this.#plan = labelPlan(expr);
     this.#results = this.#plan === 'signature' ? this.#signatures.projection.space : new InternSpace();
     this.space = this.#plan === 'many' ? this.#many.space : this.#results;
-    exec.pieces.push(new LabelPiece(this.#many.space, this.#manySignature), new LabelPiece(this.#one.space, this.#oneSignature));
     const many = this.#many.space;
-    // Ids that find no match get labels for nothing, so that not more are made than may be kept.
-    if (this.#plan === 'derived' && (many.known ?? 0) < MAX_RESULTS) exec.pieces.push(new LabelPiece(many, (id) => this.#derive(id, -1)));
+    const into = this.#signatures.projection.space;
+    this.labelWork = [
+      { space: many, look: this.#manySignature, into },
+      { space: this.#one.space, look: this.#oneSignature, into },
+      // Ids that find no match get labels for nothing, so that not more are made than may be kept.
+      ...(this.#plan === 'derived' && (many.known ?? 0) < MAX_RESULTS ? [{ space: many, look: (id: number) => void this.#derive(id, -1) }] : []),
+    ];
     const { op } = expr;
     if (isComparison(op)) this.#comparison = comparisonKernel(op);
     else if (!isSetOp(op)) this.#arithmetic = arithmeticKernel(op);
   }
 
   eval(ts: number): Vec {
+    return this.work(ts, never) ?? this.#out;
+  }
+
+  work(ts: number, enough: () => boolean): Vec | undefined {
+    if (this.#begun?.ts !== ts && !this.#begin(ts)) return this.#out;
+    if (!this.#combine(enough)) return undefined;
+    this.#begun = undefined;
+    return this.#out;
+  }
+
+  /** Finds the pairs. False where there are none. */
+  #begin(ts: number): boolean {
     const left = (this.#swapped ? this.#one : this.#many).eval(ts);
     const right = (this.#swapped ? this.#many : this.#one).eval(ts);
     const many = this.#swapped ? right : left;
@@ -184,10 +218,19 @@ export class VectorBinaryOp implements VectorOp {
     this.#exec.budget.tick(many.n + one.n);
     this.#out.reset(many.n);
     // Nothing can match an empty side, and Prometheus does not look for duplicates then either.
-    if (many.n === 0 || one.n === 0) return this.#out;
+    if (many.n === 0 || one.n === 0) return false;
     this.#index(one);
     this.#pair(many, one);
-    return this.#combine(many, one);
+    const pairs = this.#pairs;
+    if (pairs.grownBytes > 0) this.#exec.budget.room(pairs.grownBytes);
+    pairs.grownBytes = 0;
+    this.#comparison?.(pairs.left, pairs.right, pairs.n, pairs.keep);
+    this.#arithmetic?.(pairs.left, pairs.right, pairs.n, pairs.result);
+    this.#matched.begin();
+    this.#resultSeen.begin();
+    this.#begun = { ts, many, one };
+    this.#next = 0;
+    return true;
   }
 
   #index(one: Vec): void {
@@ -226,16 +269,15 @@ export class VectorBinaryOp implements VectorOp {
     }
   }
 
-  #combine(many: Vec, one: Vec): Vec {
+  /** Goes on with the pairs; true where all are done. */
+  #combine(enough: () => boolean): boolean {
     const out = this.#out;
     const pairs = this.#pairs;
     const { n } = pairs;
     const { bool } = this.#expr;
-    this.#comparison?.(pairs.left, pairs.right, n, pairs.keep);
-    this.#arithmetic?.(pairs.left, pairs.right, n, pairs.result);
-    this.#matched.begin();
-    this.#resultSeen.begin();
-    for (let i = 0; i < n; i++) {
+    const { many, one } = this.#begun ?? { many: out, one: out };
+    while (this.#next < n) {
+      const i = this.#next++;
       const manyId = many.ids[pairs.manyRows[i] ?? 0] ?? 0;
       const oneId = one.ids[pairs.oneRows[i] ?? 0] ?? 0;
       // Matches that are not unique are an error even where the comparison lets none of them through.
@@ -243,8 +285,9 @@ export class VectorBinaryOp implements VectorOp {
       if (this.#comparison === undefined) out.push(id, pairs.result[i] ?? 0);
       else if (bool) out.push(id, pairs.keep[i] ?? 0);
       else if (pairs.keep[i] === 1) out.push(id, pairs.left[i] ?? 0);
+      if (this.#next % PAIRS_A_LOOK === 0 && enough()) return this.#next === n;
     }
-    return out;
+    return true;
   }
 
   #result(manyId: number, oneId: number, signature: number): number {
@@ -282,9 +325,14 @@ function plainText(labels: Labels): string {
   return `{${Array.from(labels, ([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ')}}`;
 }
 
+/** Bytes of a pair: three numbers of rows, three values, and whether it is kept. */
+const PAIR_BYTES = 37;
+
 /** The columns of the pairs found in one step. */
 class Pairs {
   n = 0;
+  /** What it took of memory and is not counted yet. */
+  grownBytes = 0;
   manyRows = new Int32Array(0);
   oneRows = new Int32Array(0);
   signatures = new Int32Array(0);
@@ -297,6 +345,7 @@ class Pairs {
     this.n = 0;
     if (capacity <= this.left.length) return;
     const size = Math.max(capacity, this.left.length * 2);
+    this.grownBytes += (size - this.left.length) * PAIR_BYTES;
     this.manyRows = new Int32Array(size);
     this.oneRows = new Int32Array(size);
     this.signatures = new Int32Array(size);

@@ -1,9 +1,8 @@
 import { BelfryError } from '../core/errors.ts';
-import { LIMITS } from '../core/limits.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { Modifiers, Span } from './ast.ts';
 import type { Piece } from './look-ahead.ts';
-import type { Querier, Selection } from './querier.ts';
+import type { InstantColumns, Querier, Selection } from './querier.ts';
 import { positionAt } from './syntax-error.ts';
 import type { Annotations } from './value.ts';
 
@@ -31,13 +30,19 @@ export interface SampleTally {
 }
 
 const SERIES_PER_CLOCK_READ = 1024;
+/** Prometheus's. */
+const DEFAULT_MAX_SAMPLES = 50_000_000;
+/** A sample that is held is its time and its value; what else takes memory counts as so many samples. */
+const SAMPLE_BYTES = 16;
+/** What every evaluation may have of it. */
+const FREE_ROOM_BYTES = 16 * 1024 * 1024;
 const DEFAULT_LOOKBACK_MS = 300_000;
 const DEFAULT_STEP_MS = 60_000;
 /** What stands for the step of an evaluation that has one time only. */
 export const INSTANT_STEP_MS = 1;
 
 /** What one evaluation may use, and what it has to say; shared by all its parts. */
-class Budget {
+export class Budget {
   maxSamples = 0;
   maxSeries = 0;
   /** Over how many series the parts of the evaluation look ahead that are open, together: they share the room there is. */
@@ -48,6 +53,7 @@ class Budget {
   #deadlineMs = 0;
   #tally: SampleTally | undefined;
   #held = 0;
+  #roomBytes = -FREE_ROOM_BYTES;
   #untilClock = 0;
 
   constructor(options: EvalOptions) {
@@ -56,12 +62,13 @@ class Budget {
 
   /** Nothing is used and nothing is said yet. */
   begin(options: EvalOptions): void {
-    this.maxSamples = options.maxSamples ?? LIMITS.querySamples;
+    this.maxSamples = options.maxSamples ?? DEFAULT_MAX_SAMPLES;
     this.maxSeries = options.maxSeries ?? Number.POSITIVE_INFINITY;
     this.#now = options.now;
     this.#deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
     this.#tally = options.tally;
     this.#held = 0;
+    this.#roomBytes = -FREE_ROOM_BYTES;
     this.#untilClock = 0;
     this.annotations.clear();
   }
@@ -69,6 +76,7 @@ class Budget {
   /** The plan is opened anew: nothing is held but so many samples of the result. */
   reopen(samples: number): void {
     this.#held = samples;
+    this.#roomBytes = -FREE_ROOM_BYTES;
     this.aheadSeries = 0;
   }
 
@@ -81,8 +89,14 @@ class Budget {
   /** Samples that are held now and let go with the step. */
   transient(samples: number): void {
     if (this.#tally !== undefined) this.#tally.peak = Math.max(this.#tally.peak, this.#held + samples);
-    if (this.#held + samples > this.maxSamples)
+    if (this.#held + samples + Math.max(0, this.#roomBytes) / SAMPLE_BYTES > this.maxSamples)
       throw new BelfryError('PROMQL_LIMIT', 'query processing would load too many samples into memory in query execution');
+  }
+
+  /** Counts memory that stays until the evaluation ends and is not of samples: labels of results, columns. */
+  room(bytes: number): void {
+    this.#roomBytes += bytes;
+    this.transient(0);
   }
 
   /** Counts samples of the store that were looked at. */
@@ -98,6 +112,8 @@ class Budget {
     if (this.#now() > this.#deadlineMs) throw new BelfryError('PROMQL_TIMEOUT', 'query timed out in expression evaluation');
   }
 }
+
+const NO_COLUMNS: InstantColumns = { values: new Float64Array(0), timestamps: new Float64Array(0), present: new Uint8Array(0) };
 
 interface Selected {
   readonly matchers: readonly Matcher[];
@@ -131,6 +147,7 @@ export class Exec {
   readonly #querier: Querier;
   readonly #selected: Selected[] = [];
   readonly #children: Exec[] = [];
+  #columns: InstantColumns = NO_COLUMNS;
   /** What `start()` and `end()` mean: the bounds of the whole query, in subqueries too. */
   readonly #top: Exec;
 
@@ -164,6 +181,14 @@ export class Exec {
   get query(): QueryTimes {
     const { startTs, endTs, stepMs } = this.#top;
     return { startTs, endTs, stepMs: startTs === endTs && stepMs === INSTANT_STEP_MS ? 0 : stepMs };
+  }
+
+  /** Columns of at least n entries, to be read before anything else is evaluated: all selectors have them in turn. */
+  columns(n: number): InstantColumns {
+    const top = this.#top;
+    if (top.#columns.present.length < n)
+      top.#columns = { values: new Float64Array(n), timestamps: new Float64Array(n), present: new Uint8Array(n) };
+    return top.#columns;
   }
 
   /** How many steps there are. */

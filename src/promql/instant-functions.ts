@@ -1,7 +1,7 @@
 import type { Exec } from './exec.ts';
 import { prepareAll, type Piece } from './look-ahead.ts';
 import { greatest, least } from './operators.ts';
-import { Relabel, Vec, InternSpace, type ScalarOp, type Space, type VectorOp } from './space.ts';
+import { Relabel, Vec, InternSpace, type LabelWork, type ScalarOp, type Space, type VectorOp } from './space.ts';
 import { Labels } from '../core/labels.ts';
 
 /** Replaces the first n values in place; a and b are the function's scalar arguments. */
@@ -126,6 +126,7 @@ export const MAP_KERNELS: ReadonlyMap<string, MapKernel> = new Map<string, MapKe
 /** Applies a kernel to every value and drops the metric name. */
 export class MapOp implements VectorOp {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #inner: VectorOp;
   readonly #kernel: MapKernel;
   readonly #a: ScalarOp | undefined;
@@ -142,6 +143,7 @@ export class MapOp implements VectorOp {
     this.#emptyWhenCrossed = emptyWhenCrossed;
     this.#relabel = Relabel.dropName(inner.space);
     this.space = this.#relabel.space;
+    this.labelWork = this.#relabel.labelWork;
   }
 
   eval(ts: number): Vec {
@@ -159,6 +161,7 @@ export class MapOp implements VectorOp {
 /** Gives every element the same value, dropping names: `timestamp` of anything but a selector. */
 export class FillOp implements VectorOp {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #inner: VectorOp;
   readonly #value: ScalarOp;
   readonly #relabel: Relabel;
@@ -169,6 +172,7 @@ export class FillOp implements VectorOp {
     this.#value = value;
     this.#relabel = Relabel.dropName(inner.space);
     this.space = this.#relabel.space;
+    this.labelWork = this.#relabel.labelWork;
   }
 
   eval(ts: number): Vec {

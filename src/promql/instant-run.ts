@@ -1,5 +1,6 @@
 import { Exec, INSTANT_STEP_MS, type EvalOptions } from './exec.ts';
 import { never, prepareAll } from './look-ahead.ts';
+import type { SelectorInfo } from './prepare.ts';
 import { PointBuffer, type Querier } from './querier.ts';
 import type { MatrixOp } from './selectors.ts';
 import { Slices } from './slices.ts';
@@ -14,11 +15,29 @@ export interface InstantRun {
   readonly querier: Querier;
   readonly ts: number;
   readonly options: EvalOptions;
+  readonly selectors?: readonly SelectorInfo[];
 }
 
 /** An evaluation of one step. */
 export function execAt({ text, querier, ts, options }: InstantRun): Exec {
   return new Exec(text, querier, { startTs: ts, endTs: ts, stepMs: INSTANT_STEP_MS }, options);
+}
+
+/** So many selectors are resolved when a plan is opened, without a look at the clock. */
+const RESOLVED_AT_ONCE = 16;
+
+/** Has a store resolve many selectors, which it then knows when the plan is opened: each may have its regular expressions. */
+export async function resolveInSlices(
+  querier: Querier,
+  selectors: readonly SelectorInfo[] | undefined,
+  ts: number,
+  slices: Slices,
+): Promise<void> {
+  if (selectors === undefined || selectors.length <= RESOLVED_AT_ONCE) return;
+  for (const { matchers } of selectors) {
+    querier.select(matchers, ts, ts);
+    if (slices.isOver()) await slices.next();
+  }
 }
 
 /** Opens a plan and has it read all that takes long, in slices; `eval` is then all that is left to do. */
@@ -29,6 +48,7 @@ export async function openInSlices<Op>(
 ): Promise<{ exec: Exec; op: Op; slices: Slices }> {
   const slices = new Slices(run.options, turn);
   await slices.next();
+  await resolveInSlices(run.querier, run.selectors, run.ts, slices);
   for (let attempt = 1; ; attempt++) {
     const exec = execAt(run);
     const op = open(exec);

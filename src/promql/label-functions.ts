@@ -1,21 +1,25 @@
+import { BelfryError } from '../core/errors.ts';
 import type { Labels } from '../core/labels.ts';
 import { compileRegex, type CompiledRegex } from '../core/regex.ts';
-import { Relabel, Vec, type Space, type VectorOp } from './space.ts';
-import { executionError, type Exec } from './exec.ts';
-import { LabelPiece } from './look-ahead.ts';
+import { Relabel, Vec, type LabelWork, type Space, type VectorOp } from './space.ts';
+import { executionError } from './exec.ts';
+
+/** Characters of a label value that an expression makes: each one that is made of others may be twice as long. */
+const VALUE_MAX = 1_000_000;
 
 /** Changes labels by a function of the labels alone, once a series. */
 export class RelabelOp implements VectorOp {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #inner: VectorOp;
   readonly #relabel: Relabel;
   readonly #out = new Vec();
 
-  constructor(exec: Exec, inner: VectorOp, derive: (labels: Labels) => Labels) {
+  constructor(inner: VectorOp, derive: (labels: Labels) => Labels) {
     this.#inner = inner;
     this.#relabel = new Relabel(inner.space, derive);
     this.space = this.#relabel.space;
-    exec.pieces.push(new LabelPiece(inner.space, (id) => this.#relabel.look(id)));
+    this.labelWork = this.#relabel.labelWork;
   }
 
   eval(ts: number): Vec {
@@ -35,8 +39,11 @@ export function labelReplace(dst: string, replacement: string, src: string, patt
     throw executionError(`invalid regular expression in label_replace(): ${pattern} (${message})`);
   }
   if (!isLabelName(dst)) throw executionError(`invalid destination label name in label_replace(): ${dst}`);
+  const references = replacement.split('$').length - 1;
   return (labels) => {
-    const value = regex.expandWhole(labels.get(src), replacement);
+    const from = labels.get(src);
+    checkLength('label_replace', replacement.length + references * from.length);
+    const value = regex.expandWhole(from, replacement);
     return value === undefined ? labels : labels.with(dst, value);
   };
 }
@@ -45,7 +52,18 @@ export function labelReplace(dst: string, replacement: string, src: string, patt
 export function labelJoin(dst: string, separator: string, sources: readonly string[]): (labels: Labels) => Labels {
   for (const source of sources) if (!isLabelName(source)) throw executionError(`invalid source label name in label_join(): ${source}`);
   if (!isLabelName(dst)) throw executionError(`invalid destination label name in label_join(): ${dst}`);
-  return (labels) => labels.with(dst, sources.map((source) => labels.get(source)).join(separator));
+  return (labels) => {
+    const values = sources.map((source) => labels.get(source));
+    checkLength(
+      'label_join',
+      values.reduce((sum, value) => sum + value.length + separator.length, 0),
+    );
+    return labels.with(dst, values.join(separator));
+  };
+}
+
+function checkLength(name: string, length: number): void {
+  if (length > VALUE_MAX) throw new BelfryError('PROMQL_LIMIT', `${name}() makes a label value of more than ${VALUE_MAX} characters`);
 }
 
 /** Any text but none, and none that was invalid UTF-8 (read as the replacement character). */

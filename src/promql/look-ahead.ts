@@ -1,5 +1,5 @@
-import type { Exec } from './exec.ts';
-import type { Space } from './space.ts';
+import type { Budget, Exec } from './exec.ts';
+import type { LabelWork } from './space.ts';
 
 /** What is known of a cell: 0, nothing, so that it is to be read; a value; or that there is none. */
 export const FOUND = 1;
@@ -7,6 +7,7 @@ export const MISSING = 2;
 
 /** Cells that all parts of an evaluation together work out ahead at most, but for one step of each: 18 MB. */
 const CELLS_MAX = 2_000_000;
+const CELL_BYTES = 9;
 
 /** A part of an evaluation that reads much of the store, and that can do so in pieces before `eval` is called. */
 export interface Piece {
@@ -30,22 +31,31 @@ export function never(): boolean {
 
 const LOOKS_A_CLOCK = 64;
 
-/** Has what is worked out once a series, from its labels, worked out before the first step, which would otherwise take long. */
+/** What is kept of a series' labels by its number, roughly. */
+const LOOK_BYTES = 8;
+
+/** Has what is worked out once a series, from its labels, worked out before the step that would otherwise take long. */
 export class LabelPiece implements Piece {
-  readonly #space: Space;
-  readonly #look: (id: number) => void;
+  readonly #budget: Budget;
+  readonly #work: LabelWork;
   #next = 0;
 
-  constructor(space: Space, look: (id: number) => void) {
-    this.#space = space;
-    this.#look = look;
+  constructor(budget: Budget, work: LabelWork) {
+    this.#budget = budget;
+    this.#work = work;
+    if (work.into !== undefined) work.into.budget ??= budget;
   }
 
   prepare(_: number, enough: () => boolean): boolean {
-    const known = this.#space.known ?? 0;
-    while (this.#next < known) {
-      this.#look(this.#next++);
-      if (this.#next % LOOKS_A_CLOCK === 0 && enough()) return this.#next >= known;
+    const { space, look } = this.#work;
+    const size = space.known ?? 0;
+    if (this.#next >= size) return true;
+    for (let counted = this.#next; this.#next < size;) {
+      look(this.#next++);
+      if (this.#next % LOOKS_A_CLOCK !== 0 && this.#next < size) continue;
+      this.#budget.room((this.#next - counted) * LOOK_BYTES);
+      counted = this.#next;
+      if (enough()) return this.#next >= size;
     }
     return true;
   }
@@ -117,6 +127,7 @@ export class LookAhead {
     this.#next = 0;
     const size = this.#steps * this.#n;
     if (this.cells.values.length < size) {
+      budget.room((size - this.cells.values.length) * CELL_BYTES);
       this.cells.values = new Float64Array(size);
       this.cells.states = new Uint8Array(size);
     }

@@ -13,7 +13,7 @@ import { FILL_MODIFIERS, readLabels, readMatching } from './matching-reader.ts';
 import { errorAt } from './syntax-error.ts';
 import { TokenReader } from './token-reader.ts';
 
-const MAX_LENGTH = 1_000_000;
+const MAX_LENGTH = 100_000;
 const MAX_HEIGHT = 1500;
 
 export interface ParseOptions {

@@ -19,6 +19,7 @@ import { greatest, least } from './operators.ts';
 import { RANGE_KERNELS } from './range-kernels.ts';
 import { InstantSelectorOp, RangeSelectorOp, type MatrixOp } from './selectors.ts';
 import type { ScalarOp, VectorOp } from './space.ts';
+import { StagedOp } from './staged-op.ts';
 import { SubqueryOp } from './subquery.ts';
 import { AbsentOp, isEmptyWindow, WindowFunctionOp } from './window-functions.ts';
 
@@ -58,7 +59,8 @@ function isInvariant(expr: Expr): boolean {
 
 /** Plans a checked expression of type instant vector. */
 export function planVector(expr: Expr): VectorPlan {
-  const plan = planVectorNode(expr);
+  const node = planVectorNode(expr);
+  const plan: VectorPlan = (exec) => new StagedOp(exec, node(exec));
   if (!isInvariant(expr)) return plan;
   return (exec) => new InvariantOp(exec, plan);
 }
@@ -216,7 +218,7 @@ function planBinary(expr: Binary): VectorPlan {
   }
   const left = planVector(expr.left);
   const right = planVector(expr.right);
-  if (isSetOp(expr.op)) return (exec) => new SetOpNode(expr, exec, left(exec), right(exec));
+  if (isSetOp(expr.op)) return (exec) => new SetOpNode(expr, left(exec), right(exec));
   const { matching } = expr;
   const { fill } = matching;
   if (fill === undefined) return (exec) => new VectorBinaryOp(expr, exec, left(exec), right(exec));
@@ -367,12 +369,12 @@ const CALLS: Readonly<Record<string, (call: Call) => VectorPlan>> = {
   label_replace: (call) => {
     const inner = planVector(argument(call, 0));
     const derive = labelReplace(stringArgument(call, 1), stringArgument(call, 2), stringArgument(call, 3), stringArgument(call, 4));
-    return (exec) => new RelabelOp(exec, inner(exec), derive);
+    return (exec) => new RelabelOp(inner(exec), derive);
   },
   label_join: (call) => {
     const inner = planVector(argument(call, 0));
     const sources = call.args.slice(3).map((_, index) => stringArgument(call, index + 3));
     const derive = labelJoin(stringArgument(call, 1), stringArgument(call, 2), sources);
-    return (exec) => new RelabelOp(exec, inner(exec), derive);
+    return (exec) => new RelabelOp(inner(exec), derive);
   },
 };

@@ -67,19 +67,21 @@ export function prepare(text: string, options: ParseOptions = {}): Prepared {
   const expr = parse(text, options);
   const type = check(expr, text, options);
   const evaluate = dependsOnQuery(expr) ? planLater(text, expr, type) : planRoot(text, expr, type);
+  const selectors = selectorsOf(expr);
   const rangeRun = (querier: Querier, range: RangeTimes, evalOptions: EvalOptions): RangeRun => {
     if (!(range.stepMs > 0)) throw new BelfryError('BAD_REQUEST', 'zero or negative query resolution step widths are not accepted');
     if (range.endTs < range.startTs) throw new BelfryError('BAD_REQUEST', 'end timestamp must not be before start time');
-    return new RangeRun({ text, querier, range, options: evalOptions, open: evaluate.open(range) });
+    return new RangeRun({ text, querier, range, options: evalOptions, open: evaluate.open(range), selectors });
   };
   return {
     type,
     text,
     expr,
-    selectors: selectorsOf(expr),
+    selectors,
     print: () => print(expr),
     instant: (querier, ts, evalOptions = {}) => evaluate.instant(querier, ts, evalOptions),
-    instantInSlices: async (querier, ts, evalOptions, turn) => evaluate.inSlices({ text, querier, ts, options: evalOptions }, turn),
+    instantInSlices: async (querier, ts, evalOptions, turn) =>
+      evaluate.inSlices({ text, querier, ts, options: evalOptions, selectors }, turn),
     openAt: (querier, ts, evalOptions = {}, seriesLeast = 0) => evaluate.openAt(querier, ts, evalOptions, seriesLeast),
     range: (querier, range, evalOptions = {}) => rangeRun(querier, range, evalOptions).whole(),
     rangeInSlices: async (querier, range, evalOptions, turn) => rangeRun(querier, range, evalOptions).inSlices(turn),

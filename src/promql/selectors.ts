@@ -3,7 +3,7 @@ import type { Matcher } from '../core/matcher.ts';
 import type { MatrixSelector, VectorSelector } from './ast.ts';
 import type { Exec } from './exec.ts';
 import { FOUND, LookAhead, MISSING, type Cells, type Piece } from './look-ahead.ts';
-import { MarkedBuffer, RunBuffer, type InstantColumns, type PointBuffer, type RunTable, type Selection } from './querier.ts';
+import { MarkedBuffer, RunBuffer, type PointBuffer, type RunTable, type Selection } from './querier.ts';
 import { SelectionSpace, Vec, type Space, type VectorOp } from './space.ts';
 
 /** A part of a plan that gives windows of points: a range selector or a subquery. */
@@ -43,7 +43,6 @@ export class InstantSelectorOp implements VectorOp, Piece {
   readonly #selector: VectorSelector;
   readonly #exec: Exec;
   readonly #selection: Selection;
-  readonly #columns: InstantColumns;
   readonly #timestamps: boolean;
   readonly #out = new Vec();
   readonly #ahead: LookAhead;
@@ -57,7 +56,6 @@ export class InstantSelectorOp implements VectorOp, Piece {
     this.#selection = exec.select(selector.matchers, selector, exec.lookbackMs);
     this.space = new SelectionSpace(this.#selection, hasOneName(selector.matchers));
     const { n } = this.#selection;
-    this.#columns = { values: new Float64Array(n), timestamps: new Float64Array(n), present: new Uint8Array(n) };
     this.#ahead = new LookAhead(exec, (id, ts, steps, cells, at, stride) => this.#fill(id, ts, steps, cells, at, stride));
     if (this.#selection.history !== undefined) this.#ahead.enlist(this, n);
   }
@@ -79,8 +77,9 @@ export class InstantSelectorOp implements VectorOp, Piece {
     const row = this.#ahead.rowOf(ts);
     if (row >= 0) keepFound(this.#ahead.cells, row, n, out);
     else {
-      this.#selection.instant(this.#exec.reference(this.#selector, ts), this.#exec.lookbackMs, this.#columns);
-      const { values, present, timestamps } = this.#columns;
+      const columns = this.#exec.columns(n);
+      this.#selection.instant(this.#exec.reference(this.#selector, ts), this.#exec.lookbackMs, columns);
+      const { values, present, timestamps } = columns;
       keepPresent(this.#timestamps ? timestamps : values, present, n, out);
     }
     if (this.#timestamps) for (let i = 0; i < out.n; i++) out.values[i] = (out.values[i] ?? 0) / 1000;

@@ -11,9 +11,21 @@ export interface Space {
   labels(id: number): Labels;
   /** Whether the sets carry metric names: none of them, all the same one, or any. */
   readonly names: 'none' | 'one' | 'many';
-  /** Where that can be told, how many ids there are so far: they are 0 … known-1. */
-  readonly known?: number;
+  /** Where all ids that there are so far can be told: they are 0 … known-1. */
+  readonly known?: number | undefined;
 }
+
+/** What an operator works out once for each id of a space. */
+export interface LabelWork {
+  readonly space: Space;
+  readonly look: (id: number) => void;
+  /** Where the labels go that it makes. */
+  readonly into?: InternSpace;
+}
+
+/** Bytes of a label set beside its texts: objects and places in tables, roughly; and of each name and value. */
+const LABELS_BYTES = 150;
+const TEXT_BYTES = 8;
 
 /** The series of a selection, by their number there. */
 export class SelectionSpace implements Space {
@@ -55,6 +67,8 @@ class NamelessSpace implements Space {
 /** Label sets that get their number when they are first seen. */
 export class InternSpace implements Space {
   readonly names: Space['names'];
+  /** Counts what the labels take. */
+  budget: { room(bytes: number): void } | undefined;
   readonly #ids = new Map<string, number>();
   readonly #labels: Labels[] = [];
 
@@ -68,6 +82,7 @@ export class InternSpace implements Space {
     const id = this.#labels.length;
     this.#ids.set(labels.key, id);
     this.#labels.push(labels);
+    this.budget?.room(LABELS_BYTES + TEXT_BYTES * labels.pairs.length + 2 * labels.key.length);
     return id;
   }
 
@@ -199,6 +214,10 @@ export class Vec {
 /** A part of a plan that gives an instant vector at each step. The vector belongs to it and is valid until the next call. */
 export interface VectorOp {
   readonly space: Space;
+  /** What it works out once a series, which can be done before it is evaluated. */
+  readonly labelWork?: readonly LabelWork[];
+  /** As `eval`, until that is enough; undefined where there is something left to do, for which it is called again. */
+  work?(ts: number, enough: () => boolean): Vec | undefined;
   eval(ts: number): Vec;
 }
 
@@ -235,6 +254,21 @@ export class Relabel {
     return new Relabel(source, dropName);
   }
 
+  /** What `apply` works out once a series. */
+  get labelWork(): readonly LabelWork[] {
+    const into = this.#target;
+    return into === undefined ? [] : [{ space: this.#source, look: (id) => void this.#map(id, into), into }];
+  }
+
+  #map(from: number, target: InternSpace): number {
+    let to = this.#ids.get(from);
+    if (to < 0) {
+      to = target.idOf(this.#derive(this.#source.labels(from)));
+      this.#ids.set(from, to);
+    }
+    return to;
+  }
+
   /** Maps the ids of a vector in place. */
   apply(vec: Vec): void {
     const target = this.#target;
@@ -242,24 +276,10 @@ export class Relabel {
     this.#seen.begin();
     const { ids, n } = vec;
     for (let i = 0; i < n; i++) {
-      const to = this.#idOf(target, ids[i] ?? 0);
+      const to = this.#map(ids[i] ?? 0, target);
       if (!this.#seen.add(to)) throw duplicateLabels();
       ids[i] = to;
     }
-  }
-
-  /** Works out beforehand what `apply` would for this id. */
-  look(from: number): void {
-    if (this.#target !== undefined) this.#idOf(this.#target, from);
-  }
-
-  #idOf(target: InternSpace, from: number): number {
-    let to = this.#ids.get(from);
-    if (to < 0) {
-      to = target.idOf(this.#derive(this.#source.labels(from)));
-      this.#ids.set(from, to);
-    }
-    return to;
   }
 }
 

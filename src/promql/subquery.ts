@@ -3,12 +3,20 @@ import type { Exec } from './exec.ts';
 import { never, prepareAll, type Piece } from './look-ahead.ts';
 import type { PointBuffer } from './querier.ts';
 import type { MatrixOp } from './selectors.ts';
-import type { Space, VectorOp } from './space.ts';
+import type { Space, Vec, VectorOp } from './space.ts';
+
+const POINTS_AT_FIRST = 16;
+/** Bytes of a column without points, about as many as V8 has for two typed arrays. */
+const COLUMN_BYTES = 400;
+/** A longer column grows by half and not to twice as much: not much more is to be there than is counted. */
+const DOUBLES_UP_TO = 4096;
+/** After so many elements it is looked whether that is enough: columns may have to grow. */
+const ELEMENTS_A_LOOK = 256;
 
 /** The points of one series that a window may still ask for; small at first, since there may be very many. */
 class Column {
-  timestamps = new Float64Array(16);
-  values = new Float64Array(16);
+  timestamps = new Float64Array(POINTS_AT_FIRST);
+  values = new Float64Array(POINTS_AT_FIRST);
   first = 0;
   n = 0;
 
@@ -35,8 +43,9 @@ class Column {
   #makeRoom(): void {
     const { timestamps, values, first, n } = this;
     if (2 * first < n) {
-      this.timestamps = new Float64Array(n * 2);
-      this.values = new Float64Array(n * 2);
+      const size = n < DOUBLES_UP_TO ? n * 2 : Math.ceil(n * 1.5);
+      this.timestamps = new Float64Array(size);
+      this.values = new Float64Array(size);
     }
     this.timestamps.set(timestamps.subarray(first, n));
     this.values.set(values.subarray(first, n));
@@ -59,6 +68,9 @@ export class SubqueryOp implements MatrixOp, Piece {
   readonly #columns: (Column | undefined)[] = [];
   readonly #endTs: number;
   #nextTs: number;
+  /** The vector of the step that is being taken over, and which of its elements comes next. */
+  #taking: Vec | undefined;
+  #nextElement = 0;
 
   constructor(expr: Subquery, exec: Exec, open: (exec: Exec) => VectorOp) {
     this.#expr = expr;
@@ -111,20 +123,32 @@ export class SubqueryOp implements MatrixOp, Piece {
     if (this.#nextTs > untilTs) return true;
     this.#inside.aheadTs = Math.min(this.#inside.endTs, this.#exec.reference(this.#expr, this.#exec.aheadTs));
     while (this.#nextTs <= untilTs) {
-      if (!prepareAll(this.#inside, this.#nextTs, enough)) return false;
-      this.#take(this.#nextTs);
+      if (this.#taking === undefined && !prepareAll(this.#inside, this.#nextTs, enough)) return false;
+      if (!this.#take(this.#nextTs, enough)) return false;
       this.#nextTs += this.#inside.stepMs;
       if (enough()) return this.#nextTs > untilTs;
     }
     return true;
   }
 
-  #take(ts: number): void {
-    const vec = this.#inner.eval(ts);
-    this.#exec.budget.hold(vec.n);
-    for (let i = 0; i < vec.n; i++) {
-      const id = vec.ids[i] ?? 0;
-      (this.#columns[id] ??= new Column()).push(ts, vec.values[i] ?? 0);
+  #take(ts: number, enough: () => boolean): boolean {
+    if (this.#taking === undefined) {
+      this.#taking = this.#inner.eval(ts);
+      this.#nextElement = 0;
+      this.#exec.budget.hold(this.#taking.n);
     }
+    const vec = this.#taking;
+    while (this.#nextElement < vec.n) {
+      const at = this.#nextElement++;
+      (this.#columns[vec.ids[at] ?? 0] ??= this.#newColumn()).push(ts, vec.values[at] ?? 0);
+      if (this.#nextElement % ELEMENTS_A_LOOK === 0 && enough()) return false;
+    }
+    this.#taking = undefined;
+    return true;
+  }
+
+  #newColumn(): Column {
+    this.#exec.budget.room(COLUMN_BYTES);
+    return new Column();
   }
 }

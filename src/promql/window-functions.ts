@@ -9,7 +9,7 @@ import { PointBuffer, RunBuffer, RunTable } from './querier.ts';
 import type { RangeKernel, WindowContext } from './range-kernels.ts';
 import { NOTHING, READ, runKernelOf, VALUE, type RunKernel, type RunResults } from './run-kernels.ts';
 import type { MatrixOp } from './selectors.ts';
-import { IdMap, InternSpace, Relabel, Vec, type ScalarOp, type Space, type VectorOp } from './space.ts';
+import { IdMap, InternSpace, Relabel, Vec, type LabelWork, type ScalarOp, type Space, type VectorOp } from './space.ts';
 
 const KEEPS_NAME: ReadonlySet<string> = new Set(['last_over_time', 'first_over_time']);
 const COUNTER_SUFFIXES = ['_total', '_sum', '_count', '_bucket'];
@@ -20,6 +20,7 @@ const COUNTER_SUFFIXES = ['_total', '_sum', '_count', '_bucket'];
  */
 export class WindowFunctionOp implements VectorOp, Piece {
   readonly space: Space;
+  readonly labelWork: readonly LabelWork[];
   readonly #call: Call;
   readonly #exec: Exec;
   readonly #matrix: MatrixOp;
@@ -49,6 +50,7 @@ export class WindowFunctionOp implements VectorOp, Piece {
     this.#params = params;
     this.#relabel = KEEPS_NAME.has(call.func) ? undefined : Relabel.dropName(matrix.space);
     this.space = this.#relabel?.space ?? matrix.space;
+    this.labelWork = this.#relabel?.labelWork ?? [];
     const counter = call.func === 'rate' || call.func === 'increase';
     this.#counters = counter ? new CounterNames(exec, matrix.space, call.args[0] ?? call) : undefined;
     this.#ahead = new LookAhead(exec, (id, ts, steps, cells, at, stride) => this.#fill(id, ts, steps, cells, at, stride));

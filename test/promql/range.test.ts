@@ -135,12 +135,13 @@ describe('a range in slices', () => {
     }
   });
 
-  it('gives others a turn before each slice, and works on at least one step in it', async () => {
+  it('gives others a turn before each slice, and works on at least a part of a step in it', async () => {
     let turns = 0;
     let at = 0;
     const times = { startTs: 0, endTs: 600_000, stepMs: 60_000 };
     await prepare('c_total').rangeInSlices(data, times, { now: () => (at += 100) }, async () => void turns++);
-    expect(turns).toBe(12);
+    // One to begin with, and after each of the 11 steps at least.
+    expect(turns).toBeGreaterThanOrEqual(12);
     turns = 0;
     await prepare('c_total').rangeInSlices(data, times, { now: () => 0 }, async () => void turns++);
     expect(turns).toBe(1);
