@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { readRule } from './load-rule.ts';
-import { formatProblem, inOneGo, YamlReader, type Steps } from './yaml-reader.ts';
+import { formatProblem, inOneGo, YamlReader } from './yaml-reader.ts';
+import type { Steps } from './yaml-documents.ts';
 import type { GroupContext } from './load-rule.ts';
 import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
 import type { ParseOptions } from '../promql/parse.ts';

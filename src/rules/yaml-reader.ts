@@ -1,8 +1,9 @@
-import { Composer, Document, isAlias, isCollection, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, visit } from 'yaml';
+import { Document, isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, visit } from 'yaml';
 import type { Node, Scalar } from 'yaml';
 import { parseDuration } from '../core/duration.ts';
 import { errorText } from '../core/errors.ts';
 import { nearestName } from '../core/nearest.ts';
+import { documentsOf, type Steps } from './yaml-documents.ts';
 import type { Position } from '../core/errors.ts';
 
 /** A mistake in a rule file. */
@@ -21,9 +22,6 @@ export function formatProblem(problem: RuleProblem): string {
 export type YamlNode = Node | null | undefined;
 export type YamlFields = ReadonlyMap<string, YamlNode>;
 
-/** A long piece of work in steps that are short; returns what it makes. */
-export type Steps<T> = Generator<undefined, T>;
-
 /** All steps at once. */
 export function inOneGo<T>(steps: Steps<T>): T {
   let step = steps.next();
@@ -31,7 +29,8 @@ export function inOneGo<T>(steps: Steps<T>): T {
   return step.value;
 }
 
-const LEXEMES_A_STEP = 500;
+/** An asterisk with something behind it, as in `*name`; a product in an expression mostly has a space there. */
+const MAY_HAVE_ALIASES = /\*[^\s*]/;
 
 /** Reads one YAML file strictly and gathers every mistake with its place. */
 export class YamlReader {
@@ -57,13 +56,17 @@ export class YamlReader {
     this.#document = first ?? new Document(null);
     for (const error of this.#document.errors) this.#problemAtOffset(error.pos[0], error.message);
     this.#lookAtOtherDocuments(others);
+    if (MAY_HAVE_ALIASES.test(text)) this.#checkAliases();
+    if (this.problems.length === 0) this.#checkCharacters();
+  }
+
+  #checkAliases(): void {
     visit(this.#document, {
       Alias: (_, alias) => {
         if (alias.resolve(this.#document) === undefined)
           this.#problemAtOffset(alias.range?.[0] ?? 0, `unknown anchor ${JSON.stringify(alias.source)}`);
       },
     });
-    if (this.problems.length === 0) this.#checkCharacters();
   }
 
   #problemAtOffset(offset: number, message: string): void {
@@ -225,23 +228,6 @@ export class YamlReader {
     if (inner.line > 1 || node.type === 'BLOCK_FOLDED') return start;
     return { line: start.line, column: start.column + inner.column - 1 + (node.type === 'PLAIN' ? 0 : 1) };
   }
-}
-
-/** What the library makes of a text at once. */
-function* documentsOf(text: string, lines: LineCounter): Steps<readonly Document[]> {
-  const composer = new Composer({ lineCounter: lines, merge: true, uniqueKeys: true, prettyErrors: false, stringKeys: true });
-  const parser = new Parser(lines.addNewLine);
-  const documents: Document[] = [];
-  let lexemes = 0;
-  lines.addNewLine(0);
-  for (const lexeme of new Lexer().lex(text)) {
-    for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
-    if (++lexemes % LEXEMES_A_STEP === 0) yield;
-  }
-  for (const token of parser.end()) documents.push(...composer.next(token));
-  documents.push(...composer.end());
-  yield;
-  return documents;
 }
 
 function scalarText(node: Scalar): string {
