@@ -1,6 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Shell } from './harness.ts';
 
 const MAD = 'mad_over_time(up[5m])';
@@ -11,13 +9,9 @@ const BOTH = ['--enable-feature=promql-experimental-functions,promql-duration-ex
 let shell: Shell;
 beforeEach(() => {
   shell = new Shell();
-  write('rules.yaml', RULES);
+  shell.write('rules.yaml', RULES);
 });
 afterEach(() => shell.close());
-
-function write(name: string, text: string): void {
-  writeFileSync(join(shell.folder, name), text);
-}
 
 describe('experimental PromQL in belfry check', () => {
   it('is refused with the names of the switches', async () => {
@@ -41,10 +35,10 @@ describe('experimental PromQL in belfry check', () => {
   });
 
   it('is let in by the configuration, the command or both', async () => {
-    write('belfry.yaml', 'rules: [rules.yaml]\npromql: {duration_expressions: true}\n');
+    shell.write('belfry.yaml', 'rules: [rules.yaml]\npromql: {duration_expressions: true}\n');
     expect((await shell.run('check', 'belfry.yaml')).out).toBe('belfry.yaml: 1 mistake\n');
     expect((await shell.run('check', FUNCTIONS, 'belfry.yaml')).out).toBe('belfry.yaml: ok, 0 clusters, 0 owners, 2 rules\n');
-    write('belfry.yaml', 'rules: [rules.yaml]\npromql: {experimental_functions: true, duration_expressions: true}\n');
+    shell.write('belfry.yaml', 'rules: [rules.yaml]\npromql: {experimental_functions: true, duration_expressions: true}\n');
     expect((await shell.run('check', 'belfry.yaml')).out).toBe('belfry.yaml: ok, 0 clusters, 0 owners, 2 rules\n');
   });
 
@@ -62,8 +56,8 @@ describe('experimental PromQL in belfry test', () => {
     const expression = `promql_expr_test: [{expr: "${MAD}", eval_time: 2m, exp_samples: [{labels: '{}', value: 0}]}]`;
     const alert = `alert_rule_test: [{eval_time: 2m, alertname: Asks, exp_alerts: ` + `[{exp_labels: {}, exp_annotations: {mad: "0"}}]}]`;
     const asks = `{alert: Asks, expr: 'up > 0', annotations: {mad: '{{ query "mad_over_time(up[5m])" | first | value }}'}}`;
-    write('rules.yaml', `groups: [{name: g, rules: [${asks}]}]\n`);
-    write('a.test.yaml', `rule_files: [rules.yaml]\ntests: [{interval: 1m, ${series}, ${expression}, ${alert}}]\n`);
+    shell.write('rules.yaml', `groups: [{name: g, rules: [${asks}]}]\n`);
+    shell.write('a.test.yaml', `rule_files: [rules.yaml]\ntests: [{interval: 1m, ${series}, ${expression}, ${alert}}]\n`);
   });
 
   it('is refused in expressions and in the queries of templates', async () => {

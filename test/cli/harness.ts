@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runSpec } from '../../src/app/replay-spec.ts';
@@ -24,6 +24,11 @@ export class Shell {
 
   close(): void {
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Puts a file into the folder. */
+  write(name: string, text: string): void {
+    writeFileSync(join(this.folder, name), text);
   }
 
   /** Runs one command in this process, as main does. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeWhere } from '../../testbed/skip.ts';
 import { Shell } from './harness.ts';
@@ -17,22 +17,18 @@ const BAD = `rule_files: [rules.yaml]\ntests:\n${alertTest('broker down', DOWN)}
 let shell: Shell;
 beforeEach(() => {
   shell = new Shell();
-  write('rules.yaml', RULES);
+  shell.write('rules.yaml', RULES);
 });
 afterEach(() => shell.close());
 
-function write(name: string, text: string): void {
-  writeFileSync(join(shell.folder, name), text);
-}
-
 describe('belfry test', () => {
   it('says that all is well, with 0', async () => {
-    write('good.test.yaml', GOOD);
+    shell.write('good.test.yaml', GOOD);
     expect(await shell.run('test', 'good.test.yaml')).toEqual({ out: 'good.test.yaml: ok, 1 test\n', err: '', exitCode: 0, failure: '' });
   });
 
   it('shows what differs where, with 1', async () => {
-    write('bad.test.yaml', BAD);
+    shell.write('bad.test.yaml', BAD);
     const { out, exitCode } = await shell.run('test', 'bad.test.yaml');
     expect([out.split('\n'), exitCode]).toEqual([
       [
@@ -47,9 +43,9 @@ describe('belfry test', () => {
   });
 
   it('runs every file, also after one that failed or is none', async () => {
-    write('good.test.yaml', GOOD);
-    write('bad.test.yaml', BAD);
-    write('none.test.yaml', 'tests: 5\n');
+    shell.write('good.test.yaml', GOOD);
+    shell.write('bad.test.yaml', BAD);
+    shell.write('none.test.yaml', 'tests: 5\n');
     const { out, err, exitCode } = await shell.run('test', 'none.test.yaml', 'nowhere.yaml', 'bad.test.yaml', 'good.test.yaml');
     expect(exitCode).toBe(1);
     expect(out).toMatch(/^none.test.yaml: could not be run\nnowhere.yaml: could not be run\nbad.*\ngood.test.yaml: ok, 1 test\n$/s);
@@ -62,18 +58,18 @@ describe('belfry test', () => {
     [['--run', '^nothing', '--run', 'down$'], 'bad.test.yaml: 1 of 2 tests failed\n', 1],
     [['--run', 'nowhere'], 'bad.test.yaml: ok, 0 tests\n', 0],
   ])('%j', async (args, last, code) => {
-    write('bad.test.yaml', BAD);
+    shell.write('bad.test.yaml', BAD);
     const { out, exitCode } = await shell.run('test', 'bad.test.yaml', ...args);
     expect([out.endsWith(last), exitCode]).toEqual([true, code]);
   });
 
   it('refuses a pattern that is none', async () => {
-    write('good.test.yaml', GOOD);
+    shell.write('good.test.yaml', GOOD);
     expect(await shell.run('test', 'good.test.yaml', '--run', '(')).toMatchObject({ exitCode: 1, failure: /regular expression/ });
   });
 
   it('gives its findings as JSON', async () => {
-    write('bad.test.yaml', BAD);
+    shell.write('bad.test.yaml', BAD);
     const { out, exitCode } = await shell.run('test', '--json', 'bad.test.yaml');
     expect([JSON.parse(out), exitCode]).toEqual([
       {
@@ -104,8 +100,8 @@ describe('belfry test', () => {
   });
 
   it('writes its findings as JUnit XML', async () => {
-    write('bad.test.yaml', BAD.replace('nothing is down', '"<nothing> & \\"all\\"\\u0007"'));
-    write('none.test.yaml', 'tests: 5\n');
+    shell.write('bad.test.yaml', BAD.replace('nothing is down', '"<nothing> & \\"all\\"\\u0007"'));
+    shell.write('none.test.yaml', 'tests: 5\n');
     await shell.run('test', '--junit', 'out.xml', 'bad.test.yaml', 'none.test.yaml');
     expect(readFileSync(join(shell.folder, 'out.xml'), 'utf8').split('\n')).toEqual([
       '<?xml version="1.0" encoding="UTF-8"?>',
@@ -127,14 +123,14 @@ describe('belfry test', () => {
   });
 
   it('shows what would steer a terminal', async () => {
-    write('bad.test.yaml', BAD.replace('name: nothing is down', 'name: "a\\e[2J"'));
+    shell.write('bad.test.yaml', BAD.replace('name: nothing is down', 'name: "a\\e[2J"'));
     expect((await shell.run('test', 'bad.test.yaml')).out).toContain('bad.test.yaml:4 a\\x1b[2J\n');
   });
 
   it('follows directives where it is told to', async () => {
-    write('rules.yaml', 'groups: [{name: g, rules: [{alert: Down, expr: up == 0, annotations: {belfry_no_data: keep}}]}]\n');
+    shell.write('rules.yaml', 'groups: [{name: g, rules: [{alert: Down, expr: up == 0, annotations: {belfry_no_data: keep}}]}]\n');
     const text = `rule_files: [rules.yaml]\ntests:\n  - {interval: 1m, input_series: [{series: up, values: '0 0 stale'}], alert_rule_test: [{eval_time: 4m, alertname: Down, exp_alerts: [{}]}]}\n`;
-    write('keep.test.yaml', text);
+    shell.write('keep.test.yaml', text);
     expect((await shell.run('test', 'keep.test.yaml')).exitCode).toBe(1);
     expect((await shell.run('test', '--obey-directives', 'keep.test.yaml')).exitCode).toBe(0);
   });
@@ -144,11 +140,11 @@ describe('belfry test', () => {
       execFileSync(process.execPath, [join(ROOT, 'bin/belfry.mjs'), 'test', ...args], { cwd: shell.folder, encoding: 'utf8' });
     copyFileSync(join(ROOT, 'rules.yaml'), join(shell.folder, 'rules.yaml'));
     const text = readFileSync(join(ROOT, 'rules.test.yaml'), 'utf8');
-    write('rules.test.yaml', text);
+    shell.write('rules.test.yaml', text);
     expect(belfry('rules.test.yaml')).toMatch(/^rules\.test\.yaml: ok, \d+ tests\n$/);
     // The broker of the first case never crashes now.
     const first = /- name: (.*)/.exec(text)?.[1] ?? '';
-    write(
+    shell.write(
       'rules.test.yaml',
       text.replace(/(reason="crashed"}', values: ')0x5 1x93 0x20/, (_, head: string) => `${head}0x118`),
     );
@@ -175,7 +171,7 @@ describeWhere(missing, 'belfry test beside promtool test rules', () => {
       ['a.yaml'],
     ],
   ])('%s: the same verdict', async (_, files, args) => {
-    for (const [name, text] of Object.entries(files)) write(name, text);
+    for (const [name, text] of Object.entries(files)) shell.write(name, text);
     const theirs = spawnSync('promtool', ['test', 'rules', ...args], { cwd: shell.folder }).status;
     const { exitCode } = await shell.run('test', ...args);
     expect(exitCode === 0).toBe(theirs === 0);
