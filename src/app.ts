@@ -292,12 +292,15 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
     oldNotifiers.close();
   };
   let reloading: Promise<readonly string[]> = Promise.resolve([]);
+  let lastReload = { successful: true, configuredAt: startedAt };
   const reload = (): Promise<readonly string[]> => {
     if (lifecycle.stopping) return Promise.resolve(['Belfry is stopping']);
     reloading = reloading
       .then(() => tryReload(options, () => config, swap))
       .then((problems) => {
-        reloadGauge.set(problems.length === 0 ? 1 : 0);
+        const successful = problems.length === 0;
+        reloadGauge.set(successful ? 1 : 0);
+        lastReload = { successful, configuredAt: successful ? clock.now() : lastReload.configuredAt };
         return problems;
       });
     return reloading;
@@ -322,6 +325,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
       outbox,
       watches,
       reload,
+      lastReload: () => lastReload,
       config: () => config,
       notifiers: () => notifiers,
       autopilot: autopilot.port,

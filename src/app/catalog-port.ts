@@ -1,8 +1,8 @@
 import type { BelfryConfig } from '../config/config.ts';
-import { yieldToLoop } from '../core/clock.ts';
+import { type Clock, yieldToLoop } from '../core/clock.ts';
 import type { PageTemplate } from '../formats/page-layout.ts';
 import { type FamilyMetadata, pageMetadata } from '../formats/page-metadata.ts';
-import type { CatalogPort, MetricMetadata, TargetMetadata, TargetView } from '../http/prometheus-ports.ts';
+import type { CatalogPort, MetricMetadata, ReloadView, TargetMetadata, TargetView } from '../http/prometheus-ports.ts';
 import type { SampleStore } from '../store/sample-store.ts';
 import type { PrometheusMeter } from '../telemetry/prometheus-meter.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
@@ -11,14 +11,17 @@ import { kafkaFamilyHelp } from './kafka-families.ts';
 export interface CatalogParts {
   readonly version: string;
   readonly startedAt: number;
+  readonly clock: Clock;
   readonly meter: PrometheusMeter;
   readonly samples: SampleStore;
   readonly watches: ReadonlyMap<string, ClusterWatch>;
   readonly config: () => BelfryConfig;
+  readonly lastReload: () => ReloadView;
 }
 
 /** What the HTTP API tells of series, metrics, targets and the server itself. */
-export function createCatalogPort({ version, startedAt, meter, samples, watches, config }: CatalogParts): CatalogPort {
+export function createCatalogPort(parts: CatalogParts): CatalogPort {
+  const { version, startedAt, clock, meter, samples, watches, config, lastReload } = parts;
   return {
     series: samples.reader,
     metadata: () => [...kafkaFamilyHelp(), ...meter.families()],
@@ -29,7 +32,17 @@ export function createCatalogPort({ version, startedAt, meter, samples, watches,
       const { host, port } = http.listen;
       const { minTs, maxTs } = samples.stats();
       const listen = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-      return { version, startedAt, listen, evaluationIntervalMs, retentionMs: storage.retentionMs, minTs, maxTs };
+      return {
+        version,
+        startedAt,
+        now: clock.now(),
+        lastReload: lastReload(),
+        listen,
+        evaluationIntervalMs,
+        retentionMs: storage.retentionMs,
+        minTs,
+        maxTs,
+      };
     },
   };
 }

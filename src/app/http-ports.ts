@@ -4,6 +4,7 @@ import { BelfryError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { AutopilotPort } from '../http/autopilot-ports.ts';
 import type { HttpPorts, IncidentView, OperationsPort, StatusView } from '../http/ports.ts';
+import type { ReloadView } from '../http/prometheus-ports.ts';
 import type { NotifierSet } from '../notifiers/notifier-set.ts';
 import type { Outbox } from '../outbox/outbox.ts';
 import type { Routing } from '../routing/pipeline.ts';
@@ -33,6 +34,7 @@ export interface HttpParts {
   readonly outbox: Outbox;
   readonly watches: ReadonlyMap<string, ClusterWatch>;
   readonly reload: () => Promise<readonly string[]>;
+  readonly lastReload: () => ReloadView;
   readonly config: () => BelfryConfig;
   readonly notifiers: () => NotifierSet;
   readonly autopilot: AutopilotPort;

@@ -2,6 +2,7 @@
 export const METRIC_NAME = '__name__';
 
 const FNV_PRIME_LOW = 0x1b3;
+const SURROGATE = /[\ud800-\udfff]/;
 const UTF8 = new TextEncoder();
 
 /**
@@ -142,6 +143,12 @@ export function compareNames(a: string, b: string): number {
     if (a.charCodeAt(i) !== b.charCodeAt(i)) return (a.codePointAt(i) ?? 0) - (b.codePointAt(i) ?? 0);
   }
   return a.length - b.length;
+}
+
+/** Sorted by code point. The engine's own order is by UTF-16, several times as fast, and the same where there are no surrogates. */
+export function sortedNames(names: readonly string[]): readonly string[] {
+  const sorted = names.toSorted();
+  return sorted.some((name) => SURROGATE.test(name)) ? sorted.sort(compareNames) : sorted;
 }
 
 /** Label sets in Prometheus's order: pair by pair, names before values, the shorter first. */

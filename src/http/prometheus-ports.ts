@@ -62,10 +62,18 @@ export interface CatalogPort {
   runtime(): RuntimeView;
 }
 
+/** How the last reading of the configuration ended, and when one last succeeded. */
+export interface ReloadView {
+  readonly successful: boolean;
+  readonly configuredAt: number;
+}
+
 /** What Prometheus's status pages ask of a server. */
 export interface RuntimeView {
   readonly version: string;
   readonly startedAt: number;
+  readonly now: number;
+  readonly lastReload: ReloadView;
   readonly listen: string;
   readonly evaluationIntervalMs: number;
   readonly retentionMs: number;

@@ -1,4 +1,4 @@
-import type { Labels } from '../core/labels.ts';
+import { type Labels, sortedNames } from '../core/labels.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { Head } from './head.ts';
 import type { BlockSource } from './lane-reader.ts';
@@ -37,12 +37,12 @@ export class Reader {
 
   /** Distinct label names, sorted. */
   labelNames(filter: SeriesFilter = {}): readonly string[] {
-    return limited(this.#head.index.names(this.#filtered(filter)).toSorted(), filter.limit);
+    return limited(sortedNames(this.#head.index.names(this.#filtered(filter))), filter.limit);
   }
 
   /** Distinct values of a label, sorted. */
   labelValues(name: string, filter: SeriesFilter = {}): readonly string[] {
-    return limited(this.#head.index.values(name, this.#filtered(filter)).toSorted(), filter.limit);
+    return limited(sortedNames(this.#head.index.values(name, this.#filtered(filter))), filter.limit);
   }
 
   /** The label sets of the series, by age. */

@@ -90,6 +90,8 @@ function portsOf(rooms: FakeRooms, clock: ManualClock): HttpPorts {
       runtime: () => ({
         version: '0.1.0',
         startedAt: NOW,
+        now: NOW + 1000,
+        lastReload: { successful: false, configuredAt: NOW },
         listen: '127.0.0.1:9559',
         evaluationIntervalMs: 5000,
         retentionMs: 15 * 86_400_000,

@@ -219,7 +219,17 @@ describe('GET /api/v1/targets', () => {
 describe('GET /api/v1/status', () => {
   it.each([
     ['buildinfo', { version: '3.0.0+belfry.0.1.0' }],
-    ['runtimeinfo', { startTime: '2023-11-14T22:13:20.000Z', storageRetention: '15d', corruptionCount: 0 }],
+    [
+      'runtimeinfo',
+      {
+        startTime: '2023-11-14T22:13:20.000Z',
+        serverTime: '2023-11-14T22:13:21.000Z',
+        reloadConfigSuccess: false,
+        lastConfigTime: '2023-11-14T22:13:20.000Z',
+        storageRetention: '15d',
+        corruptionCount: 0,
+      },
+    ],
     ['flags', { 'query.lookback-delta': '5m', 'query.timeout': '10s', 'web.listen-address': '127.0.0.1:9559' }],
     ['config', { yaml: 'global:\n  evaluation_interval: 5s\n' }],
     [

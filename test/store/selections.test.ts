@@ -153,6 +153,12 @@ describe('a selection that somebody still reads', () => {
 });
 
 describe('names and values', () => {
+  it('sort by code point, not by halves of it', () => {
+    const { head, reader } = memoryHead();
+    head.target('t').append(T0, layout(metric('up', 'x=\u{1f600}'), metric('up', 'x=\uff01'), metric('up', 'x=z')), new Float64Array(3));
+    expect(reader.labelValues('x')).toEqual(['z', '\uff01', '\u{1f600}']);
+  });
+
   it('are those of the series asked for, sorted', () => {
     const { head, reader } = memoryHead();
     head.target('t').append(T0, layout(...FLEET), new Float64Array(5));

@@ -43,8 +43,15 @@ function buildInfo({ version }: RuntimeView) {
   return { version: `${SPOKEN_VERSION}+belfry.${version}`, revision: '', branch: '', buildUser: '', buildDate: '', goVersion: '' };
 }
 
-function runtimeInfo({ startedAt, retentionMs }: RuntimeView) {
-  return { startTime: new Date(startedAt).toISOString(), corruptionCount: 0, storageRetention: formatDuration(retentionMs) };
+function runtimeInfo({ startedAt, now, lastReload, retentionMs }: RuntimeView) {
+  return {
+    startTime: new Date(startedAt).toISOString(),
+    serverTime: new Date(now).toISOString(),
+    reloadConfigSuccess: lastReload.successful,
+    lastConfigTime: new Date(lastReload.configuredAt).toISOString(),
+    corruptionCount: 0,
+    storageRetention: formatDuration(retentionMs),
+  };
 }
 
 /** Those of Prometheus's flags that say something about this server. */
