@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { isMap, parseDocument } from 'yaml';
+import { isMap } from 'yaml';
 import type { BelfryConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
@@ -12,7 +12,7 @@ import type { ParseOptions } from '../promql/parse.ts';
 import { lintRules, LINTS, unknownExemptions, type KnownMetrics, type Lint, type LintFinding, type LintOptions } from '../rules/lint.ts';
 import { checkRuleFiles, readRuleFiles } from '../rules/load.ts';
 import { DEFAULT_EVALUATION_INTERVAL_MS } from '../rules/ports.ts';
-import { formatProblem, hint } from '../rules/yaml-reader.ts';
+import { formatProblem, hint, inOneGo, YamlReader } from '../rules/yaml-reader.ts';
 import { BelfryClient, withClientOptions, type ClientOptions } from './client.ts';
 import { type ConfigOptions, loadOptionsOf } from './config-options.ts';
 import type { CliContext } from './context.ts';
@@ -147,8 +147,8 @@ async function check(file: string, checking: Checking, context: CliContext): Pro
 
 /** A rule file is known by its one key, so that both kinds can be named in one command. */
 function isRuleFile(text: string): boolean {
-  const { contents } = parseDocument(text, { prettyErrors: false, logLevel: 'silent' });
-  return isMap(contents) && contents.has('groups');
+  const { root } = inOneGo(YamlReader.read('', text));
+  return isMap(root) && root.has('groups');
 }
 
 /** The configuration's mistakes and those of the rule files it names, as far as it could be read. */
