@@ -214,7 +214,8 @@ function allCounters(rows: EdgeRows, from: number, to: number, edges: Edges, val
     const difference = (cells[lastAt + col] ?? 0) - first;
     if (difference !== difference) return false;
     let extended = factor;
-    if (difference > 0 && first >= 0 && !(sampled * first > far * difference)) {
+    // First what is the same for nearly all: which counters stand still, no processor foresees.
+    if (!(sampled * first > far * difference) && difference > 0 && first >= 0) {
       const toZero = sampled * (first / difference);
       if (toZero < toStart) extended = (sampled + toZero + toEnd) / sampled / seconds;
     }
