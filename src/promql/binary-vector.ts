@@ -187,11 +187,12 @@ export class VectorBinaryOp implements VectorOp {
     this.space = this.#plan === 'many' ? this.#many.space : this.#results;
     const many = this.#many.space;
     const into = this.#signatures.projection.space;
+    const derives = this.#plan === 'derived' && (many.known ?? 0) < MAX_RESULTS;
     this.labelWork = [
       { space: many, look: this.#manySignature, into },
       { space: this.#one.space, look: this.#oneSignature, into },
       // Ids that find no match get labels for nothing, so that not more are made than may be kept.
-      ...(this.#plan === 'derived' && (many.known ?? 0) < MAX_RESULTS ? [{ space: many, look: (id: number) => void this.#derive(id, -1) }] : []),
+      ...(derives ? [{ space: many, look: (id: number) => void this.#derive(id, -1) }] : []),
     ];
     const { op } = expr;
     if (isComparison(op)) this.#comparison = comparisonKernel(op);

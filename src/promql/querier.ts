@@ -9,8 +9,9 @@ export interface Querier {
   /**
    * The series that all matchers accept (an absent label has the empty value), in no particular order. The result is
    * valid until control returns to the event loop, and after that as long as it says so itself. `minTs` and `maxTs` bound
-   * the times that will be read, so that a store need not look into history that is not asked for. A store may give the same object again, later too, as long
-   * as it stands for the same series under the same numbers: what was worked out for it is then used again.
+   * the times that will be read, so that a store need not look into history that is not asked for. A store may give the
+   * same object again, later too, as long as it stands for the same series under the same numbers: what was worked out for
+   * it is then used again.
    */
   select(matchers: readonly Matcher[], minTs: number, maxTs: number): Selection;
 }

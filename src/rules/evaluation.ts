@@ -61,7 +61,10 @@ export function evaluateExpression(expression: Expression, evaluation: Evaluatio
   return asVector(expression.instant(evaluation.querier, evaluation.queryTs, limitsOf(evaluation)));
 }
 
-/** Opens the expression's plan where that is to be done, where it has at least so many series, for as long as a slice. Throws as an evaluation does. */
+/**
+ * Opens the expression's plan where that is to be done and it stands for at least so many series, for as long as a slice. Throws as
+ * an evaluation does.
+ */
 export function openExpression(expression: Expression, evaluation: Evaluation, seriesLeast: number): Opening {
   return expression.openAt(evaluation.querier, evaluation.queryTs, limitsOf(evaluation), seriesLeast);
 }

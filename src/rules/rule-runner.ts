@@ -74,7 +74,10 @@ export class RuleRunner {
     return Math.max(this.#openingMs, this.evaluationTimeMs) > DEAR_MS;
   }
 
-  /** Opens its plans where series have come or gone since the last time, one after the other, for as long as a slice; plans over fewer series than that are left alone. */
+  /**
+   * Opens its plans where series have come or gone since the last time, one after the other, for as long as a slice. Plans over
+   * fewer series than that are left alone.
+   */
   openPlans(evaluation: Evaluation, seriesLeast: number): Opening {
     const { definition } = this;
     const expressions = [definition.expression, definition.kind === 'alerting' ? definition.recover : undefined];
