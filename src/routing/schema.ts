@@ -85,10 +85,17 @@ export function inhibitRulesOf(own: readonly InhibitRule[], withDefaults: boolea
   return withDefaults ? [...defaultInhibitRules(), ...own] : own;
 }
 
-/** Cuts `{a="b", c!="d"}` at the commas outside of quotes. */
+/** Cuts `{a="b", c!="d"}` at the commas outside of quotes; `{}` has none and matches everything. */
 function splitMatchers(text: string): readonly string[] {
   const trimmed = text.trim();
   const isSet = trimmed.startsWith('{') && trimmed.endsWith('}');
-  const parts = (isSet ? trimmed.slice(1, -1).replace(/,\s*$/, '') : trimmed).match(/(?:[^",]|"(?:[^"\\]|\\.)*"|")+/gs);
-  return parts ?? [text];
+  const inner = isSet ? trimmed.slice(1, -1) : trimmed;
+  if (isSet && inner.trim() === '') return [];
+  const parts: string[] = [''];
+  for (const [piece] of inner.matchAll(/\\[\\"]|"(?:[^"\\]|\\.)*"|./gs)) {
+    if (piece === ',') parts.push('');
+    else parts.push(`${parts.pop() ?? ''}${piece}`);
+  }
+  // A comma may follow the last one; between two others, nothing is no matcher.
+  return parts.length > 1 && parts.at(-1)?.trim() === '' ? parts.slice(0, -1) : parts;
 }

@@ -18,6 +18,11 @@ describe('inhibit_rules', () => {
       { source_matchers: ['{a="b,c", d!="e}"}'], target_matchers: ['a=b,c=d'] },
       ['source a="b,c"', 'source d!="e}"', 'target a="b"', 'target c="d"'],
     ],
+    [
+      'everything',
+      { source_matchers: ['{}', '{a=b, }'], target_matchers: ['c=d\\,e!=f,'] },
+      ['source a="b"', 'target c="d\\\\"', 'target e!="f"'],
+    ],
     ['names in quotes', { source_matchers: ['{"a b"="c", d.e=~f}'], equal: ['a b'] }, ['source "a b"="c"', 'source "d.e"=~"f"']],
     [
       'the older form',
@@ -36,6 +41,9 @@ describe('inhibit_rules', () => {
 
   const refused: readonly [string, object, string][] = [
     ['what is no matcher', { source_matchers: ['severity'] }, 'bad matcher format'],
+    ['nothing between commas', { source_matchers: ['{a=b,,c=d}'] }, 'bad matcher format'],
+    ['a comma alone', { source_matchers: ['{,}'] }, 'bad matcher format'],
+    ['nothing', { source_matchers: [''] }, 'bad matcher format'],
     ['a pattern that is none', { target_match_re: { a: '(' } }, 'invalid regular expression'],
     ['an unknown key', { sources: [] }, 'known keys: name source_matchers'],
     ['an equal label that is none', { equal: [''] }, 'must be a label name'],

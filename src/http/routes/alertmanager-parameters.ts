@@ -23,7 +23,7 @@ export function filterParameter(parameters: URLSearchParams): readonly Matcher[]
 
 /** Whether a receiver's whole name matches the expression `receiver`; every one does where it is left out. */
 export function receiverParameter(parameters: URLSearchParams): (name: string) => boolean {
-  const pattern = parameters.get('receiver') ?? '';
+  const pattern = last(parameters, 'receiver');
   if (pattern === '') return () => true;
   try {
     const regex = compileRegex(pattern);
@@ -35,8 +35,13 @@ export function receiverParameter(parameters: URLSearchParams): (name: string) =
 
 /** A switch that is on where it is left out or empty. */
 export function switchParameter(parameters: URLSearchParams, name: string): boolean {
-  const text = parameters.get(name) ?? '';
+  const text = last(parameters, name);
   return text === '' || TRUE.has(text.toLowerCase());
+}
+
+/** Of a parameter that is given several times the last one counts, as go-openapi has it. */
+function last(parameters: URLSearchParams, name: string): string {
+  return parameters.getAll(name).at(-1) ?? '';
 }
 
 /** The engine's own sentence. */

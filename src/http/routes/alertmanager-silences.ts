@@ -11,6 +11,15 @@ import { parametersOf } from './parameters.ts';
 const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
 const idParameters = z.object({ id: z.string() });
 
+/** Beside RFC 3339 what go-openapi/strfmt takes: no zone (UTC), no seconds, a space for the T, a zone without colon. */
+const LOOSE_TIME = new RegExp(
+  [
+    String.raw`^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d)(:\d\d(?:[.,]\d+)?)?Z?`,
+    String.raw`T(\d\d:\d\d:\d\d\.(?:\d{3}|\d{6}))([+-]\d\d)(\d\d)`,
+    String.raw` (\d\d:\d\d:\d\d(?:[.,]\d+)?))$`,
+  ].join('|'),
+);
+
 /** `null` counts as left out, as in Go. */
 const text = z.string().nullish();
 const flag = z.boolean().nullish();
@@ -114,13 +123,14 @@ function silenceView(silence: Silence, now: number) {
 }
 
 function parsedBody(body: unknown): SilenceBody {
+  if (body === undefined || body === '') throw new InvalidValue(602, 'silence in body is required');
   let value: unknown;
   try {
     value = JSON.parse(typeof body === 'string' ? body : '');
   } catch (error) {
     throw unreadable(errorText(error));
   }
-  const result = silenceSchema.safeParse(value);
+  const result = silenceSchema.safeParse(value ?? {});
   if (result.success) return result.data;
   throw unreadable(result.error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; '));
 }
@@ -150,10 +160,17 @@ function draftOf(body: SilenceBody, now: number): SilenceDraft {
 }
 
 function timeOf(written: string | null | undefined): number {
-  if (written === null || written === undefined) return 0;
-  const ts = parseRfc3339(written);
+  if (written === null || written === undefined || written === '') return 0;
+  const ts = parseRfc3339(written) ?? parseRfc3339(strictTime(written));
   if (ts === undefined) throw unreadable(`${JSON.stringify(written)} is no time such as 2026-11-23T08:00:00Z`);
   return ts;
+}
+
+/** The same time as RFC 3339 writes it. */
+function strictTime(written: string): string {
+  const [, date = '', minutes = '', seconds = ':00', offset, hours, rest, spaced] = LOOSE_TIME.exec(written) ?? [];
+  if (offset !== undefined) return `${date}T${offset}${hours ?? ''}:${rest ?? ''}`;
+  return `${date}T${(spaced ?? minutes + seconds).replace(',', '.')}Z`;
 }
 
 function checkMatchers(matchers: NonNullable<SilenceBody['matchers']>): void {
