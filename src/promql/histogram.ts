@@ -1,11 +1,14 @@
 import { parseFloatText } from '../core/number-format.ts';
 import type { Call, Span } from './ast.ts';
 import type { Exec } from './exec.ts';
+import { never } from './look-ahead.ts';
 import { bucketFraction, bucketQuantile } from './quantile.ts';
 import { IdMap, InternSpace, Seen, Vec, dropName, duplicateLabels, type ScalarOp, type VectorOp } from './space.ts';
 import { warnOfQuantile } from './window-functions.ts';
 
 const BUCKET_LABEL = 'le';
+/** After so many buckets it is looked whether that is enough: of new ones the labels have to be read. */
+const BUCKETS_A_LOOK = 256;
 const BAD_BOUND = -2;
 
 interface Histogram {
@@ -36,6 +39,9 @@ export class HistogramOp implements VectorOp {
   readonly #seen = new Seen();
   readonly #out = new Vec();
   #round = 0;
+  /** The vector whose buckets are being collected, what was found of it, and which element comes next. */
+  #begun: { readonly ts: number; readonly vec: Vec; readonly present: Histogram[] } | undefined;
+  #next = 0;
 
   constructor(call: Call, exec: Exec, params: readonly ScalarOp[], inner: VectorOp) {
     this.#call = call;
@@ -46,26 +52,22 @@ export class HistogramOp implements VectorOp {
   }
 
   eval(ts: number): Vec {
+    return this.work(ts, never) ?? this.#out;
+  }
+
+  work(ts: number, enough: () => boolean): Vec | undefined {
+    if (this.#begun?.ts !== ts) {
+      this.#begun = { ts, vec: this.#inner.eval(ts), present: [] };
+      this.#next = 0;
+      this.#round++;
+    }
+    const { vec, present } = this.#begun;
+    if (!this.#collect(vec, present, enough)) return undefined;
+    this.#begun = undefined;
     const first = this.#params[0]?.eval(ts) ?? NaN;
     const second = this.#params[1]?.eval(ts) ?? NaN;
-    const vec = this.#inner.eval(ts);
     const quantile = this.#call.func === 'histogram_quantile';
     if (quantile) warnOfQuantile(this.#exec, first, this.#call.args[0] ?? this.#call);
-    this.#round++;
-    const present: Histogram[] = [];
-    for (let i = 0; i < vec.n; i++) {
-      const id = vec.ids[i] ?? 0;
-      const histogram = this.#list[this.#histogramOf(id)];
-      if (histogram === undefined) continue;
-      if (histogram.round !== this.#round) {
-        histogram.round = this.#round;
-        histogram.bounds.length = 0;
-        histogram.counts.length = 0;
-        present.push(histogram);
-      }
-      histogram.bounds.push(this.#bounds[id] ?? NaN);
-      histogram.counts.push(vec.values[i] ?? 0);
-    }
     const out = this.#out;
     out.reset(present.length);
     this.#seen.begin();
@@ -75,6 +77,29 @@ export class HistogramOp implements VectorOp {
       out.push(histogram.result, value);
     }
     return out;
+  }
+
+  /** Goes on with giving the histograms their buckets; true where all have them. */
+  #collect(vec: Vec, present: Histogram[], enough: () => boolean): boolean {
+    while (this.#next < vec.n) {
+      const end = Math.min(vec.n, this.#next + BUCKETS_A_LOOK);
+      for (; this.#next < end; this.#next++) this.#take(vec.ids[this.#next] ?? 0, vec.values[this.#next] ?? 0, present);
+      if (enough()) return this.#next === vec.n;
+    }
+    return true;
+  }
+
+  #take(id: number, count: number, present: Histogram[]): void {
+    const histogram = this.#list[this.#histogramOf(id)];
+    if (histogram === undefined) return;
+    if (histogram.round !== this.#round) {
+      histogram.round = this.#round;
+      histogram.bounds.length = 0;
+      histogram.counts.length = 0;
+      present.push(histogram);
+    }
+    histogram.bounds.push(this.#bounds[id] ?? NaN);
+    histogram.counts.push(count);
   }
 
   #quantile(q: number, histogram: Histogram): number {

@@ -12,6 +12,8 @@ import type { MatrixOp } from './selectors.ts';
 import { IdMap, InternSpace, Relabel, Vec, type LabelWork, type ScalarOp, type Space, type VectorOp } from './space.ts';
 
 const KEEPS_NAME: ReadonlySet<string> = new Set(['last_over_time', 'first_over_time']);
+/** These take as long that rows in memory are worked out series by series too, where others are to have their turn. */
+const SORTS: ReadonlySet<string> = new Set(['quantile_over_time', 'mad_over_time']);
 const COUNTER_SUFFIXES = ['_total', '_sum', '_count', '_bucket'];
 
 /**
@@ -37,6 +39,7 @@ export class WindowFunctionOp implements VectorOp, Piece {
   readonly #out = new Vec();
   readonly #window: WindowContext = { evalTs: 0, fromTs: 0, toTs: 0, param: 0, param2: 0 };
   readonly #ahead: LookAhead;
+  readonly #sorts: boolean;
   readonly #sliding = new SlidingWindow();
   /** Where the cells of this step begin; -1 where nothing was read ahead. */
   #row = -1;
@@ -46,6 +49,7 @@ export class WindowFunctionOp implements VectorOp, Piece {
     this.#exec = exec;
     this.#matrix = matrix;
     this.#kernel = kernel;
+    this.#sorts = SORTS.has(call.func);
     this.#runKernel = runKernelOf(call.func, kernel);
     this.#params = params;
     this.#relabel = KEEPS_NAME.has(call.func) ? undefined : Relabel.dropName(matrix.space);
@@ -61,9 +65,9 @@ export class WindowFunctionOp implements VectorOp, Piece {
   prepare(ts: number, enough: () => boolean): boolean {
     const ahead = this.#ahead;
     if (!ahead.covers(ts)) {
-      const wanted = this.#notShown(ts);
+      const wanted = this.#sorts ? new Uint8Array(this.#matrix.n).fill(1) : this.#notShown(ts);
       if (wanted === undefined) return true;
-      ahead.begin(ts, wanted, (at) => this.#notShown(at) === undefined);
+      ahead.begin(ts, wanted, (at) => !this.#sorts && this.#notShown(at) === undefined);
     }
     return ahead.work(enough);
   }
@@ -82,7 +86,7 @@ export class WindowFunctionOp implements VectorOp, Piece {
     this.#counters?.begin();
     this.#row = this.#ahead.rowOf(ts);
     if (!this.#readAll()) {
-      const runs = matrix.openRuns?.(window.toTs);
+      const runs = this.#sorts && this.#row >= 0 ? undefined : matrix.openRuns?.(window.toTs);
       if (runs === undefined) for (let id = 0; id < matrix.n; id++) this.#read(id);
       else for (let run = 0; run < runs; run++) this.#readRun(run);
     }

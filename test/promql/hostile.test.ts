@@ -76,6 +76,7 @@ describe('operators in slices', () => {
     ['count(label_replace(a, "b", "$1", "i", "(.*)"))', SERIES / 64],
     ['count(a * on (i) group_left (j) a)', SERIES / 64],
     ['count(count_values("v", a))', 3],
+    ['count(histogram_quantile(0.5, a))', 3],
     ['count(a or a)', SERIES / 64],
     ['topk(2000, a)', 1],
   ])('others have their turns meanwhile, and the values are the same: %s', async (text, least) => {
