@@ -86,7 +86,7 @@ describe('docs/backfill.md', () => {
   it('takes it out as it says', async () => {
     await bringIn();
     const lines = exporting.trim().split('\n').filter(isBelfry);
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(3);
     for (const line of lines) await belfry(line);
     expect(existsSync(join(cli.folder, 'kafka.om.gz'))).toBe(true);
     expect(readFileSync(join(cli.folder, 'up.om'), 'utf8')).toMatch(/# EOF\n$/);

@@ -33,6 +33,15 @@ const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegE
     applies: /\bquantile(_over_time)?\b/,
     only: /NaN|Infinity/,
   },
+  {
+    why: 'the same, where what comes of it is compared or taken a quantile of',
+    applies: /\bquantile.*(\bquantile|[<>=!] )|[<>=!] .*\bquantile/,
+  },
+  {
+    why: '3.x clears the compensation at an infinity, so that lines through one are infinite',
+    applies: /predict_linear|deriv/,
+    only: /NaN/,
+  },
   { why: '3.x keeps histograms of different names apart and ignores small falls of buckets', applies: /histogram_quantile\(.*__name__/ },
   { why: '3.x checks that matches are unique before it filters', applies: /(>|<|>=|<=|==|!=) (on|ignoring)/ },
   { why: '3.x sees a label_replace or label_join that makes series equal at one step only', applies: /label_(replace|join)/ },
@@ -42,6 +51,7 @@ const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegE
     applies: /\b(minute|hour|day_of|days_in|month|year)/,
     only: /is NaN/,
   },
+  { why: 'the same, where it is compared', applies: /\b(minute|hour|day_of|days_in|month|year).*[<>=!] / },
   { why: 'under timestamp(), Prometheus of any version forgets the offset of a selector pinned by @', applies: /timestamp\(.*offset.*@/ },
   {
     why: '2.42 loses steps where @ pins a window and the function has an argument or looks at the time',
@@ -50,7 +60,7 @@ const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegE
   { why: '3.x adds the compensation to a sum of -0, which makes 0 of it', applies: /\b(sum|avg)/, only: /-0/ },
   {
     why: '3.x takes a mean as the sum by the count, which moves the last digit: equal or not',
-    applies: /(changes|resets|count_values|[=!<>]=?).*\bavg|\bavg.*[=!<>]/,
+    applies: /(changes|resets|count_values|tan|[=!<>]=?).*\bavg|\bavg.*[=!<>]/,
   },
   {
     why: 'no difference of versions: last digits, as a label',

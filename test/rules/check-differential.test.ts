@@ -14,9 +14,14 @@ const FILES = 250;
 const BASE = readFileSync(join(import.meta.dirname, 'testdata', 'everything.good.rules'), 'utf8');
 
 /** What only we accept, by promtool's words: all of it came with Prometheus 3. */
-const LOOSER: readonly { readonly why: string; readonly theirs: RegExp }[] = [
+const LOOSER: readonly { readonly why: string; readonly theirs: RegExp; readonly text?: RegExp }[] = [
   { why: 'names of metrics, labels and annotations may be any text', theirs: /invalid (recording rule name|label name|annotation name)/ },
   { why: 'a duration is a number', theirs: /bad number or duration syntax|unexpected duration/ },
+  {
+    why: "what stands behind a document's end is not read; Go's reader looks two tokens ahead into it",
+    theirs: /^yaml: line \d+: (mapping values are not allowed|did not find expected)/,
+    text: /^(\.\.\.|---)(\s|$)/m,
+  },
   { why: 'fields of groups', theirs: /field (query_offset|labels) not found in type rulefmt\.RuleGroup/ },
 ];
 
@@ -64,7 +69,9 @@ function differences(seed: number, counts: { accepted: number; refused: number }
     const [us, them] = [ours(text), verdicts[i]];
     counts[us.ok ? 'accepted' : 'refused']++;
     if (them === undefined || us.ok === them.ok) return [];
-    const known = us.ok ? LOOSER.some((known) => known.theirs.test(them.reasons)) : STRICTER.some((known) => known.ours.test(us.reasons));
+    const known = us.ok
+      ? LOOSER.some((known) => known.theirs.test(them.reasons) && (known.text?.test(text) ?? true))
+      : STRICTER.some((known) => known.ours.test(us.reasons));
     return known ? [] : [`only ${us.ok ? 'we accept' : 'promtool accepts'} it (${us.ok ? them.reasons : us.reasons}):\n${text}`];
   });
 }
