@@ -85,10 +85,7 @@ export class InvertedIndex {
 
   /** The names of the labels of these series, or of all. */
   names(ids?: Int32Array): readonly string[] {
-    const found = new Set<number>();
-    if (ids === undefined) for (const name of this.#byName.keys()) found.add(name);
-    else for (const id of ids) for (const [i, symbol] of this.#table.pairs(id).entries()) if (i % 2 === 0) found.add(symbol);
-    return Array.from(found, (name) => this.#table.symbols.text(name));
+    return Array.from(ids === undefined ? this.#byName.keys() : this.#table.namesOf(ids), (name) => this.#table.symbols.text(name));
   }
 
   #valuesOf(name: number, ids: Int32Array): Set<number> {

@@ -88,6 +88,19 @@ export class SeriesTable {
     return offset < 0 ? new Int32Array(0) : this.#pool.values.subarray(offset, offset + 2 * this.#counts.values[id]!);
   }
 
+  /** The symbols of the names of these series' labels. */
+  namesOf(ids: Int32Array): ReadonlySet<number> {
+    const found = new Set<number>();
+    const pool = this.#pool.values;
+    for (const id of ids) {
+      const offset = this.#offsets.values[id]!;
+      if (offset < 0) continue;
+      const end = offset + 2 * this.#counts.values[id]!;
+      for (let i = offset; i < end; i += 2) found.add(pool[i]!);
+    }
+    return found;
+  }
+
   /** The symbol of a label's value, -1 where the series has no such label. */
   valueOf(id: SeriesId, name: number): number {
     const offset = this.#offsets.values[id]!;
