@@ -6,7 +6,7 @@ import { familyHead, OPENMETRICS_END, sampleText, seriesPrefix, TimedTextReader 
 import type { BackfillPort, BroughtView, MetricMetadata } from '../http/prometheus-ports.ts';
 import { HistoryExport } from '../store/history-export.ts';
 import type { SampleStore } from '../store/sample-store.ts';
-import { Points } from '../store/selected.ts';
+import { Points } from '../store/points.ts';
 
 /** Of one series so much is read at once. */
 const WINDOW_MS = 6 * 3_600_000;

@@ -6,10 +6,11 @@ import { BlockEncoder } from './block-codec.ts';
 import type { BlockStore } from './block-store.ts';
 import type { Head } from './head.ts';
 import { Lane } from './lane.ts';
+import { Points } from './points.ts';
 import type { PointOut, SeriesFilter } from './reader-types.ts';
 import type { Reader } from './reader.ts';
 import { HIGH_WORD, NAN_HIGH } from './sample-codes.ts';
-import { Points, Selected } from './selected.ts';
+import { Selected } from './selected.ts';
 import type { SeriesId } from './series-table.ts';
 import { NO_POINTS, SideSeries } from './side-points.ts';
 

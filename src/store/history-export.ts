@@ -7,7 +7,7 @@ import { type BlockRange, HistoryFile, type HistoryNames, type LaneContents } fr
 import { InvertedIndex } from './inverted-index.ts';
 import { type DecodedColumn, SAMPLES } from './lane-reader.ts';
 import type { PointOut } from './reader-types.ts';
-import { merge, Points } from './selected.ts';
+import { merge, Points } from './points.ts';
 import type { SeriesId } from './series-table.ts';
 
 /** Blocks that stay decoded: series by series the same ones are asked for again. */

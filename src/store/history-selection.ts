@@ -5,7 +5,7 @@ import type { LaneRows, WindowBudget } from './history-rows.ts';
 import type { FoundCell } from './lane-reader.ts';
 import type { InstantOut, PointOut, RunOut, SeriesSelection } from './reader-types.ts';
 import type { SeriesId } from './series-table.ts';
-import { merge, Points } from './selected.ts';
+import { merge, Points } from './points.ts';
 
 /** What a selection asks of the history it belongs to. */
 export interface HistoryView {
