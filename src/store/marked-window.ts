@@ -1,4 +1,5 @@
 import { firstAfter, type DecodedColumn, type LaneParts } from './lane-reader.ts';
+import { Points } from './points.ts';
 import type { MarkedOut } from './reader-types.ts';
 import type { RowRing } from './row-ring.ts';
 import { ABSENT_HIGH, HIGH_WORD, STALE_HIGH } from './sample-codes.ts';
@@ -48,19 +49,14 @@ function put(into: MarkedOut, n: number, ts: number, value: number, high: number
   return n + 1;
 }
 
-export class MarkedPoints implements MarkedOut {
-  timestamps = new Float64Array(256);
-  values = new Float64Array(256);
+export class MarkedPoints extends Points implements MarkedOut {
   stale = new Uint8Array(256);
 
-  reserve(count: number): void {
-    if (count <= this.values.length) return;
-    const { timestamps, values, stale } = this;
-    this.timestamps = new Float64Array(count * 2);
-    this.values = new Float64Array(count * 2);
-    this.stale = new Uint8Array(count * 2);
-    this.timestamps.set(timestamps);
-    this.values.set(values);
+  override reserve(count: number): void {
+    super.reserve(count);
+    if (this.stale.length === this.values.length) return;
+    const { stale } = this;
+    this.stale = new Uint8Array(this.values.length);
     this.stale.set(stale);
   }
 }
