@@ -294,7 +294,7 @@ export class GroupRunner {
       if (overlay === undefined) runner.evaluateAndWrite(evaluation, ports.writer);
       else runner.evaluateAndShow(evaluation, overlay);
       runner.evaluationTimeMs = ports.clock.elapsed() - ruleBegin;
-      if (runner.health === 'err') metrics.failed(this.definition.name);
+      if (runner.health === 'err') this.#tellFailure(runner, ts);
       // After a failed query too: what fires goes on firing and is not to be timed out downstream.
       if (runner.rule instanceof AlertingRule) runner.rule.collect(outcome, evaluation);
     }
@@ -305,6 +305,13 @@ export class GroupRunner {
       this.evaluationTimeMs = tookMs;
     }
     metrics.evaluated(this.definition.name, selected === 'slot' ? 'slot' : 'wake', tookMs);
+  }
+
+  #tellFailure(runner: RuleRunner, ts: number): void {
+    const { metrics, ports } = this.#context;
+    const { file, name } = this.definition;
+    metrics.failed(name);
+    ports.onFailure?.({ file, group: name, index: this.rules.indexOf(runner), ts, error: runner.lastError });
   }
 
   /** The decision is durable before anyone hears of it; where it cannot be, alerts go on from memory, which is said once. */

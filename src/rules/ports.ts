@@ -29,6 +29,17 @@ export interface RuleEnginePorts {
   readonly queryClock?: Pick<Clock, 'elapsed'>;
   readonly logger: Logger;
   readonly meter: Meter;
+  /** Hears of every evaluation of a rule that failed. Must not throw. */
+  readonly onFailure?: (failure: RuleFailure) => void;
+}
+
+/** One evaluation of a rule that failed, at `ts` of Belfry time; a rule is known by its place in its group. */
+export interface RuleFailure {
+  readonly file: string;
+  readonly group: string;
+  readonly index: number;
+  readonly ts: number;
+  readonly error: string;
 }
 
 export interface RuleEngineOptions {

@@ -1,15 +1,14 @@
 import type { Alert } from '../core/alert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
-import { silentMeter, type Meter } from '../core/meter.ts';
+import { silentMeter } from '../core/meter.ts';
 import type { SampleWriter } from '../core/sample.ts';
 import type { Querier } from '../promql/querier.ts';
 import { RuleEngine } from './engine.ts';
 import type { RuleSet } from './model.ts';
-import type { RuleEngineOptions } from './ports.ts';
+import type { RuleEngineOptions, RuleFailure } from './ports.ts';
 import type { ReplayClock } from './replay-clock.ts';
 import { ReplayRecord } from './replay-record.ts';
-import type { GroupSnapshot } from './snapshot.ts';
 
 /** What a replay needs of its surroundings. */
 export interface ReplayPorts {
@@ -57,12 +56,11 @@ export interface ReplayPace {
 export class RuleReplay {
   readonly record: ReplayRecord;
   readonly failures = new Map<string, RuleFailures>();
-  evaluations = 0;
   readonly #ports: ReplayPorts;
   readonly #times: ReplayTimes;
   readonly #engine: RuleEngine;
-  #hasFailed = false;
-  readonly #lastSeen = new Map<string, number>();
+  /** What failed in this step. */
+  #failed: RuleFailure[] = [];
 
   constructor(ruleSet: RuleSet, ports: ReplayPorts, times: ReplayTimes, options: Partial<RuleEngineOptions>) {
     const { clock } = ports;
@@ -78,7 +76,8 @@ export class RuleReplay {
         clock,
         queryClock: ports.queryClock,
         logger: ports.logger,
-        meter: this.#meter(),
+        meter: silentMeter,
+        onFailure: (failure) => void this.#failed.push(failure),
       },
       options,
     );
@@ -102,7 +101,7 @@ export class RuleReplay {
       done = !pace.isCancelled();
       // What failed in this step may have failed because it was cancelled.
       if (!done) break;
-      if (this.#hasFailed) this.#lookAtFailures();
+      if (this.#failed.length > 0) this.#keepFailures();
       if (pace.clock.elapsed() < until) continue;
       await pace.turn(clock.now());
       until = pace.clock.elapsed() + pace.sliceMs;
@@ -113,41 +112,18 @@ export class RuleReplay {
     return done;
   }
 
-  #lookAtFailures(): void {
-    this.#hasFailed = false;
-    for (const group of this.#engine.snapshot()) this.#lookAtGroup(group);
-  }
-
-  #lookAtGroup({ file, name, rules }: GroupSnapshot): void {
-    for (const [index, { health, lastEvaluation, lastError }] of rules.entries()) {
-      const key = failureKey(file, name, index);
-      if (health !== 'err' || this.#lastSeen.get(key) === lastEvaluation) continue;
-      this.#lastSeen.set(key, lastEvaluation);
-      if (lastEvaluation < this.#times.startTs) continue;
+  #keepFailures(): void {
+    for (const { file, group, index, ts, error } of this.#failed) {
+      if (ts < this.#times.startTs) continue;
+      const key = failureKey(file, group, index);
       const known = this.failures.get(key);
-      if (known === undefined) this.failures.set(key, { count: 1, firstAt: lastEvaluation, firstError: lastError, lastAt: lastEvaluation });
+      if (known === undefined) this.failures.set(key, { count: 1, firstAt: ts, firstError: error, lastAt: ts });
       else {
         known.count++;
-        known.lastAt = lastEvaluation;
+        known.lastAt = ts;
       }
     }
-  }
-
-  /** The engine counts what it does; that tells when a look at its rules is due. */
-  #meter(): Meter {
-    return {
-      ...silentMeter,
-      counter: (name) => ({
-        add: () => {
-          if (name === 'belfry_rule_evaluation_failures_total') this.#hasFailed = true;
-        },
-      }),
-      histogram: (name) => ({
-        observe: () => {
-          if (name === 'belfry_rule_group_evaluation_duration_seconds') this.evaluations++;
-        },
-      }),
-    };
+    this.#failed = [];
   }
 }
 
