@@ -52,6 +52,8 @@ export interface BackfillParts {
   readonly head: Head;
   readonly blocks: BlockStore;
   readonly reader: Reader;
+  /** False where what is written is gone with the process. */
+  readonly isDurable: boolean;
   /** Writes names, and a piece of the blocks that wait for it, to the file; false where that failed. */
   readonly flush: () => boolean;
   readonly cutoff: () => number;
@@ -72,6 +74,7 @@ export class Backfill {
    * a transfer that was cut off can be begun again. Rejects with `STATE_NOT_DURABLE` where the file cannot be written.
    */
   async store(brought: readonly BroughtSeries[]): Promise<BroughtCounts> {
+    if (!this.#parts.isDurable) throw notWritten();
     const counts: BroughtCounts = { stored: 0, known: 0, conflicting: 0, tooOld: 0, tooNew: 0, overLimit: 0 };
     const admitted: Admitted[] = [];
     for (const [i, series] of brought.entries()) {
@@ -79,16 +82,15 @@ export class Backfill {
       const one = this.#admit(series, counts);
       if (one !== undefined) admitted.push(one);
     }
-    if (admitted.length === 0) return counts;
-    while (!(await this.#seal(admitted)));
+    while (admitted.length > 0 && !(await this.#seal(admitted)));
+    // Also what is there already may be in memory only, where the file could not be written before.
     await this.#write();
     return counts;
   }
 
   async #write(): Promise<void> {
     while (this.#parts.blocks.pending.length > 0) {
-      if (!this.#parts.flush())
-        throw new BelfryError('STATE_NOT_DURABLE', 'samples.db cannot be written: bring the samples again when it can');
+      if (!this.#parts.flush()) throw notWritten();
       await yieldToLoop();
     }
   }
@@ -216,6 +218,10 @@ function bordersOf(admitted: readonly Admitted[]): readonly number[] {
   }
   const spans = Math.ceil(samples / SAMPLES_A_BLOCK);
   return Array.from({ length: spans }, (_, i) => (i === spans - 1 ? maxTs : minTs + ((maxTs - minTs) * (i + 1)) / spans));
+}
+
+function notWritten(): BelfryError {
+  return new BelfryError('STATE_NOT_DURABLE', 'samples.db cannot be written: bring the samples again when it can');
 }
 
 /** Points as the encoder of blocks takes them. */

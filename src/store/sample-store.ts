@@ -191,6 +191,7 @@ class OpenStore implements SampleStore {
       head: this.#head,
       blocks: this.#blocks,
       reader: this.reader,
+      isDurable: !this.#memoryOnly,
       flush: () => this.#write((now, maxCells) => this.#flusher.flush(now, maxCells)) !== 'nothing',
       cutoff: () => this.#retention.cutoff(options.clock.now()),
       now: () => options.clock.now(),

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock } from '../../src/core/clock.ts';
@@ -169,7 +170,7 @@ describe('history that is brought in', () => {
       flusher.flush(T0);
       return true;
     };
-    const backfill = new Backfill({ head, blocks, reader, flush, cutoff: () => T0 - RETENTION, now: () => T0 });
+    const backfill = new Backfill({ head, blocks, reader, isDurable: true, flush, cutoff: () => T0 - RETENTION, now: () => T0 });
     const bringing = backfill.store([brought(OLD, [-60, 1])]);
     head.expire([head.series.find(OLD)]);
     expect(await bringing).toEqual({ ...NOTHING, stored: 1 });
@@ -177,6 +178,29 @@ describe('history that is brought in', () => {
     expect(backfill.read(head.series.find(OLD), 0, T0, points)).toBe(1);
     expect(reader.series({ matcherSets: [matchers('__name__=old')] })).toHaveLength(1);
     file.close();
+  });
+
+  it('is not said to be there while the file cannot be written, however often it is brought', async () => {
+    const file = new Database(join(folder, 'samples.db'));
+    file.exec("CREATE TRIGGER full BEFORE INSERT ON blocks BEGIN SELECT RAISE(ABORT, 'full'); END");
+    for (let i = 0; i < 2; i++)
+      await expect(store.backfill.store([brought(OLD, [-60, 1])])).rejects.toMatchObject({ code: 'STATE_NOT_DURABLE' });
+    file.exec('DROP TRIGGER full');
+    file.close();
+    expect(await store.backfill.store([brought(OLD, [-60, 1])])).toEqual({ ...NOTHING, known: 1 });
+    const killed = store;
+    open();
+    expect(windowOf('old')).toEqual(['1@-60']);
+    killed.close();
+  });
+
+  it('is refused where there is no file, and not kept', async () => {
+    store.close();
+    rmSync(folder, { recursive: true });
+    mkdirSync(join(folder, 'samples.db'), { recursive: true });
+    open();
+    await expect(store.backfill.store([brought(OLD, [-60, 1])])).rejects.toMatchObject({ code: 'STATE_NOT_DURABLE' });
+    expect(windowOf('old')).toEqual([]);
   });
 
   it('slows down nobody who selects other series, whenever it is from', async () => {
