@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock } from '../../src/core/clock.ts';
@@ -137,6 +137,45 @@ describe('who asks whether samples are in the file', () => {
     const again = told(store.committed(SENT));
     await clock.advance(200);
     expect([again, inFile()]).toEqual([['written'], { 'a{x="1"}': [[T0, 1]] }]);
+  });
+
+  it('is told when a later piece cannot be written, and who came meanwhile is part of a write of their own', async () => {
+    store.close();
+    store = openWith({ flushCells: 3 });
+    for (let i = 0; i < 4; i++) store.writer.target(`sent/${i}`).appendAt(T0, metric(`m${i}`, 'x=1'), i);
+    const all = new Set(['sent/0', 'sent/1', 'sent/2', 'sent/3']);
+    const answers = told(store.committed(all));
+    await clock.advance(0);
+    const file = new Database(path);
+    file.exec("CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'full'); END");
+    const later = told(store.committed(all));
+    await clock.advance(20);
+    expect([answers, later]).toEqual([[expect.stringContaining('samples.db cannot be written')], ['waits']]);
+    file.exec('DROP TRIGGER full');
+    file.close();
+    await clock.advance(220);
+    expect([later, Object.keys(inFile()).length]).toEqual([['written'], 4]);
+  });
+
+  it('is answered when the store is closed between two pieces', async () => {
+    store.close();
+    store = openWith({ flushCells: 3 });
+    for (let i = 0; i < 4; i++) store.writer.target(`sent/${i}`).appendAt(T0, metric(`m${i}`, 'x=1'), i);
+    const answers = told(store.committed(new Set(['sent/0', 'sent/1', 'sent/2', 'sent/3'])));
+    await clock.advance(0);
+    expect(answers).toEqual(['waits']);
+    store.close();
+    await clock.advance(0);
+    expect([answers, Object.keys(inFile()).length, clock.pendingTimers]).toEqual([['written'], 4, 0]);
+  });
+
+  it('is refused where there is no file', async () => {
+    store.close();
+    rmSync(folder, { recursive: true });
+    mkdirSync(path, { recursive: true });
+    store = openWith();
+    store.writer.target('sent/1').appendAt(T0, A, 1);
+    await expect(store.committed(SENT)).rejects.toMatchObject({ code: 'STATE_NOT_DURABLE' });
   });
 
   it('is refused when a thousand wait already', async () => {
