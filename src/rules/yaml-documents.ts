@@ -17,13 +17,15 @@ export function* documentsOf(text: string, lines: LineCounter): Steps<readonly D
   const composer = new Composer(OPTIONS);
   const parser = new Parser(lines.addNewLine);
   const documents: Document[] = [];
-  const tokens: { readonly token: CST.Document; readonly rests: readonly Rest[] }[] = [];
+  const tokens: CST.Token[] = [];
+  const rests: (readonly Rest[])[] = [];
   let isPlain = true;
   const take = (token: CST.Token): void => {
+    tokens.push(token);
     // A directive may change how scalars are read.
     if (token.type === 'directive') isPlain = false;
-    const [first, rests] = token.type === 'document' && isPlain ? split(token) : [token, []];
-    if (token.type === 'document') tokens.push({ token, rests });
+    const [first, rest] = token.type === 'document' && isPlain ? split(token) : [token, []];
+    if (token.type === 'document') rests.push(rest);
     documents.push(...composer.next(first));
   };
   let lexemes = 0;
@@ -34,12 +36,10 @@ export function* documentsOf(text: string, lines: LineCounter): Steps<readonly D
   }
   for (const token of parser.end()) take(token);
   documents.push(...composer.end());
-  for (const [i, { token, rests }] of tokens.entries()) {
-    const document = documents[i];
-    if (document === undefined || rests.length === 0 || (yield* isJoined(document, rests))) continue;
-    // Of a wrong one every mistake is to be where it is.
-    const [whole = document] = composed(token);
-    documents[i] = whole;
+  for (const [i, document] of documents.entries()) {
+    const rest = rests[i] ?? [];
+    // Of what is wrong every mistake is to be told, also what stands beside the documents.
+    if (rest.length > 0 && !(yield* isJoined(document, rest))) return composed(tokens);
   }
   yield;
   return documents;
@@ -85,9 +85,9 @@ function shortened(map: CST.BlockMap, path: Rest['path'], wrap: Wrap, rests: Res
   return { ...map, items };
 }
 
-function composed(token: CST.Document): readonly Document[] {
+function composed(tokens: readonly CST.Token[]): readonly Document[] {
   const composer = new Composer(OPTIONS);
-  return [...composer.next(token), ...composer.end()];
+  return [...tokens.flatMap((token) => [...composer.next(token)]), ...composer.end()];
 }
 
 /** Composes what is left of a document's lists and puts it behind what there is; false where something is wrong. */
@@ -96,7 +96,7 @@ function* isJoined(document: Document, rests: readonly Rest[]): Steps<boolean> {
   for (const { path, token } of rests.toSorted((a, b) => a.path.length - b.path.length)) {
     if (document.errors.length > 0) return false;
     yield;
-    const [part] = composed(token);
+    const [part] = composed([token]);
     document.errors.push(...(part?.errors ?? []));
     listAt(document, path)?.items.push(
       ...(listAt(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Document, LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, LineCounter, parseAllDocuments, visit } from 'yaml';
 import { documentsOf } from '../../src/rules/yaml-documents.ts';
 import { inOneGo } from '../../src/rules/yaml-reader.ts';
 import { Random } from '../promql/expression-generator.ts';
@@ -25,11 +25,11 @@ function long(groups: number, rules: number): string {
   return `# All of them.\ngroups:\n${Array.from({ length: groups }, (_, g) => group(g)).join('\n')}`;
 }
 
-/** What a text is read as, and what is wrong with it. */
+/** What a text is read as with the place of each part, and what is wrong with it. */
 function shown(documents: readonly Document[]): unknown {
   return documents.map((document) => [
     document.errors.map(({ pos, message }) => `${pos[0]} ${message}`).toSorted(),
-    document.errors.length > 0 ? undefined : valueOf(document),
+    document.errors.length > 0 ? undefined : [valueOf(document), placesOf(document)],
   ]);
 }
 
@@ -39,6 +39,12 @@ function valueOf(document: Document): unknown {
   } catch (error) {
     return String(error);
   }
+}
+
+function placesOf(document: Document): readonly (number | undefined)[] {
+  const places: (number | undefined)[] = [];
+  visit(document, { Node: (_, node) => void places.push(node.range?.[0]) });
+  return places;
 }
 
 const OPTIONS = { merge: true, uniqueKeys: true, prettyErrors: false, stringKeys: true };
@@ -57,6 +63,11 @@ describe('the documents of a YAML text', () => {
     ['a directive', `%YAML 1.1\n---\n${long(5, 2)}`],
     ['a key that is there twice, far down', long(9, 9).replace('limit: 8', 'name: g8')],
     ['a rule that is no YAML, far down', long(9, 9).replace("annotations: {n: '8'}", "annotations: {n: '8'")],
+    ['something before the first document', `}\n${long(5, 3)}`],
+    ['something behind the last document', `${long(5, 3)}}\n`],
+    ["something behind a document's end", `${long(5, 3)}... x\n`],
+    ['a second document that is no YAML', `${long(5, 3)}---\n}\n`],
+    ['comments and the end of a document', `${long(5, 3)}# the end\n... # of it\n...\n`],
     ['lists that are further left than their key', `groups:\n${'  - name: x\n    rules:\n  - y\n'.repeat(20)}`],
     ['nothing', ''],
   ])('are those that are composed at once: %s', (_, text) => expectAsAtOnce(text));
