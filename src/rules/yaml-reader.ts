@@ -32,6 +32,9 @@ export function inOneGo<T>(steps: Steps<T>): T {
 /** An asterisk with something behind it, as in `*name`; a product in an expression mostly has a space there. */
 const MAY_HAVE_ALIASES = /\*[^\s*]/;
 
+/** Nothing but comments, and then the end of a document: to the library an empty one, to Go's reader a mistake. */
+const EARLY_END = /^\ufeff?(?:[ \t]*(?:#[^\n]*)?\r?\n)*\.\.\.(?=\s|$)/;
+
 /** Reads one YAML file strictly and gathers every mistake with its place. */
 export class YamlReader {
   readonly file: string;
@@ -55,6 +58,8 @@ export class YamlReader {
     this.#lines = lines;
     this.#document = first ?? new Document(null);
     for (const error of this.#document.errors) this.#problemAtOffset(error.pos[0], error.message);
+    const early = EARLY_END.exec(text);
+    if (early !== null) this.#problemAtOffset(early[0].length - 3, 'a document ends before it has begun');
     this.#lookAtOtherDocuments(others);
     if (MAY_HAVE_ALIASES.test(text)) this.#checkAliases();
     if (this.problems.length === 0) this.#checkCharacters();
@@ -92,17 +97,18 @@ export class YamlReader {
   #checkCharacters(): void {
     for (const { index } of this.#text.matchAll(/(?![\t\n\x85]|\r\n)[\p{Cc}\ufffe\uffff]/gu))
       this.#problemAtOffset(index, 'control characters are not allowed');
-    const tabs = [...this.#text.matchAll(/^ *\t/gm)];
-    if (tabs.length === 0) return;
+    const odd = [...this.#text.matchAll(/^ *(?:\t|(?<=.|\n)\ufeff)/gm)];
+    if (odd.length === 0) return;
     const inside: (readonly [from: number, to: number])[] = [];
     visit(this.#document, {
       Node: (_, node) => {
         if (node.range && (isScalar(node) || (isCollection(node) && node.flow === true))) inside.push([node.range[0], node.range[1]]);
       },
     });
-    for (const { index, 0: indent } of tabs) {
+    for (const { index, 0: indent } of odd) {
       const at = index + indent.length - 1;
-      if (!inside.some(([from, to]) => at > from && at < to)) this.#problemAtOffset(at, 'a tab cannot indent');
+      const message = indent.endsWith('\t') ? 'a tab cannot indent' : 'a byte order mark must be the first of the file';
+      if (!inside.some(([from, to]) => at > from && at < to)) this.#problemAtOffset(at, message);
     }
   }
 

@@ -125,6 +125,19 @@ groups:
     expect(ruleSet.warnings).toEqual(places.map((place) => `${place}: a second YAML document: only the first one of a file is read`));
   });
 
+  it.each([
+    ['a byte order mark first of all', '\ufeff# mine\ngroups: []\n', []],
+    ['one in a text', "groups:\n- name: 'a\n    \ufeff b'\n", []],
+    ['one behind a comment', '# mine\n\ufeff# bom\ngroups: []\n', ['2:1 a byte order mark must be the first of the file']],
+    ['a tab before a key', 'groups:\n- name: a\n\t# tab\n  rules: []\n', ['3:1 a tab cannot indent']],
+    ['a tab in a list', 'groups: [\n \t{name: a}]\n', []],
+    ['the end of a document that has not begun', '# mine\r\n...\ngroups: []\n', ['2:1 a document ends before it has begun']],
+    ['the end of one that is empty', '---\n...\n', []],
+  ])('takes %s as Go does', (_, text, problems) => {
+    const found = checkRuleFiles([{ path: 'r.yaml', text }], OPTIONS).problems;
+    expect(found.map(({ line, column, message }) => `${line}:${column} ${message}`)).toEqual(problems);
+  });
+
   it.each(['\r\n', '\r'])('takes %j for the end of a line', (end) => {
     const text = ['groups:', '- name: g', '  rules:', '  - alert: A', '    expr: |', '      up', '      ==', '    # no more'].join(end);
     const { problems } = checkRuleFiles([{ path: 'r.yaml', text }], OPTIONS);
