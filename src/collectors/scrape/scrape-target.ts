@@ -72,6 +72,7 @@ export class ScrapeTarget implements ScheduledJob {
   readonly #meta: readonly Labels[];
   readonly #failures: { add(by: number, labels: Readonly<Record<string, string>>): void };
   readonly #dropped: { add(by: number, labels: Readonly<Record<string, string>>): void };
+  /** The last one that the store has taken. */
   #layout: RowLayout | undefined;
   #failed = 0;
   #lastGood: PageLayout | undefined;
@@ -163,6 +164,7 @@ export class ScrapeTarget implements ScheduledJob {
     this.#values[count + 2] = page === undefined ? 0 : count + timestamped.length;
     this.#writer.append(ts, layout, this.#values, page === undefined ? new Uint8Array(layout.size).fill(1, 0, count) : undefined);
     layout.taken();
+    this.#layout = layout;
     this.#writeTimestamped(ts, timestamped);
     if (page !== undefined && page.duplicates > 0) this.#dropped.add(page.duplicates, { job: this.#options.job, reason: 'duplicate' });
   }
@@ -191,9 +193,7 @@ export class ScrapeTarget implements ScheduledJob {
     const layout = page?.layout ?? NO_SERIES;
     if (before?.page === layout) return before;
     const row = new RowLayout(layout, this.#targetLabels, this.#meta);
-    // Of a layout that the store has refused nothing follows: a chain of them would grow as long as it refuses.
-    if (page?.change !== undefined && before?.page === page.change.before && before.change === undefined) row.follows(before, page.change);
-    this.#layout = row;
+    if (page?.change !== undefined && before?.page === page.change.before) row.follows(before, page.change);
     return row;
   }
 

@@ -1,9 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
+import { BelfryError } from '../../../src/core/errors.ts';
+import type { TargetWriter } from '../../../src/core/sample.ts';
 import { Secret } from '../../../src/core/secret.ts';
 import type { ScrapeTargetOptions } from '../../../src/collectors/scrape/scrape-target.ts';
 import { pageMetadata } from '../../../src/formats/page-metadata.ts';
+import { RecordingWriter } from '../../fakes/recording-writer.ts';
 import { ExporterRig } from './exporter-rig.ts';
 
 const rig = new ExporterRig();
@@ -176,6 +179,29 @@ describe('a failed scrape writes up 0 and nothing else, so that the series go st
     fails = false;
     await run(13_000);
     expect(writer.last?.samples.get(own('b'))).toBe(2);
+  });
+
+  it('also where the store has refused the page before', async () => {
+    const writer = new RecordingWriter();
+    const small = (id: string): TargetWriter => {
+      const kept = writer.target(id);
+      return {
+        ...kept,
+        append: (ts, layout, values, absent) => {
+          if (layout.series.length > 4) throw new BelfryError('STORE_LIMIT', 'too many series');
+          kept.append(ts, layout, values, absent);
+        },
+      };
+    };
+    let answer = 'a 1\n';
+    const port = await exporter((_, response) => void (answer === '' ? response.writeHead(500).end() : response.end(answer)));
+    const { own, run } = target(port, { writer: { target: small, removeTarget: () => undefined } });
+    await run(1000);
+    answer = 'a 1\nb 2\n';
+    await expect(run(2000)).rejects.toMatchObject({ code: 'STORE_LIMIT' });
+    answer = '';
+    await run(3000);
+    expect([writer.last?.ts, writer.last?.samples.get(own('up'))]).toEqual([3000, 0]);
   });
 
   it('nobody listening', async () => {
