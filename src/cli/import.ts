@@ -43,7 +43,12 @@ export function importCommand(program: Command, context: CliContext): void {
       '\n' +
         'Samples of any age within the retention are kept and found by queries; what is there already is not kept twice, so a\n' +
         'transfer that was cut off is simply begun again. A value that differs from the one that is there is left out.\n\n' +
-        'Examples:\n  belfry import old.om.gz\n  promtool tsdb dump-openmetrics data | belfry import -',
+        'Examples:\n' +
+        '  belfry import old.om.gz\n' +
+        '  belfry import old.om --storage.path data              into the folder of a Belfry that does not run\n' +
+        '  promtool tsdb dump-openmetrics data | belfry import -\n\n' +
+        'Exit status: 0 all of it is there; 1 some of it was left out, a file has a mistake or was cut off, or it could not be\n' +
+        'kept; 2 a wrong command line.',
     )
     .action(async (files: readonly string[], options: ImportOptions) => {
       const run = async (bring: Bring): Promise<Counts> => {
