@@ -15,7 +15,7 @@ import type { GoType, TemplateFunction, Value } from './value.ts';
 export interface TemplateLimits {
   /** Characters of the whole output. */
   readonly outputLength: number;
-  /** Units of work, some 50 ns each: a command is 20, four characters that go into a function or come out of it one. */
+  /** Units of work, some 50 ns each: a command is 25, an argument one, four characters that go into a function or come out of it one. */
   readonly work: number;
   /** Templates calling templates. */
   readonly callDepth: number;
@@ -205,7 +205,9 @@ class Evaluator {
   }
 
   #found(name: string): Variable {
-    const variable = this.#scope.findLast((candidate) => candidate.name === name);
+    const index = this.#scope.findLastIndex((candidate) => candidate.name === name);
+    const variable = this.#scope[index];
+    this.#charge((this.#scope.length - index) >> 3);
     if (variable === undefined) throw this.#fail(`undefined variable: ${name}`);
     return variable;
   }
@@ -370,6 +372,7 @@ class Evaluator {
 
   #argument(operand: Operand, type: GoType, dot: Value): Value {
     this.#spot = operand;
+    this.#charge(1);
     if (operand.type === 'nil') {
       if (canBeNil(type)) return nilOf(type);
       throw this.#fail(`cannot assign nil to ${type}`);

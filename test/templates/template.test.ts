@@ -139,6 +139,11 @@ describe('templates that would take too long', () => {
     ['an expression over a long text', `${long}{{ range 100 }}{{ $y := match "(a+b*|c{1,50})+x" $x }}{{ end }}`],
     ['a replacement that grows', '{{ $x := printf "%3000d" 1 }}{{ reReplaceAll " " $x $x }}'],
     ['queries', '{{ range 100000 }}{{ $y := query "other" }}{{ end }}'],
+    ['arguments', `{{ range 100000 }}{{ if eq 1 ${'2 '.repeat(5000)}}}{{ end }}{{ end }}`],
+    [
+      'variables that stand far away',
+      `{{ $x := 1 }}${'{{ $y := 1 }}'.repeat(9000)}{{ range 100000 }}{{ if and ${'$x '.repeat(1000)}}}{{ end }}{{ end }}`,
+    ],
     ['lists', '{{ $q := query "other" }}{{ range 100000 }}{{ $y := sortByLabel "zone" $q }}{{ end }}'],
   ])('end with an error: %s', (_, template) => {
     const before = process.cpuUsage();
