@@ -64,6 +64,8 @@ const CHECKS: Readonly<Record<Exclude<Lint, 'duplicate-rules'>, (linted: LintedR
   'disk-full-repair': diskFullRepair,
 };
 
+/** As a rule file's lines are counted. */
+const LINE_END = /\r\n?|\n/;
 const DISABLE = /#.*\bbelfry:lint-disable\s+([\w-]+(?:\s*,\s*[\w-]+)*)/;
 
 /** Looks for mistakes that no parser can see. A rule says with `# belfry:lint-disable NAME` what does not apply to it. */
@@ -109,7 +111,7 @@ export function lintRules(ruleSet: RuleSet, files: readonly RuleFile[], { lints,
 /** Comments that name a lint no one has; they switch off nothing. */
 export function unknownExemptions({ path, text }: RuleFile): readonly { file: string; line: number; name: string }[] {
   const known = new Set<string>(LINTS);
-  return text.split('\n').flatMap((line, i) =>
+  return text.split(LINE_END).flatMap((line, i) =>
     namesIn(line)
       .filter((name) => !known.has(name))
       .map((name) => ({ file: path, line: i + 1, name })),
@@ -122,7 +124,7 @@ function namesIn(line: string): readonly string[] {
 
 /** What comments switch off: in the lines of the rule, or alone on a line right above it. */
 function exemptions(text: string, groups: readonly GroupDefinition[]): ReadonlyMap<RuleDefinition, ReadonlySet<string>> {
-  const lines = text.split('\n');
+  const lines = text.split(LINE_END);
   const rules = groups.flatMap((group) => group.rules).toSorted((a, b) => a.line - b.line);
   const startOf = (rule: RuleDefinition | undefined): number => {
     let start = (rule?.line ?? lines.length + 1) - 1;

@@ -170,6 +170,7 @@ describe('lints', () => {
       '      # It comes next week. belfry:lint-disable unknown-metric\n      - alert: A\n        expr: nowhere > 1',
     ],
     ['one of several', '      - alert: A\n        # belfry:lint-disable raw-counter, unknown-metric\n        expr: nowhere > 1'],
+    ['behind a carriage return', '      - alert: A\r        # belfry:lint-disable unknown-metric\r        expr: nowhere > 1'],
     ['in the expression', '      - alert: A\n        expr: |\n          # belfry:lint-disable unknown-metric\n          nowhere > 1'],
   ])('are switched off for a rule by a comment %s', (_, rule) => {
     const other = '      - alert: B\n        expr: nowhere > 2\n';
