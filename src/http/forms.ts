@@ -1,20 +1,20 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BelfryError } from '../core/errors.ts';
 
-/** A form has a handful of fields; only selectors are given again and again. */
+/** A form has a handful of fields; only selectors are given again and again. It is not cut into more pieces than this tells. */
 const FIELDS_MAX = 10_000;
 const LINE_END = '\r\n';
 
 /**
  * The fields of an address or of a form. As in Go's `url.ParseQuery`, one with a broken escape or a semicolon counts as not
- * given. Throws `BAD_REQUEST` for what is no UTF-8: with a letter replaced it would ask for something else.
+ * given. Throws `BAD_REQUEST` for what is no UTF-8: with a letter replaced it would ask for something else; `LIMIT_EXCEEDED`.
  */
 export function readForm(text: string): URLSearchParams {
   const fields = new URLSearchParams();
-  let count = 0;
-  for (const pair of text.split('&')) {
+  const pairs = text.split('&', FIELDS_MAX + 1);
+  if (pairs.length > FIELDS_MAX) throw new BelfryError('LIMIT_EXCEEDED', `more than ${FIELDS_MAX} parameters`);
+  for (const pair of pairs) {
     if (pair === '' || pair.includes(';') || /%(?![0-9a-f]{2})/i.test(pair)) continue;
-    if (++count > FIELDS_MAX) throw new BelfryError('LIMIT_EXCEEDED', `more than ${FIELDS_MAX} parameters`);
     const at = pair.indexOf('=');
     const [name, value] = at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
     fields.append(unescaped(name), unescaped(value));
@@ -28,10 +28,10 @@ export function readMultipart(body: Uint8Array, contentType: string): URLSearchP
   const boundary = quoted ?? plain;
   if (boundary === undefined) throw new BelfryError('BAD_REQUEST', 'a form of several parts has to name their boundary');
   // Each byte as one character, so that what is between the boundaries keeps its bytes.
-  const parts = `${LINE_END}${Buffer.from(body).toString('latin1')}`.split(`${LINE_END}--${boundary}`);
+  const parts = `${LINE_END}${Buffer.from(body).toString('latin1')}`.split(`${LINE_END}--${boundary}`, FIELDS_MAX + 1);
+  if (parts.length > FIELDS_MAX) throw new BelfryError('LIMIT_EXCEEDED', `more than ${FIELDS_MAX} parts of a form`);
   if (parts.length < 2 || parts.at(-1)?.startsWith('--') !== true)
     throw new BelfryError('BAD_REQUEST', 'the last part of the form has no end');
-  if (parts.length > FIELDS_MAX) throw new BelfryError('LIMIT_EXCEEDED', `more than ${FIELDS_MAX} parts of a form`);
   const fields = new URLSearchParams();
   for (const part of parts.slice(1, -1)) {
     const at = part.indexOf(LINE_END + LINE_END);
@@ -45,26 +45,15 @@ export function readMultipart(body: Uint8Array, contentType: string): URLSearchP
 }
 
 /**
- * Has the routes of a scope take forms of both kinds. A body of another kind counts as none, as everywhere in Prometheus:
+ * Has the routes of a scope take forms of several parts as well. A body of another kind counts as none, as everywhere in Prometheus:
  * its clients name all kinds of types, and the parameters may as well stand in the address.
  */
 export function acceptForms(scope: FastifyInstance): void {
-  scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) => {
-    readInto(done, () => readForm(String(body)));
-  });
-  scope.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, ({ headers }, body, done) => {
-    readInto(done, () => readMultipart(Buffer.from(body), headers['content-type'] ?? ''));
-  });
-  scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_, _body, done) => done(null, undefined));
-}
-
-function readInto(done: (error: Error | null, body?: unknown) => void, read: () => URLSearchParams): void {
-  try {
-    done(null, read());
-  } catch (error) {
-    done(error as Error);
-  }
+  scope.removeContentTypeParser(['application/json', 'text/plain']);
+  scope.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, async ({ headers }: FastifyRequest, body: string | Buffer) =>
+    readMultipart(Buffer.from(body), headers['content-type'] ?? ''),
+  );
+  scope.addContentTypeParser('*', { parseAs: 'buffer' }, async () => undefined);
 }
 
 function unescaped(text: string): string {
