@@ -4,7 +4,7 @@ import { EXPOSITION_CONTENT_TYPE, expositionPieces, type WrittenFamily } from '.
 import type { QueryPort, QueryResult } from '../ports.ts';
 import type { RouteContext } from '../server.ts';
 import { whileAwaited } from './awaited.ts';
-import { sortedInTurns } from './in-turns.ts';
+import { gatheredInTurns, sortedInTurns } from './in-turns.ts';
 import { paced } from './lifecycle.ts';
 import { parametersOf, reading } from './parameters.ts';
 import { turnOf } from './turn-of.ts';
@@ -28,7 +28,7 @@ export function federateRoutes({ server, access, ports: { query } }: RouteContex
     const found = await whileAwaited(request, async (gone) => {
       const newest = new Map<string, Newest>();
       for (const selector of selectors) {
-        for (const one of await newestOf(query, selector, ts, gone)) newest.set(one.labels.toString(), one);
+        for (const [key, one] of await newestOf(query, selector, ts, gone)) newest.set(key, one);
       }
       return sortedInTurns([...newest.values()], byName, () => turnOf(gone));
     });
@@ -36,20 +36,31 @@ export function federateRoutes({ server, access, ports: { query } }: RouteContex
   });
 }
 
-/** Those that an instant query finds, each with the time of its sample, which only a range of samples tells. */
-async function newestOf(query: QueryPort, selector: string, ts: number, signal: AbortSignal): Promise<readonly Newest[]> {
+/** Those that an instant query finds, each under its labels' text and with the time of its sample, which only a range of samples tells. */
+async function newestOf(
+  query: QueryPort,
+  selector: string,
+  ts: number,
+  signal: AbortSignal,
+): Promise<readonly (readonly [string, Newest])[]> {
   const { result: alive } = await query.instantInSlices(selector, ts, { signal });
   // On a line of its own: the selector may end with a comment.
   const { result: samples } = await query.instantInSlices(`${selector}\n[${LOOKBACK}]`, ts, { signal });
-  const present = new Set(alive.type === 'vector' ? alive.samples.map(({ labels }) => labels.toString()) : []);
-  return seriesOf(samples).flatMap(({ labels, timestamps, values }): readonly Newest[] => {
-    const [at, value] = [timestamps.at(-1), values.at(-1)];
-    return at === undefined || value === undefined || !present.has(labels.toString()) ? [] : [{ labels, ts: at, value }];
-  });
+  const turn = () => turnOf(signal);
+  const present = new Set(await gatheredInTurns(keysOf(alive), turn));
+  return gatheredInTurns(lastOf(samples, present), turn);
 }
 
-function seriesOf(result: QueryResult) {
-  return result.type === 'matrix' ? result.series : [];
+function* keysOf(result: QueryResult): Generator<string, void> {
+  if (result.type === 'vector') for (const { labels } of result.samples) yield labels.toString();
+}
+
+function* lastOf(result: QueryResult, present: ReadonlySet<string>): Generator<readonly [string, Newest], void> {
+  if (result.type !== 'matrix') return;
+  for (const { labels, timestamps, values } of result.series) {
+    const [key, at, value] = [labels.toString(), timestamps.at(-1), values.at(-1)];
+    if (at !== undefined && value !== undefined && present.has(key)) yield [key, { labels, ts: at, value }];
+  }
 }
 
 function byName(a: Newest, b: Newest): number {
@@ -66,10 +77,10 @@ function* familiesOf(sorted: readonly Newest[]): Generator<WrittenFamily, void> 
   }
 }
 
-/** With an `instance`, be it an empty one: the scraper must not take this server for it. */
-function writtenLabels(labels: Labels): readonly (readonly [string, string])[] {
-  const written = Array.from(labels, ([name, value]) => [legacyName(name), value] as const);
-  return labels.has('instance') ? written : [...written, ['instance', '']];
+/** With an `instance`, be it an empty one: the scraper must not take this server for it. Made when they are written, piece by piece. */
+function* writtenLabels(labels: Labels): Generator<readonly [string, string], void> {
+  for (const [name, value] of labels) yield [legacyName(name), value];
+  if (!labels.has('instance')) yield ['instance', ''];
 }
 
 /** This format has letters, digits and underscores only; what it has not becomes an underscore (Prometheus 3, "underscores"). */
