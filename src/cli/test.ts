@@ -91,7 +91,8 @@ async function test(path: string, options: UnitTestOptions, { workingFolder }: C
   try {
     const { file, ruleFiles, unmatched } = await loadUnitTest(resolve(workingFolder, path));
     const warnings = unmatched.map((name) => `${path}: no file matches ${JSON.stringify(name)}`);
-    const { passed, tests, failures } = runUnitTest(file, ruleFiles, options);
+    const { passed, tests, failures, warnings: told } = runUnitTest(file, ruleFiles, options);
+    warnings.push(...told.map((line) => fromFolder(line, workingFolder)));
     if (passed + failures.length === 0) warnings.push(`${path}: no test was run`);
     return { ...none, passed, tests, failures, warnings };
   } catch (error) {
@@ -100,13 +101,16 @@ async function test(path: string, options: UnitTestOptions, { workingFolder }: C
   }
 }
 
-/** The mistakes one by one; files are named from the folder the command runs in. */
+/** The mistakes one by one. */
 function problemsOf(error: BelfryError, workingFolder: string): readonly string[] {
   const text = error.code === 'RULES_INVALID' ? error.message : errorText(error);
-  return text.split('\n').map((line) => {
-    const [, path = '', rest = ''] = /^(\/[^:]*)(:.*)$/.exec(line) ?? [];
-    return path === '' ? line : relative(workingFolder, path) + rest;
-  });
+  return text.split('\n').map((line) => fromFolder(line, workingFolder));
+}
+
+/** What is said of a file, which is named from the folder the command runs in. */
+function fromFolder(line: string, workingFolder: string): string {
+  const [, path = '', rest = ''] = /^(\/[^:]*)(:.*)$/.exec(line) ?? [];
+  return path === '' ? line : relative(workingFolder, path) + rest;
 }
 
 function report({ file, passed, failures, problems, warnings }: Tested, { out, err }: CliContext): void {

@@ -16,6 +16,8 @@ export interface UnitTestFile {
   readonly groupEvalOrder: readonly string[];
   readonly fuzzyCompare: boolean;
   readonly tests: readonly UnitTest[];
+  /** What is legal and yet should be known, such as a second document, which is not read. */
+  readonly warnings: readonly string[];
 }
 
 export interface UnitTest {
@@ -84,6 +86,7 @@ class Parser {
     }
     return {
       path: reader.file,
+      warnings: reader.warnings.map(formatProblem),
       ruleFiles: texts('rule_files'),
       evaluationIntervalMs,
       groupEvalOrder,

@@ -35,6 +35,8 @@ export interface UnitTestReport {
   readonly tests: readonly { readonly name: string; readonly line: number; readonly passed: boolean }[];
   /** One for each expectation that was not met, and for each test that could not be run. */
   readonly failures: readonly UnitTestFailure[];
+  /** What is legal and yet should be known, of the file and of the rule files. */
+  readonly warnings: readonly string[];
 }
 
 export interface UnitTestFailure {
@@ -112,7 +114,8 @@ export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], 
     tests.push({ name: test.name, line: test.line, passed: findings.length === 0 });
     failures.push(...findings.map((finding) => ({ test: test.name, line: test.line, ...finding })));
   }
-  return { file: file.path, passed, tests, failures };
+  const [anySet] = ruleSets.values();
+  return { file: file.path, passed, tests, failures, warnings: [...file.warnings, ...(anySet?.warnings ?? [])] };
 }
 
 function withoutDirectives(test: UnitTest): UnitTest {

@@ -42,6 +42,16 @@ describe('belfry test', () => {
     ]);
   });
 
+  it('warns of second documents, which are not read', async () => {
+    shell.write('rules.yaml', `${RULES}---\ngroups: []\n`);
+    shell.write('good.test.yaml', `${GOOD}---\ntests: []\n`);
+    const { out, err } = await shell.run('test', 'good.test.yaml');
+    expect(out).toBe('good.test.yaml: ok, 1 test\n');
+    expect(err).toMatch(
+      /^warning: good\.test\.yaml:\d+:1: a second YAML document.*\nwarning: rules\.yaml:\d+:1: a second YAML document.*\n$/,
+    );
+  });
+
   it('runs every file, also after one that failed or is none', async () => {
     shell.write('good.test.yaml', GOOD);
     shell.write('bad.test.yaml', BAD);
