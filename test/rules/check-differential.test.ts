@@ -56,7 +56,7 @@ const STRICTER: readonly Difference[] = [
   {
     why: 'a tag without a name or a value is no list',
     said: /^(\d+):\d+ .*must be a list$/m,
-    of: (text, line) => /: !$/.test(text.split('\n')[line - 1] ?? ''),
+    of: (text, line) => text.split('\n')[line - 1]?.endsWith(': !') === true,
   },
   { why: '2.42 looks at nothing but the text of a name or an expression', said: /must be a single value|Map keys must be unique/ },
 ];
