@@ -118,7 +118,7 @@ async function build(options: AppOptions, lifecycle: Lifecycle): Promise<App> {
   // The wall clock may have been set back since the last run; rows must go on after the newest stored one.
   clock.startNotBefore((samples.stats().maxTs ?? 0) + 1);
   samples.start();
-  const remoteWrite = createRemoteWriteOut({ samples, stateDb, clock, log, meter });
+  const remoteWrite = createRemoteWriteOut({ samples, stateDb, clock, log, meter, clusters: () => watches.values() });
   lifecycle.onStop('remote write', () => remoteWrite.stop());
 
   // From the end of the flow to its beginning: whoever is called exists before whoever calls.

@@ -24,8 +24,7 @@ export function createCatalogPort(parts: CatalogParts): CatalogPort {
   const { version, startedAt, clock, meter, samples, watches, config, lastReload } = parts;
   return {
     series: samples.reader,
-    metadata: () => [...kafkaFamilyHelp(), ...meter.families()],
-    scraped: () => scrapedMetadata([...watches.values()].flatMap(({ pages }) => pages)),
+    ...metadataOf(meter, () => watches.values()),
     targets: () => [...watches.values()].flatMap(({ targets }): readonly TargetView[] => targets),
     runtime: () => {
       const { storage, http, evaluationIntervalMs } = config();
@@ -44,6 +43,17 @@ export function createCatalogPort(parts: CatalogParts): CatalogPort {
         maxTs,
       };
     },
+  };
+}
+
+/** Where it is told what metrics are: for Belfry's own, and on the pages that it scrapes. */
+export function metadataOf(
+  meter: PrometheusMeter,
+  clusters: () => Iterable<Pick<ClusterWatch, 'pages'>>,
+): Pick<CatalogPort, 'metadata' | 'scraped'> {
+  return {
+    metadata: () => [...kafkaFamilyHelp(), ...meter.families()],
+    scraped: () => scrapedMetadata([...clusters()].flatMap(({ pages }) => pages)),
   };
 }
 

@@ -25,7 +25,7 @@ const CALM_MS = 300_000;
 export interface DestinationParts {
   readonly feed: SampleFeed;
   readonly positions: PositionStore;
-  readonly metadata: () => readonly WrittenMetadata[];
+  readonly metadata: () => Promise<readonly WrittenMetadata[]>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly meters: RemoteWriteMeters;
@@ -210,7 +210,7 @@ export class Destination {
     const { send, intervalMs } = this.#options.metadata;
     if (!send || this.#isStopping || this.#delivery.isFailing || clock.elapsed() - this.#metadataAt < intervalMs) return;
     this.#metadataAt = clock.elapsed();
-    const isTaken = await this.#delivery.sendMetadata(this.#parts.metadata());
+    const isTaken = await this.#delivery.sendMetadata(await this.#parts.metadata());
     if (!isTaken && !this.#ended.signal.aborted) this.#parts.log.debug('remote_write_metadata_refused');
   }
 

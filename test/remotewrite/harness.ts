@@ -120,7 +120,7 @@ export class Sender {
       delete: (key: string) => void this.positions.delete(key),
     };
     const parts = { feed: store.feed, positions, clock, log: this.#logger, meter };
-    return [store, new RemoteWrite({ ...parts, metadata: () => [{ name: 'up', type: 'gauge', help: 'Whether it is up.' }] })];
+    return [store, new RemoteWrite({ ...parts, metadata: async () => [{ name: 'up', type: 'gauge', help: 'Whether it is up.' }] })];
   }
 
   get #logger(): Logger {
