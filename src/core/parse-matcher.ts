@@ -4,7 +4,9 @@ import { Matcher, type MatchOp } from './matcher.ts';
 const MAX_LENGTH = 65_536;
 /** What Go's expressions take for a space, which is less than JavaScript's do. */
 const SPACE = '[\\t\\n\\f\\r ]*';
-const FORM = new RegExp(`^${SPACE}([a-zA-Z_:][a-zA-Z0-9_:]*)${SPACE}(=~|=|!=|!~)${SPACE}(.*?)${SPACE}$`, 's');
+/** Words and what is between them, so that each space has one place only: a search for the last ones would be quadratic. */
+const VALUE = `(?:${SPACE}[^\\t\\n\\f\\r ]+)*`;
+const FORM = new RegExp(`^${SPACE}([a-zA-Z_:][a-zA-Z0-9_:]*)${SPACE}(=~|=|!=|!~)${SPACE}(${VALUE})${SPACE}$`);
 /** A word in double quotes, or one without the characters that Alertmanager's newer grammar reserves. */
 const WORD = '("(?:[^"\\\\\\n]|\\\\.)*"|[^\\s{}!=~,\\\\"\'`]+)';
 const UTF8_FORM = new RegExp(`^\\s*${WORD}\\s*(=~|=|!=|!~)\\s*${WORD}\\s*(?:,\\s*)?$`, 'u');

@@ -55,6 +55,13 @@ describe('what is none is refused in one sentence', () => {
     expect(() => parseMatcher(text)).toThrow(sentence);
   });
 
+  it('takes no longer for spaces in its value', () => {
+    const value = `x${' '.repeat(60_000)}y`;
+    const before = process.cpuUsage();
+    expect(parseMatcher(`a= ${value} `).value).toBe(value);
+    expect(process.cpuUsage(before).user).toBeLessThan(500_000);
+  });
+
   it('whatever is given: a matcher or a named error', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[ab]?[=!~]{0,2}[\\"na(]{0,8}$/)), (text) => {
