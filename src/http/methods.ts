@@ -12,9 +12,9 @@ export class Methods {
     });
   }
 
-  /** Those of the page of this address; none where there is no such page. */
-  of(url: string): readonly string[] {
-    const asked = url.replaceAll(/\/{2,}/g, '/').split('/');
+  /** Those of the page of this path; none where there is no such page. */
+  of(path: string): readonly string[] {
+    const asked = path.split('/');
     const found = this.#pages
       .filter(
         ({ segments }) =>

@@ -112,7 +112,7 @@ export function buildServer(options: HttpServerOptions): FastifyInstance {
   });
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, options.log));
   server.setNotFoundHandler((request, reply) => {
-    const [url = ''] = request.url.split('?');
+    const url = pathOf(request);
     if (request.method === 'OPTIONS' && url.startsWith('/api/v1/')) return optionsOf(reply);
     const allowed = methods.of(url);
     if (allowed.length > 0) return methodNotAllowed(allowed, request, reply);
@@ -159,6 +159,12 @@ function emptyServer({ tls, log }: HttpServerOptions): FastifyInstance {
   return made as unknown as FastifyInstance;
 }
 
+/** Of the address what the router goes by. */
+function pathOf({ url }: FastifyRequest): string {
+  const [path = ''] = url.split('?');
+  return path.replaceAll(/\/{2,}/g, '/');
+}
+
 /** As Prometheus answers; pages of other origins have been refused before, so none is named as allowed. */
 function optionsOf(reply: FastifyReply): FastifyReply {
   const methods = 'GET, POST, OPTIONS';
@@ -179,7 +185,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   if (status >= 500 && status !== 503) log.error('http_request_failed', { route: request.routeOptions.url ?? 'none', error });
   reply.status(status);
   if (status === 401) reply.header('www-authenticate', TOKEN_NEEDED);
-  if (!request.url.startsWith('/api/')) return reply.type('text/plain; charset=utf-8').send(`${text}\n`);
+  if (!pathOf(request).startsWith('/api/')) return reply.type('text/plain; charset=utf-8').send(`${text}\n`);
   return reply.send({ status: 'error', errorType: errorType(status), error: text });
 }
 

@@ -160,4 +160,7 @@ describe('a page that does not have a method', () => {
 
 it('an address may have a slash more than it needs at its beginning', async () => {
   expect((await server.inject('//api/v1/query?query=1')).statusCode).toBe(200);
+  expect((await server.inject('//api/v1/query?query=(')).json()).toMatchObject({ status: 'error', errorType: 'bad_data' });
+  expect((await server.inject('//api/v1/nowhere')).json()).toMatchObject({ status: 'error', errorType: 'not_found' });
+  expect((await server.inject({ method: 'OPTIONS', url: '//api/v1/query' })).statusCode).toBe(204);
 });
