@@ -88,8 +88,9 @@ function* readInSteps(files: readonly RuleFile[], options: LoadOptions): Steps<C
       continue;
     }
     const reader = yield* YamlReader.read(file.path, file.text);
-    if (reader.problems.length === 0) groups.push(...(yield* readGroups(reader, options)));
-    problems.push(...reader.problems);
+    // One by one: a call does not take as many arguments as a large file has groups or mistakes.
+    if (reader.problems.length === 0) for (const group of yield* readGroups(reader, options)) groups.push(group);
+    for (const problem of reader.problems) problems.push(problem);
     warnings.push(...reader.warnings.map(formatProblem));
   }
   const seen = new Set<string>();

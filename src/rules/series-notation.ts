@@ -19,7 +19,7 @@ export function parseValues(text: string): readonly NotedValue[] {
   const values: NotedValue[] = [];
   for (const item of text.split(/\s+/).filter((part) => part !== '')) {
     if (item === 'stale') values.push('stale');
-    else values.push(...expand(item));
+    else for (const value of expand(item)) values.push(value);
     if (values.length > MAX_VALUES) throw new BelfryError('LIMIT_EXCEEDED', `more than ${MAX_VALUES} values in one series`);
   }
   return values;

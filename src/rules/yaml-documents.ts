@@ -97,7 +97,7 @@ function* isJoined(document: Document, rests: readonly Rest[]): Steps<boolean> {
     if (document.errors.length > 0) return false;
     yield;
     const [part] = composed([token]);
-    document.errors.push(...(part?.errors ?? []));
+    for (const error of part?.errors ?? []) document.errors.push(error);
     listAt(document, path)?.items.push(
       ...(listAt(
         part,

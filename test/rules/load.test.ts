@@ -138,6 +138,11 @@ groups:
     expect(found.map(({ line, column, message }) => `${line}:${column} ${message}`)).toEqual(problems);
   });
 
+  it('tells every mistake of a file that has more than a call takes arguments', () => {
+    const { problems } = checkRuleFiles([{ path: 'r.yaml', text: `groups: [${'{},'.repeat(130_000)}]` }], OPTIONS);
+    expect(problems).toHaveLength(130_000);
+  });
+
   it.each(['\r\n', '\r'])('takes %j for the end of a line', (end) => {
     const text = ['groups:', '- name: g', '  rules:', '  - alert: A', '    expr: |', '      up', '      ==', '    # no more'].join(end);
     const { problems } = checkRuleFiles([{ path: 'r.yaml', text }], OPTIONS);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { BelfryError } from '../../src/core/errors.ts';
 import { parseValues } from '../../src/rules/series-notation.ts';
 import { parseUnitTestFile } from '../../src/rules/unit-test-file.ts';
 import { loadUnitTest, runUnitTest } from '../../src/rules/unit-test.ts';
@@ -256,8 +257,12 @@ describe('the notation of series', () => {
     expect(parseValues(text)).toEqual(values);
   });
 
+  it('may tell of hundreds of thousands in a word', () => {
+    expect(parseValues('0 1x300000 _x300000')).toHaveLength(600_002);
+  });
+
   it.each(['1+', 'x3', '1x', '_+1x2', 'a', '1x99999999', '{{schema:1}}'])('refuses %s', (text) => {
-    expect(() => parseValues(text)).toThrow();
+    expect(() => parseValues(text)).toThrow(BelfryError);
   });
 });
 
