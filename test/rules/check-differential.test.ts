@@ -30,7 +30,11 @@ const LOOSER: readonly Difference[] = [
     said: /^yaml: line (\d+): mapping values are not allowed in this context$/m,
     of: isBehindEnd,
   },
-  { why: "2.42 takes the word null for a rule's name", said: /"(~|null)": only one of 'record' and 'alert' must be set/ },
+  {
+    why: "2.42 takes the word null for a rule's name",
+    said: /only one of 'record' and 'alert' must be set/,
+    of: (text) => /^[ -]*(alert|record): (~|null)$/m.test(text),
+  },
   { why: 'fields of groups', said: /field (query_offset|labels) not found in type rulefmt\.RuleGroup/ },
 ];
 
@@ -50,6 +54,11 @@ const STRICTER: readonly Difference[] = [
   },
   { why: 'a key that is null is left out', said: /unknown field "(~|null)?"/ },
   { why: 'a key that is null', said: /all keys must be strings/ },
+  {
+    why: "Go's anchors end at a colon, so that the key behind one is null",
+    said: /Implicit keys need to be on a single line/,
+    of: (text) => /^ *&\w+: /m.test(text),
+  },
   { why: 'the fraction of a limit is cut off', said: /limit must be a whole number/ },
   { why: 'list items that are further left than their key', said: /Unexpected seq-item-ind/ },
   { why: 'a key without a value', said: /Implicit map keys need to be followed by map values/ },

@@ -139,8 +139,8 @@ groups:
   });
 
   it('tells every mistake of a file that has more than a call takes arguments', () => {
-    const { problems } = checkRuleFiles([{ path: 'r.yaml', text: `groups: [${'{},'.repeat(130_000)}]` }], OPTIONS);
-    expect(problems).toHaveLength(130_000);
+    const { problems } = checkRuleFiles([{ path: 'r.yaml', text: `groups: [${'x,'.repeat(100_000)}]` }], OPTIONS);
+    expect(problems).toHaveLength(200_000);
   });
 
   it.each(['\r\n', '\r'])('takes %j for the end of a line', (end) => {
