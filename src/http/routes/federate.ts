@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { compareLabels, compareNames, type Labels } from '../../core/labels.ts';
 import { EXPOSITION_CONTENT_TYPE, expositionPieces, type WrittenFamily } from '../../formats/write-exposition.ts';
-import type { QueryPort, QueryResult } from '../ports.ts';
+import type { QueryPort } from '../ports.ts';
 import type { RouteContext } from '../server.ts';
 import { whileAwaited } from './awaited.ts';
-import { gatheredInTurns, sortedInTurns } from './in-turns.ts';
+import { eachInTurns, sortedInTurns } from './in-turns.ts';
 import { paced } from './lifecycle.ts';
 import { parametersOf, reading } from './parameters.ts';
 import { turnOf } from './turn-of.ts';
@@ -27,40 +27,27 @@ export function federateRoutes({ server, access, ports: { query } }: RouteContex
     const ts = query.now();
     const found = await whileAwaited(request, async (gone) => {
       const newest = new Map<string, Newest>();
-      for (const selector of selectors) {
-        for (const [key, one] of await newestOf(query, selector, ts, gone)) newest.set(key, one);
-      }
+      for (const selector of selectors) await addNewest(newest, query, selector, ts, gone);
       return sortedInTurns([...newest.values()], byName, () => turnOf(gone));
     });
     return reply.type(EXPOSITION_CONTENT_TYPE).send(Readable.from(paced(expositionPieces(familiesOf(found)))));
   });
 }
 
-/** Those that an instant query finds, each under its labels' text and with the time of its sample, which only a range of samples tells. */
-async function newestOf(
-  query: QueryPort,
-  selector: string,
-  ts: number,
-  signal: AbortSignal,
-): Promise<readonly (readonly [string, Newest])[]> {
+/** Those that an instant query finds, by their labels' text; the time of its sample, which each has, only a range of samples tells. */
+async function addNewest(newest: Map<string, Newest>, query: QueryPort, selector: string, ts: number, signal: AbortSignal): Promise<void> {
   const { result: alive } = await query.instantInSlices(selector, ts, { signal });
   // On a line of its own: the selector may end with a comment.
   const { result: samples } = await query.instantInSlices(`${selector}\n[${LOOKBACK}]`, ts, { signal });
+  if (alive.type !== 'vector' || samples.type !== 'matrix') return;
   const turn = () => turnOf(signal);
-  const present = new Set(await gatheredInTurns(keysOf(alive), turn));
-  return gatheredInTurns(lastOf(samples, present), turn);
-}
-
-function* keysOf(result: QueryResult): Generator<string, void> {
-  if (result.type === 'vector') for (const { labels } of result.samples) yield labels.toString();
-}
-
-function* lastOf(result: QueryResult, present: ReadonlySet<string>): Generator<readonly [string, Newest], void> {
-  if (result.type !== 'matrix') return;
-  for (const { labels, timestamps, values } of result.series) {
+  const present = new Set<string>();
+  await eachInTurns(alive.samples, ({ labels }) => void present.add(labels.toString()), turn);
+  const add = ({ labels, timestamps, values }: (typeof samples.series)[number]): void => {
     const [key, at, value] = [labels.toString(), timestamps.at(-1), values.at(-1)];
-    if (at !== undefined && value !== undefined && present.has(key)) yield [key, { labels, ts: at, value }];
-  }
+    if (at !== undefined && value !== undefined && present.has(key)) newest.set(key, { labels, ts: at, value });
+  };
+  await eachInTurns(samples.series, add, turn);
 }
 
 function byName(a: Newest, b: Newest): number {

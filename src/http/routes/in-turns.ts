@@ -1,10 +1,19 @@
 /** Items that are gathered or sorted together: a few milliseconds of work. */
 const ITEMS_A_TURN = 2000;
 
-/** Everything there is, `turn` being taken again and again meanwhile; it may throw, to give up. */
+/** One item after the other, `turn` being taken again and again meanwhile; it may throw, to give up. */
+export async function eachInTurns<T>(items: Iterable<T>, visit: (item: T) => void, turn: () => Promise<void>): Promise<void> {
+  let count = 0;
+  for (const item of items) {
+    visit(item);
+    if (++count % ITEMS_A_TURN === 0) await turn();
+  }
+}
+
+/** Everything there is; `turn` as above. */
 export async function gatheredInTurns<T>(items: Iterable<T>, turn: () => Promise<void>): Promise<T[]> {
   const all: T[] = [];
-  for (const item of items) if (all.push(item) % ITEMS_A_TURN === 0) await turn();
+  await eachInTurns(items, (item) => void all.push(item), turn);
   return all;
 }
 
