@@ -1,10 +1,10 @@
 import { formatDuration } from '../core/duration.ts';
 import { formatFloat } from '../core/number-format.ts';
-import type { DurationExpr, QueryDurations } from './ast.ts';
+import type { ArithmeticOp, DurationExpr, QueryDurations } from './ast.ts';
 import { executionError } from './exec.ts';
 import { SWITCHES } from './features.ts';
 import { describe, type Token } from './lexer.ts';
-import { greatest, least } from './operators.ts';
+import { arithmetic, greatest, least } from './operators.ts';
 import type { TokenReader } from './token-reader.ts';
 
 const PRECEDENCE: Readonly<Record<string, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, '^': 3 };
@@ -138,27 +138,10 @@ export class DurationReader {
     const seconds = (query: QueryDurations): number => {
       const [a, b] = [left.seconds(query), right.seconds(query)];
       if (divides && b === 0) throw executionError(zero);
-      return compute(op.word, a, b);
+      return arithmetic(op.word as ArithmeticOp, a, b);
     };
     const text = `${left.text} ${op.word} ${right.text}`;
     return { text, literal: false, constant: left.constant && right.constant, seconds };
-  }
-}
-
-function compute(op: string, a: number, b: number): number {
-  switch (op) {
-    case '+':
-      return a + b;
-    case '-':
-      return a - b;
-    case '*':
-      return a * b;
-    case '^':
-      return a ** b;
-    case '/':
-      return a / b;
-    default:
-      return a % b;
   }
 }
 

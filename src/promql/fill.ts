@@ -19,10 +19,11 @@ export class FilledSides {
     this.#leftSide = new Side(left, projection, swapped ? fillRight : fillLeft);
     this.#rightSide = new Side(right, projection, swapped ? fillLeft : fillRight);
     this.left = { space: this.#leftSide.space, eval: (ts) => this.#evalLeft(ts) };
+    // What is missing on a side is known only when both are read: the left one, which operators ask for first, reads both.
     this.right = { space: this.#rightSide.space, eval: () => this.#rightSide.out };
   }
 
-  /** Works out both sides; the right one is asked for afterwards. */
+  /** Works out both sides. */
   #evalLeft(ts: number): Vec {
     this.#leftSide.read(ts);
     this.#rightSide.read(ts);

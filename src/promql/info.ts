@@ -9,6 +9,7 @@ const TARGET_INFO = new Matcher(METRIC_NAME, '=', 'target_info');
 const ANY_INFO = new Matcher(METRIC_NAME, '=~', '.+_info');
 /** By these labels an info series belongs to others. */
 const IDENTIFYING = ['instance', 'job'];
+/** Labels of info series may change without end: with more results, what is known of them is not kept for the next evaluation. */
 const MAX_RESULTS = 100_000;
 
 /** The info series of one step, by metric and then by the values of the identifying labels. */

@@ -49,6 +49,20 @@ describe('Prometheus 3.x, not 2.42', () => {
     );
   });
 
+  it.each([
+    '-{__name__=~"early|late"}',
+    'max_over_time({__name__=~"early|late"}[1m])',
+    'max_over_time((-{__name__=~"early|late"})[1m:1m])',
+  ])(
+    'series that are equal without their names are one where they do not meet (3.9 and later; engine.go, mergeSeriesWithSameLabelset): %s',
+    (text) => {
+      const renamed = load('load 1m\n  early 1 2 stale _ _\n  late _ _ _ 3 4 5 6');
+      const value = prepare(text).range(renamed, { startTs: 0, endTs: 240_000, stepMs: 60_000 });
+      const sign = text.includes('-{') ? -1 : 1;
+      expect(showMatrix(value)).toEqual([`{} ${sign}@0 ${2 * sign}@60 ${3 * sign}@180 ${4 * sign}@240`]);
+    },
+  );
+
   it('matches must be unique even where a comparison lets none through (engine.go, VectorBinop)', () => {
     expect(() => evalAt(data, '0', 'many > on(g) (one * 100)')).toThrow('many-to-one matching must be explicit');
   });
