@@ -1,5 +1,6 @@
 import { METRIC_NAME } from '../core/labels.ts';
 import type { Fill, Matching } from './ast.ts';
+import type { Budget } from './exec.ts';
 import { IdMap, InternSpace, Projection, Seen, Vec, type VectorOp } from './space.ts';
 
 /**
@@ -12,12 +13,14 @@ export class FilledSides {
   readonly #leftSide: Side;
   readonly #rightSide: Side;
 
-  constructor({ card, on, labels }: Matching, { left: fillLeft, right: fillRight }: Fill, left: VectorOp, right: VectorOp) {
+  constructor(budget: Budget, { card, on, labels }: Matching, fill: Fill, left: VectorOp, right: VectorOp) {
+    const { left: fillLeft, right: fillRight } = fill;
     const projection = new Projection(on ? labels : [METRIC_NAME, ...labels], on);
+    projection.space.budget = budget;
     // The sides of `group_right` are exchanged there before they are filled, so that each modifier fills the other one.
     const swapped = card === 'one-to-many';
-    this.#leftSide = new Side(left, projection, swapped ? fillRight : fillLeft);
-    this.#rightSide = new Side(right, projection, swapped ? fillLeft : fillRight);
+    this.#leftSide = new Side(budget, left, projection, swapped ? fillRight : fillLeft);
+    this.#rightSide = new Side(budget, right, projection, swapped ? fillLeft : fillRight);
     this.left = { space: this.#leftSide.space, eval: (ts) => this.#evalLeft(ts) };
     // What is missing on a side is known only when both are read: the left one, which operators ask for first, reads both.
     this.right = { space: this.#rightSide.space, eval: () => this.#rightSide.out };
@@ -48,7 +51,8 @@ class Side {
   readonly #filled = new IdMap();
   readonly #seen = new Seen();
 
-  constructor(inner: VectorOp, projection: Projection, value: number | undefined) {
+  constructor(budget: Budget, inner: VectorOp, projection: Projection, value: number | undefined) {
+    this.space.budget = budget;
     this.#inner = inner;
     this.#projection = projection;
     this.#value = value;

@@ -29,7 +29,9 @@ export class HistogramQuantilesOp implements VectorOp {
     this.#parts = quantiles.map((q, index) => {
       const args = [call.args[index + 2] ?? call, call.args[0] ?? call];
       const single = { ...call, func: 'histogram_quantile', args };
-      return { q, op: new HistogramOp(single, exec, [q], this.#held), ids: new IdMap(), text: '' };
+      const op = new HistogramOp(single, exec, [q], this.#held);
+      op.space.budget = exec.budget;
+      return { q, op, ids: new IdMap(), text: '' };
     });
   }
 

@@ -223,7 +223,7 @@ function planBinary(expr: Binary): VectorPlan {
   const { fill } = matching;
   if (fill === undefined) return (exec) => new VectorBinaryOp(expr, exec, left(exec), right(exec));
   return (exec) => {
-    const filled = new FilledSides(matching, fill, left(exec), right(exec));
+    const filled = new FilledSides(exec.budget, matching, fill, left(exec), right(exec));
     return new VectorBinaryOp(expr, exec, filled.left, filled.right);
   };
 }

@@ -6,6 +6,7 @@ import { evalAt, evalSorted, show, shownOrRefused } from './evaluating.ts';
 import { load } from './memory-querier.ts';
 
 const TS = 600_000;
+const EXPERIMENTS = { experimentalFunctions: true, binopFillModifiers: true };
 
 /** Many series in rows that are read at once; the value of each is its number. */
 function manySeries(n: number): Querier {
@@ -40,9 +41,11 @@ describe('an expression that would need much memory', () => {
     ['columns of many operators', `${'-'.repeat(200)}a`],
     ['labels that double', nested(20, (inner) => `label_join(${inner}, "b", "-", "i", "b", "b")`)],
     ['labels of matches', nested(20, (inner) => `${inner} * on (i) group_left () a`)],
+    ['labels of sides that are filled', nested(4, (inner) => `${inner} + fill (0) a`)],
+    ['labels of many quantiles', 'histogram_quantiles(label_replace(a, "le", "1", "", ""), "q", 0.1, 0.2, 0.3, 0.4, 0.5)'],
   ])('is refused in time: %s', async (_, text) => {
     const ask = async (): Promise<readonly string[]> =>
-      show(await prepare(text).instantInSlices(manySeries(10_000), TS, { maxSamples: 30_000 }, async () => undefined));
+      show(await prepare(text, EXPERIMENTS).instantInSlices(manySeries(10_000), TS, { maxSamples: 30_000 }, async () => undefined));
     expect(await shownOrRefused(ask)).toContain('query processing would load too many samples into memory');
   });
 
