@@ -112,7 +112,8 @@ export class KafkaMessaging {
     try {
       await admin.connect();
       const made = await admin.createTopics({
-        waitForLeaders: true,
+        // Its own wait fails where a broker does not know the topic yet, which it has forwarded to the controller.
+        waitForLeaders: false,
         topics: [
           {
             topic,
@@ -122,8 +123,8 @@ export class KafkaMessaging {
           },
         ],
       });
-      // Somebody else made it a moment ago: the brokers may not tell of it yet.
-      if (!made) await this.#untilTold(topic);
+      // Made a moment ago, by us or by somebody else: the brokers may not tell of it yet.
+      await this.#untilTold(topic);
       this.#allowed({ operation: 'Create', resource: `Topic ${topic}` });
       return made;
     } catch (error) {
