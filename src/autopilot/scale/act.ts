@@ -3,7 +3,7 @@ import { membersOf } from './limits.ts';
 import { ends, evidenceOf, type Look, moves, stays, wantOf } from './look.ts';
 import type { ScaleMemory } from './memory.ts';
 import { stillRemovable } from './removal.ts';
-import { arrived, drained, inPending, left, outPending, underMinIsr } from './settled.ts';
+import { arrived, drained, holdsReplicas, inPending, left, outPending, underMinIsr } from './settled.ts';
 import type { ScaleAction, ScaleOutcome } from './types.ts';
 
 /** An act is asked for again so often when its executor was lost. */
@@ -83,16 +83,18 @@ function grows(look: Look, intent: Intent): ScaleOutcome {
 function drains(look: Look, intent: Intent): ScaleOutcome {
   const { row, memory, now, picture } = look;
   const broker = row.drainingBroker;
+  // An executor stops the broker as soon as the drain is done, which may be before the next list of moves says so.
+  const holds = holdsReplicas(picture, broker);
   const empty = drained(picture, broker);
-  const thin = underMinIsr(picture);
-  if (!empty && (thin.length > 0 || left(picture, broker))) {
+  const thin = empty ? [] : underMinIsr(picture);
+  if (thin.length > 0 || (holds && left(picture, broker))) {
     const why =
       thin.length > 0
         ? `${thin.length} partitions are below their minimum of in-sync copies (${thin.slice(0, 3).join(', ')})`
         : `broker ${broker} went away while it still held replicas`;
     return toPerson(look, `the removal of broker ${broker} was stopped: ${why}`);
   }
-  if (!empty && look.input.evidence.some(({ action }) => action === 'scale_out')) {
+  if ((holds || (row.state === 'draining' && !empty)) && look.input.evidence.some(({ action }) => action === 'scale_out')) {
     const text = `the drain of broker ${broker} was stopped: the cluster is over-utilised`;
     const changes = { lastScaleAt: now, desired: kept(look) };
     return ends(look, 'steady', text, changes, { settle: { to: 'cancelled', word: text }, note: { text, loud: true } });
@@ -101,7 +103,7 @@ function drains(look: Look, intent: Intent): ScaleOutcome {
     const text = `broker ${broker} holds no replica any more; it is to be removed`;
     return moves(look, 'scaling_in', text, { desired: memory.target, memory: { ...memory, reached: false } });
   }
-  if (row.state === 'scaling_in' && !empty)
+  if (row.state === 'scaling_in' && holds)
     return moves(look, 'draining', `replicas were put on broker ${broker} again`, { desired: kept(look), memory });
   const pending = inPending(look) ?? atWork(intent);
   if (pending === undefined) {

@@ -54,7 +54,12 @@ function fell({ input, memory }: Look): boolean {
 /** Whether nothing of the cluster is on the broker any more, by what is known for certain. */
 export function drained(picture: ClusterPicture, broker: number): boolean {
   if (picture.reassigning === undefined || picture.reassigning.length > 0) return false;
-  return !brokersWithReplicas(picture).has(broker);
+  return !holdsReplicas(picture, broker);
+}
+
+/** Whether something of the cluster is seen there. Not the contrary of `drained`: the list of moves may be old or not known. */
+export function holdsReplicas(picture: ClusterPicture, broker: number): boolean {
+  return brokersWithReplicas(picture).has(broker);
 }
 
 /** Whether it is gone from the cluster, as a broker and by its own pings. */

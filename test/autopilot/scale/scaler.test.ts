@@ -305,6 +305,28 @@ describe('shrinking: drained first, then removed', () => {
     expect(shown(world)).toBe(5);
   });
 
+  it.each<[string, ScaleWorld['reassigning']]>([
+    ['is older than the rest', [{ topic: 't', partition: 1 }]],
+    ['is not known', undefined],
+  ])('goes on when the broker was stopped at once after its drain and the list of moves %s', (_, reassigning) => {
+    const world = draining();
+    world.partitions = without5;
+    world.brokers[4] = broker(5, { up: false, registered: false });
+    world.reassigning = reassigning;
+    expect(world.look(1000).settle).toBeUndefined();
+    expect(world.row?.state).toBe('draining');
+    world.reassigning = [];
+    world.look(1000);
+    expect(world.row?.state).toBe('scaling_in');
+    world.reassigning = reassigning;
+    world.said('succeeded: it is gone');
+    expect(world.look(1000).settle).toBeUndefined();
+    expect(world.row?.state).toBe('scaling_in');
+    world.reassigning = [];
+    expect(world.look(1000).settle?.to).toBe('succeeded');
+    expect([world.row?.state, world.notes]).toEqual(['steady', [expect.stringMatching(/is drained and gone/)]]);
+  });
+
   it('goes back to draining when replicas are put on it again', () => {
     const world = draining();
     world.partitions = without5;
