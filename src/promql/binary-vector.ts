@@ -136,6 +136,8 @@ type LabelPlan = 'signature' | 'many' | 'derived' | 'pair';
 function labelPlan(expr: Binary): LabelPlan {
   const { card, on, labels, include } = expr.matching;
   const drops = dropsName(expr.op, expr.bool);
+  // The name may be matched by, and is dropped all the same.
+  if (drops && on && card === 'one-to-one' && labels.includes(METRIC_NAME)) return 'derived';
   if (card === 'one-to-one') return on || drops ? 'signature' : labels.length === 0 ? 'many' : 'derived';
   if (include.length > 0) return 'pair';
   return drops ? 'derived' : 'many';
@@ -298,20 +300,26 @@ export class VectorBinaryOp implements VectorOp {
       if (this.#plan === 'signature') return signature;
     }
     const id = this.#plan === 'many' ? manyId : this.#derive(manyId, oneId);
-    if (!this.#resultSeen.add(id)) throw executionError('multiple matches for labels: grouping labels must ensure unique matches');
+    if (!this.#resultSeen.add(id)) throw this.#sameLabels();
     return id;
+  }
+
+  #sameLabels(): Error {
+    if (this.#expr.matching.card === 'one-to-one') return duplicateLabels();
+    return executionError('multiple matches for labels: grouping labels must ensure unique matches');
   }
 
   #derive(manyId: number, oneId: number): number {
     const known = this.#derived.get(manyId);
     if (known >= 0 && (this.#plan === 'derived' || this.#lastOne.get(manyId) === oneId)) return known;
-    const { card, labels, include } = this.#expr.matching;
+    const { card, on, labels, include } = this.#expr.matching;
     let result = this.#many.space.labels(manyId);
     if (dropsName(this.#expr.op, this.#expr.bool)) result = result.without(METRIC_NAME);
-    if (card === 'one-to-one') result = result.without(...labels);
+    if (card === 'one-to-one') result = on ? result.keep(labels) : result.without(...labels);
     if (include.length > 0) {
       const from = this.#one.space.labels(oneId);
       for (const name of include) result = result.with(name, from.get(name));
+      if (this.#expr.bool) result = result.without(METRIC_NAME);
     }
     const id = this.#results.idOf(result);
     if (id >= MAX_RESULTS) this.#exec.wornOut = true;

@@ -80,6 +80,13 @@ describe('two vectors', () => {
     ],
     ['a < on(g) group_left per_group', ['a{g="x", i="1"} 10', 'a{g="x", i="2"} 20', 'a{g="y", i="3"} 30']],
     ['per_group > on(g) group_right a', ['a{g="x", i="1"} 100', 'a{g="x", i="2"} 100', 'a{g="y", i="3"} 200']],
+    // Where the name is matched by, only what filters keeps it; where it is brought along, it is lost with bool alone.
+    ['b / on(__name__, i) b', ['{i="1"} 1', '{i="2"} 1', '{i="4"} 1']],
+    ['b{i="4"} - on(__name__) b{i="4"}', ['{} 0']],
+    ['b <= bool on(i, __name__) b', ['{i="1"} 1', '{i="2"} 1', '{i="4"} 1']],
+    ['b <= on(i, __name__) b', ['b{i="1"} 1', 'b{i="2"} 2', 'b{i="4"} 4']],
+    ['a + on(i) group_left(__name__) b', ['b{g="x", i="1"} 11', 'b{g="x", i="2"} 22']],
+    ['a > bool on(i) group_left(__name__) b', ['{g="x", i="1"} 1', '{g="x", i="2"} 1']],
     ['a * on() group_left sum(b)', ['{g="x", i="1"} 70', '{g="x", i="2"} 140', '{g="y", i="3"} 210']],
   ])('%s', (text, expected) => {
     expect(evalSorted(data, '0', text)).toEqual(expected);
@@ -103,7 +110,14 @@ describe('two vectors', () => {
 
   it('refuses results that only differed by name', () => {
     const twins = load('load 1m\n  x{i="1"} 1\n  y{i="1"} 2');
-    for (const text of ['-{i="1"}', 'abs({i="1"})', '{i="1"} + 1', 'rate({i="1"}[5m])', 'max_over_time({i="1"}[5m])']) {
+    for (const text of [
+      '-{i="1"}',
+      'abs({i="1"})',
+      '{i="1"} + 1',
+      'rate({i="1"}[5m])',
+      'max_over_time({i="1"}[5m])',
+      '{i="1"} / on(__name__) {i="1"}',
+    ]) {
       if (text.startsWith('rate')) expect(evalAt(twins, '0', text)).toEqual([]);
       else expect(() => evalAt(twins, '0', text)).toThrow('vector cannot contain metrics with the same labelset');
     }
