@@ -65,7 +65,8 @@ export async function readSilences(client: BelfryClient): Promise<readonly Shown
     ...silence,
     state: status.state,
     matchers: matchers.map(
-      ({ name, value, isRegex, isEqual }) => new Matcher(name, isEqual ? (isRegex ? '=~' : '=') : isRegex ? '!~' : '!=', value),
+      ({ name, value, isRegex, isEqual }) =>
+        new Matcher(name, isEqual ? (isRegex ? '=~' : '=') : isRegex ? '!~' : '!=', value, 'alertmanager'),
     ),
   }));
 }

@@ -1,4 +1,4 @@
-import { compileRegex } from './regex.ts';
+import { compileRegex, type RegexDialect } from './regex.ts';
 import type { Labels } from './labels.ts';
 
 const CLASSIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
@@ -15,11 +15,11 @@ export class Matcher {
   readonly #test: (value: string) => boolean;
 
   /** Throws `BAD_REQUEST` where the pattern of `=~` or `!~` is no RE2 expression. */
-  constructor(name: string, op: MatchOp, value: string) {
+  constructor(name: string, op: MatchOp, value: string, dialect: RegexDialect = 'prometheus') {
     this.name = name;
     this.op = op;
     this.value = value;
-    this.#test = tester(op, value);
+    this.#test = tester(op, value, dialect);
   }
 
   matches(value: string): boolean {
@@ -42,18 +42,18 @@ export class Matcher {
   }
 }
 
-function tester(op: MatchOp, value: string): (text: string) => boolean {
+function tester(op: MatchOp, value: string, dialect: RegexDialect): (text: string) => boolean {
   switch (op) {
     case '=':
       return (text) => text === value;
     case '!=':
       return (text) => text !== value;
     case '=~': {
-      const regex = compileRegex(value);
+      const regex = compileRegex(value, dialect);
       return (text) => regex.matches(text);
     }
     case '!~': {
-      const regex = compileRegex(value);
+      const regex = compileRegex(value, dialect);
       return (text) => !regex.matches(text);
     }
   }

@@ -24,11 +24,11 @@ export function parseMatcher(text: string): Matcher {
   const parts = isTooLong ? null : FORM.exec(text);
   if (parts !== null) {
     const [, name = '', op = '=', raw = ''] = parts;
-    return new Matcher(name, op as MatchOp, unquoted(raw));
+    return new Matcher(name, op as MatchOp, unquoted(raw), 'alertmanager');
   }
   const [name = '', op = '=', value = ''] = (isTooLong ? null : UTF8_FORM.exec(text))?.slice(1, 4).map(goText) ?? [];
   if (name === '' || !text.isWellFormed()) throw new BelfryError('BAD_REQUEST', `bad matcher format: ${text.slice(0, 200)}`);
-  return new Matcher(name, op as MatchOp, value);
+  return new Matcher(name, op as MatchOp, value, 'alertmanager');
 }
 
 /** What a word in double quotes stands for (Go's `strconv.Unquote`): escaped bytes together must be UTF-8. */

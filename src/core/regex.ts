@@ -21,20 +21,23 @@ export interface CompiledRegex {
 
 const MAX_SOURCE_LENGTH = 32_768;
 
-/** Compiles a pattern. Throws `BAD_REQUEST` with RE2's own sentence where it is not one. */
-export function compileRegex(source: string): CompiledRegex {
+/** Whose expression it is. In Prometheus a dot matches a line break too, in Alertmanager it does not. */
+export type RegexDialect = 'prometheus' | 'alertmanager';
+
+/** Compiles a pattern. Throws `BAD_REQUEST` with RE2's own sentence where it is not one; Alertmanager's is about the anchored pattern. */
+export function compileRegex(source: string, dialect: RegexDialect = 'prometheus'): CompiledRegex {
   if (source.length > MAX_SOURCE_LENGTH)
     throw new BelfryError('BAD_REQUEST', `regular expression longer than ${MAX_SOURCE_LENGTH} characters`);
   let whole: RE2JS;
   let part: RE2JS;
   try {
+    if (dialect === 'alertmanager') RE2JS.compile(`^(?:${source})$`);
     part = RE2JS.compile(source);
-    // Prometheus anchors with ^(?s: … )$, so that a dot matches a line break too.
-    whole = RE2JS.compile(`^(?s:${source})$`);
+    whole = RE2JS.compile(dialect === 'alertmanager' ? `^(?:${source})$` : `^(?s:${source})$`);
   } catch (error) {
     throw new BelfryError('BAD_REQUEST', `invalid regular expression ${JSON.stringify(source)}: ${errorText(error)}`, { cause: error });
   }
-  const fast = fastMatcher(source);
+  const fast = dialect === 'alertmanager' ? inOneLine(fastMatcher(source), (text) => whole.test(text)) : fastMatcher(source);
   return {
     source,
     size: part.programSize(),
@@ -91,6 +94,14 @@ function fastMatcher(source: string): ((text: string) => boolean) | undefined {
   const prefix = tail[1] ?? '';
   const least = prefix.length + (tail[2] === '+' ? 1 : 0);
   return (text) => text.length >= least && text.startsWith(prefix);
+}
+
+/** What knows nothing of line breaks leaves texts with some to the engine. */
+function inOneLine(
+  fast: ((text: string) => boolean) | undefined,
+  test: (text: string) => boolean,
+): ((text: string) => boolean) | undefined {
+  return fast && ((text) => (text.includes('\n') ? test(text) : fast(text)));
 }
 
 /** Answers that an expression remembers, to texts that are no longer than this. */

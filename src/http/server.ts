@@ -11,7 +11,7 @@ import { compressAnswers } from './compression.ts';
 import { acceptForms, readForm } from './forms.ts';
 import { Methods } from './methods.ts';
 import type { HttpPorts } from './ports.ts';
-import { alertmanagerRoutes } from './routes/alertmanager.ts';
+import { alertmanagerPath, alertmanagerRoutes } from './routes/alertmanager.ts';
 import { autopilotRoutes } from './routes/autopilot.ts';
 import { backfillRoutes } from './routes/backfill.ts';
 import { belfryRoutes } from './routes/belfry.ts';
@@ -147,6 +147,7 @@ function emptyServer({ tls, log }: HttpServerOptions): FastifyInstance {
     // An address that is configured with a slash at its end is followed by one more.
     routerOptions: { maxParamLength: PARAMETER_CHARS_MAX, ignoreDuplicateSlashes: true },
     forceCloseConnections: true,
+    rewriteUrl: ({ url = '/' }: { readonly url?: string | undefined }) => alertmanagerPath(url),
     clientErrorHandler: answerClientError,
   };
   const told = (error: unknown, request: unknown, reply: unknown): void =>

@@ -44,7 +44,9 @@ function matchersByLabel(op: '=' | '=~') {
   return z
     .record(labelName, z.string())
     .default({})
-    .transform((byLabel, context) => parsed(() => Object.entries(byLabel).map(([name, value]) => new Matcher(name, op, value)), context));
+    .transform((byLabel, context) =>
+      parsed(() => Object.entries(byLabel).map(([name, value]) => new Matcher(name, op, value, 'alertmanager')), context),
+    );
 }
 
 const inhibitRuleSchema = strict({
@@ -88,9 +90,11 @@ export function inhibitRulesOf(own: readonly InhibitRule[], withDefaults: boolea
 /** Cuts `{a="b", c!="d"}` at the commas outside of quotes; `{}` has none and matches everything. */
 function splitMatchers(text: string): readonly string[] {
   const trimmed = text.trim();
-  const isSet = trimmed.startsWith('{') && trimmed.endsWith('}');
-  const inner = isSet ? trimmed.slice(1, -1) : trimmed;
-  if (isSet && inner.trim() === '') return [];
+  const opens = trimmed.startsWith('{');
+  // Either brace may stand alone, as there; behind an opening one inside it belongs to an expression.
+  const closes = trimmed.endsWith('}') && (opens || !trimmed.includes('{'));
+  const inner = trimmed.slice(opens ? 1 : 0, closes ? -1 : undefined);
+  if (opens && closes && inner.trim() === '') return [];
   const parts: string[] = [''];
   for (const [piece] of inner.matchAll(/\\[\\"]|"(?:[^"\\]|\\.)*"|./gs)) {
     if (piece === ',') parts.push('');

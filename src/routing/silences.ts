@@ -263,7 +263,7 @@ function silenceOf({ id, matchers, startsAt, endsAt, createdBy, comment, updated
   const read = matchers.map(({ name, op, value }) => {
     const known = OPS.find((each) => each === op);
     if (known === undefined) throw new BelfryError('BAD_REQUEST', `unknown operator ${op}`);
-    return new Matcher(name, known, value);
+    return new Matcher(name, known, value, 'alertmanager');
   });
   return { id, matchers: read, startsAt, endsAt, createdBy, comment, updatedAt };
 }

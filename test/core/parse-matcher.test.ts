@@ -55,6 +55,19 @@ describe('what is none is refused in one sentence', () => {
     expect(() => parseMatcher(text)).toThrow(sentence);
   });
 
+  it.each<[string, string, boolean]>([
+    ['a=~one.two', 'one\ntwo', false],
+    ['a=~.*', 'one\ntwo', false],
+    ['a=~one.+', 'one\n', false],
+    ['a!~.*', '\n', true],
+    ['a=~(?s)one.two', 'one\ntwo', true],
+    ['a=~"one\\ntwo|x"', 'one\ntwo', true],
+    ['a=~one.two', 'one two', true],
+    ['"a b"=~.', '\n', false],
+  ])('in its expressions a dot is no line break: %s of %j', (text, value, matches) => {
+    expect(parseMatcher(text).matches(value)).toBe(matches);
+  });
+
   it('takes no longer for spaces in its value', () => {
     const value = `x${' '.repeat(60_000)}y`;
     const before = process.cpuUsage();

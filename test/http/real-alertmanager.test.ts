@@ -33,6 +33,27 @@ const SETS = [
   { alertname: 'DiskLow', cluster: 'dal', broker: '1', severity: 'warning' },
   { alertname: 'ClusterUnreachable', cluster: 'pay' },
   { alertname: 'DiskLow', cluster: 'pay', broker: '1' },
+  { alertname: 'TwoLines', cluster: 'dal', text: 'one\ntwo' },
+];
+/** In Alertmanager's expressions a dot is no line break. */
+const FILTERS_OF_LINES = [
+  'text=~one.two',
+  'text=~one.*',
+  'text=~.*',
+  'text!~.+',
+  'text=~(?s)one.two',
+  'text=~"one\\ntwo|x"',
+  'text=~one|x',
+];
+const ACCEPTED = [
+  '',
+  '*/*',
+  'application/*',
+  'text/html,*/*;q=0.1',
+  'text/plain',
+  'text/*',
+  'application/json;q=0',
+  'application/xml, image/*',
 ];
 
 const HOUR_MS = 3_600_000;
@@ -152,10 +173,22 @@ describeWhere(missingAlertmanager, 'beside a real Alertmanager', () => {
     ['a receiver twice', '/alerts?receiver=.*&receiver=none', {}],
     ['a space that is none to Go', `/alerts?filter=${encodeURIComponent('broker=1\u00a0')}`, {}],
     ['a comma behind a filter', '/alerts?filter=broker=1,', {}],
+    ...FILTERS_OF_LINES.map((text): [string, string, Request] => [text, `/alerts?filter=${encodeURIComponent(text)}`, {}]),
+    ...['a=~[', 'a!~a)', 'a=~*'].map((text): [string, string, Request] => [`in its words ${text}`, `/alerts?filter=${text}`, {}]),
+    ...ACCEPTED.map((accept): [string, string, Request] => [`who accepts ${accept || 'nothing'}`, '/alerts', { headers: { accept } }]),
+    ['a path that is none for who accepts text', '/nothing', { headers: { accept: 'text/plain' } }],
+    ['an id that is none for who accepts text', '/silence/nope', { headers: { accept: 'text/plain' } }],
+    ['a slash at the end', '/alerts/?filter=broker=1', {}],
+    ['two of them', '/alerts/groups//', {}],
+    ['one behind an id', '/silence/7f9aa9c9-1a5f-4a6e-ae2a-d1fd4c4b2d5b/', {}],
+    ['no id', '/silence/', {}],
+    ['HEAD', '/status', { method: 'HEAD' }],
+    ['HEAD of nothing', '/nothing', { method: 'HEAD' }],
     ['a bad receiver', '/alerts?receiver=(', {}],
     ['a bad receiver of groups', '/alerts/groups?receiver=(', {}],
     ['a form', '/silences', post('a=b', 'application/x-www-form-urlencoded')],
-    ['text', '/silences', post('{}', 'text/plain')],
+    ['text', '/silences', post('{}', 'text/plain; charset=utf-8')],
+    ['JSON by another name', '/silences', post(good, 'Application/JSON; charset=utf-8')],
     ['broken JSON', '/silences', post('{bad')],
     ['a list', '/silences', post([])],
     ['nothing', '/silences', post({})],

@@ -23,6 +23,11 @@ describe('inhibit_rules', () => {
       { source_matchers: ['{}', '{a=b, }'], target_matchers: ['c=d\\,e!=f,'] },
       ['source a="b"', 'target c="d\\\\"', 'target e!="f"'],
     ],
+    [
+      'one brace alone',
+      { source_matchers: ['{a=b', 'c=d,e=f}'], target_matchers: ['g=~h{2}'] },
+      ['source a="b"', 'source c="d"', 'source e="f"', 'target g=~"h{2}"'],
+    ],
     ['names in quotes', { source_matchers: ['{"a b"="c", d.e=~f}'], equal: ['a b'] }, ['source "a b"="c"', 'source "d.e"=~"f"']],
     [
       'the older form',

@@ -16,7 +16,7 @@ export function filterParameter(parameters: URLSearchParams): readonly Matcher[]
     try {
       return parseMatcher(text);
     } catch (error) {
-      throw new PlainRefusal('BAD_REQUEST', errorText(error), { cause: error });
+      throw new PlainRefusal('BAD_REQUEST', reasonOf(error), { cause: error });
     }
   });
 }
@@ -26,7 +26,7 @@ export function receiverParameter(parameters: URLSearchParams): (name: string) =
   const pattern = last(parameters, 'receiver');
   if (pattern === '') return () => true;
   try {
-    const regex = compileRegex(pattern);
+    const regex = compileRegex(pattern, 'alertmanager');
     return (name) => regex.matches(name);
   } catch (error) {
     throw new PlainRefusal('BAD_REQUEST', `failed to parse receiver param: ${reasonOf(error)}`, { cause: error });

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { BelfryError, errorText } from '../../core/errors.ts';
 import { Matcher } from '../../core/matcher.ts';
+import { compileRegex } from '../../core/regex.ts';
 import { parseRfc3339 } from '../../core/rfc3339.ts';
 import { silenceStateAt, type Silence, type SilenceDraft } from '../../core/silence.ts';
 import { filterParameter } from './alertmanager-parameters.ts';
@@ -188,7 +189,9 @@ function matchersOf(bodies: NonNullable<SilenceBody['matchers']>): readonly Matc
     const isNot = isEqual === false;
     const op = isRegex === true ? (isNot ? '!~' : '=~') : isNot ? '!=' : '=';
     try {
-      return new Matcher(name, op, value ?? '');
+      // Its sentence is about the pattern as it was written.
+      if (isRegex === true) compileRegex(value ?? '');
+      return new Matcher(name, op, value ?? '', 'alertmanager');
     } catch (error) {
       throw new PlainRefusal('BAD_REQUEST', `silence invalid: invalid label matcher ${index}: ${errorText(error)}`, { cause: error });
     }

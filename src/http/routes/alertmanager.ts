@@ -13,6 +13,7 @@ const PREFIX = '/api/v2';
 const NO_INTAKE =
   'alerts come from the rules that Belfry evaluates itself and are not taken from others: ' +
   'load the rule file of whoever sends them under `rules:`, and have its samples scraped, or sent to /api/v1/write';
+const JSON_RANGES = new Set(['application/json', 'application/*', '*/*']);
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 
 /**
@@ -26,12 +27,26 @@ export function alertmanagerRoutes(server: FastifyInstance, context: Alertmanage
       scope.addContentTypeParser(/^application\/json\b/i, { parseAs: 'string' }, (_, body, done) => done(null, body));
       scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, context.log));
       scope.setNotFoundHandler((request, reply) => notFound(server, request, reply));
+      scope.addHook('onRequest', async (request, reply) => {
+        // The server makes these of GET; here there are none.
+        if (request.method === 'HEAD') return notFound(server, request, reply);
+        return undefined;
+      });
+      scope.addHook('preValidation', async ({ headers, is404 }, reply) => {
+        if (is404 || takesJson(headers.accept)) return undefined;
+        return reply.status(406).send({ code: 406, message: 'unsupported media type requested, only [application/json] are available' });
+      });
       statusRoutes(scope, context);
       alertmanagerSilenceRoutes(scope, context);
       alertmanagerAlertRoutes(scope, context);
     },
     { prefix: PREFIX },
   );
+}
+
+/** The address without slashes at the end of its path, which Alertmanager's API does not mind; others as they are. */
+export function alertmanagerPath(url: string): string {
+  return url.startsWith(`${PREFIX}/`) ? url.replace(/^([^?]*[^?/])\/+(?=\?|$)/, '$1') : url;
 }
 
 function statusRoutes(scope: FastifyInstance, { access, ports }: AlertmanagerContext): void {
@@ -85,8 +100,19 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   return reply.status(given).send({ code: given, message: text });
 }
 
+/** Whether an `Accept` header leaves room for JSON, as go-openapi reads it: what names nothing asks for nothing. */
+function takesJson(accept: string | undefined): boolean {
+  const ranges = (accept ?? '').split(',').map((range) => range.split(';').map((part) => part.trim().toLowerCase()));
+  const named = ranges.filter(([type = '']) => type !== '');
+  return (
+    named.length === 0 ||
+    named.some(([type = '', ...rest]) => JSON_RANGES.has(type) && !rest.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter)))
+  );
+}
+
 function mediaTypeText({ headers }: FastifyRequest): string {
-  return `unsupported media type ${JSON.stringify(headers['content-type'] ?? '')}, only [application/json] are allowed`;
+  const [type = ''] = (headers['content-type'] ?? '').split(';');
+  return `unsupported media type ${JSON.stringify(type.trim() || 'application/octet-stream')}, only [application/json] are allowed`;
 }
 
 function statusCodeOf(error: unknown): number {
@@ -96,8 +122,9 @@ function statusCodeOf(error: unknown): number {
 
 function notFound(server: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const [path = ''] = request.url.split('?');
+  const [asked = ''] = request.originalUrl.split('?');
   const allowed = METHODS.filter((method) => server.findRoute({ method, url: routeOf(path) }) !== null);
-  if (allowed.length === 0) return reply.status(404).send({ code: 404, message: `path ${path} was not found` });
+  if (allowed.length === 0) return reply.status(404).send({ code: 404, message: `path ${asked} was not found` });
   reply.header('allow', allowed.join(','));
   const hint = request.method === 'POST' && path === `${PREFIX}/alerts` ? `; ${NO_INTAKE}` : '';
   return reply.status(405).send({ code: 405, message: `method ${request.method} is not allowed, but [${allowed.join(',')}] are${hint}` });
