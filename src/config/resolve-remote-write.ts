@@ -41,6 +41,7 @@ function plainOptions(destination: DestinationFile): Omit<RemoteWriteOptions, 'n
       deadlineMs: queue.batch_send_deadline,
       minBackoffMs: Math.min(queue.min_backoff, queue.max_backoff),
       maxBackoffMs: queue.max_backoff,
+      retriesOn4xx: queue.retry_on_http_4xx,
       ageMaxMs: queue.sample_age_limit,
     },
     metadata: { send: metadata.send, intervalMs: metadata.send_interval },

@@ -37,6 +37,12 @@ export class Batch {
     return newest;
   }
 
+  get oldestTs(): number {
+    let oldest = Infinity;
+    for (let i = 0; i < this.count; i++) oldest = Math.min(oldest, this.ts[i]!);
+    return oldest;
+  }
+
   /** One `TimeSeries` for each run of samples of one series. */
   encode(encoder: WriteRequestEncoder, labels: LabelCache): void {
     for (let from = 0, to: number; from < this.count; from = to) {

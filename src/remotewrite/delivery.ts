@@ -26,6 +26,7 @@ export class Delivery {
   readonly #signal: AbortSignal;
   readonly #encoder = new WriteRequestEncoder();
   readonly #compressor = new SnappyCompressor();
+  readonly #resumedAt: number;
   #splits = { since: -Infinity, count: 0 };
   #refusalLoggedAt = -Infinity;
   /** Requests are not taken at the moment. */
@@ -39,6 +40,8 @@ export class Delivery {
     log: Logger;
     meters: RemoteWriteMeters;
     signal: AbortSignal;
+    /** What is not newer may have been sent before, by one who did not learn whether it arrived; -Infinity where nobody was before. */
+    resumedAt: number;
   }) {
     this.#options = options.destination;
     this.#poster = options.poster;
@@ -47,6 +50,7 @@ export class Delivery {
     this.#log = options.log;
     this.#meters = options.meters;
     this.#signal = options.signal;
+    this.#resumedAt = options.resumedAt;
   }
 
   /** Settles when the batch is done with, or, undelivered, when the signal is aborted. */
@@ -99,9 +103,14 @@ export class Delivery {
     return outcome;
   }
 
-  /** Its neighbours do not go with a sample that is refused: each half by itself, as long as that is not too much. */
+  /**
+   * What is refused is not sent again (remote write specification, "Retries and backoff"). But its neighbours do not go with a
+   * sample that the destination may have had before, nor where the configuration wants the one that is refused found: each half
+   * by itself, as long as that is not too much.
+   */
   async #refused(batch: Batch, text: string): Promise<void> {
-    if (batch.count > 1 && this.#maySplit()) {
+    const isDivided = this.#options.queue.retriesOn4xx || batch.oldestTs <= this.#resumedAt;
+    if (batch.count > 1 && isDivided && this.#maySplit()) {
       for (const half of batch.split()) await this.deliver(half);
       return;
     }

@@ -68,7 +68,8 @@ export class Destination {
     this.#options = options;
     this.#parts = { ...parts, log: parts.log.child({ remote: options.name }) };
     this.#poster = new RequestPoster(options, clock);
-    this.#reader = feed.open(positions.load().get(positionKey(options.name)));
+    const position = positions.load().get(positionKey(options.name));
+    this.#reader = feed.open(position);
     if (this.#reader.isLost) this.#parts.log.warn('remote_write_position_lost');
     this.#labels = new LabelCache({
       labelsOf: (series) => feed.labels(series),
@@ -83,6 +84,7 @@ export class Destination {
       log: this.#parts.log,
       meters: parts.meters,
       signal: this.#ended.signal,
+      resumedAt: position === undefined || this.#reader.isLost ? -Infinity : clock.now(),
     });
     this.#shards = new Shards(options.queue.minShards, options.queue, (batch) => this.#delivery.deliver(batch), this.#ended.signal);
     this.#sink = {

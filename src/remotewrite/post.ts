@@ -18,11 +18,12 @@ export type Outcome =
   /** It will never take these samples. */
   | { readonly kind: 'refused'; readonly text: string };
 
+const TOO_MANY_REQUESTS = 429;
 /**
  * Statuses that are about the destination and not about the samples: a token that is wrong, a receiver that is not switched
- * on. They are put right there, and the samples wait for it.
+ * on. They are put right there; samples wait for it where the configuration says so, as the specification does not allow it.
  */
-const WAITED_FOR = [401, 403, 404, 405, 407, 408, 425, 429];
+const OF_DESTINATION = [401, 403, 404, 405, 407, 408, 425];
 
 /** Posts requests of remote write 1.0 over kept connections. */
 export class RequestPoster {
@@ -100,7 +101,7 @@ export class RequestPoster {
       if (status >= 200 && status < 300) return resolve({ kind: 'sent' });
       const said = this.#shown(Buffer.concat(chunks).toString('utf8'));
       const text = `answered ${status}${said === '' ? '' : `: ${said}`}`;
-      if (status >= 400 && status < 500 && !WAITED_FOR.includes(status)) return resolve({ kind: 'refused', text });
+      if (status >= 400 && status < 500 && !this.#isWaitedFor(status)) return resolve({ kind: 'refused', text });
       const retryAfterMs = parseRetryAfter(response.headers['retry-after'], this.#clock.wall());
       return resolve({ kind: 'later', text: status < 400 ? `${text} (redirects are not followed)` : text, retryAfterMs });
     };
@@ -114,6 +115,10 @@ export class RequestPoster {
     });
     response.once('end', answer);
     response.once('error', (error) => resolve(later(this.#shown(errorText(error)))));
+  }
+
+  #isWaitedFor(status: number): boolean {
+    return status === TOO_MANY_REQUESTS || (this.#options.queue.retriesOn4xx && OF_DESTINATION.includes(status));
   }
 
   #shown(text: string): string {

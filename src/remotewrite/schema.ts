@@ -37,6 +37,8 @@ export interface QueueOptions {
   readonly deadlineMs: number;
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
+  /** Whether what is refused with a 4xx other than 429 may be sent again: as a whole, or in parts. */
+  readonly retriesOn4xx: boolean;
   /** Older ones are not sent any more. */
   readonly ageMaxMs: number;
 }
@@ -91,6 +93,7 @@ const queueSchema = strict({
   min_backoff: duration({ minMs: 1 }).default(30),
   max_backoff: duration({ minMs: 1 }).default(5000),
   retry_on_http_429: z.literal(true, { error: 'always retried here' }).default(true),
+  retry_on_http_4xx: z.boolean().default(false),
   sample_age_limit: duration({ minMs: 60_000 }).default(86_400_000),
 });
 

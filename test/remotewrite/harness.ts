@@ -181,6 +181,7 @@ export function destinationAt(
       minBackoffMs: 5,
       maxBackoffMs: 20,
       ageMaxMs: DAY,
+      retriesOn4xx: false,
       ...queue,
     },
     ...rest,

@@ -67,7 +67,7 @@ describe('samples that the store takes', () => {
   });
 
   it('arrive once it is there again, none lost and none out of order', async () => {
-    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    await sender.remoteWrite.replace([destinationAt(receiver.url, { queue: { retriesOn4xx: true } })]);
     const expected: string[] = [];
     const failures = async (): Promise<number> => (await sender.metric('belfry_remote_write_failed_requests_total')) ?? 0;
     const sent = async (): Promise<number> => (await sender.metric('belfry_remote_write_sent_samples_total')) ?? 0;
@@ -121,11 +121,24 @@ describe('samples that the store takes', () => {
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(990);
   });
 
-  it('are not lost with one among them that is refused', async () => {
+  it.each([400, 401, 404, 408, 413, 422])('that are refused with a %i are given up, and are not sent again', async (status) => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    receiver.answer = () => (receiver.requests.length === 0 ? { status, text: 'not these' } : undefined);
+    append([UP, metric('down')], 1, 2);
+    await receiver.until(() => receiver.requests.length > 0);
+    append([UP], 3);
+    await hasArrived(UP, 1);
+    const [first, ...later] = receiver.requests.map(({ samples }) => samples);
+    expect(later.flat().filter((sample) => first?.includes(sample))).toEqual([]);
+    expect(await sender.metric('belfry_remote_write_dropped_samples_total', { reason: 'refused' })).toBe(2);
+    expect(sender.logged.find((line) => line.startsWith('remote_write_refused'))).toContain(`answered ${status}: not these`);
+  });
+
+  it('are not lost with one among them that is refused, where it is told to look for it', async () => {
     const bad = metric('bad');
     receiver.answer = ({ samples }): Answer =>
       samples.some((sample) => sample.startsWith('bad ')) ? { status: 400, text: 'label too long' } : undefined;
-    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    await sender.remoteWrite.replace([destinationAt(receiver.url, { queue: { retriesOn4xx: true } })]);
     const series = Array.from({ length: 40 }, (_, i) => metric(`s${i}`));
     append([...series.slice(0, 25), bad, ...series.slice(25)], ...Array.from({ length: 41 }, (_, i) => i));
     for (const one of series) await hasArrived(one, 1);
@@ -182,6 +195,21 @@ describe('over a restart', () => {
     const all = () => [...new Set(keptOf(UP))];
     await receiver.until(() => all().length >= expected.length);
     expect(all()).toEqual(expected);
+  });
+
+  it('finds what is new among what the destination had before a kill, and refuses', async () => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    rows(5);
+    await hasArrived(UP, 5);
+    const had = new Set(keptOf(UP));
+    sender.store.flush();
+    await sender.restart({ killed: true });
+    const added = rows(4);
+    receiver.answer = ({ samples }): Answer =>
+      samples.some((sample) => had.has(sample.split(' ').at(-1) ?? '')) ? { status: 400, text: 'out of order sample' } : undefined;
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    await hasArrived(UP, 5 + added.length);
+    expect(keptOf(UP).slice(5)).toEqual(added);
   });
 
   it('sends only what is new to a destination of another name, and forgets one that is not there any more', async () => {
