@@ -1,6 +1,7 @@
 import { BelfryError } from '../core/errors.ts';
 import type { Matcher } from '../core/matcher.ts';
 import type { Modifiers, Span } from './ast.ts';
+import type { LiftedBuckets } from './lifted-buckets.ts';
 import type { Piece } from './look-ahead.ts';
 import type { InstantColumns, Querier, Selection } from './querier.ts';
 import { positionAt } from './syntax-error.ts';
@@ -41,6 +42,13 @@ const DEFAULT_STEP_MS = 60_000;
 /** What stands for the step of an evaluation that has one time only. */
 export const INSTANT_STEP_MS = 1;
 
+interface Annotation {
+  readonly kind: 'warning' | 'info';
+  readonly span: Span;
+  /** Told with it, of all places together. */
+  readonly lifted?: LiftedBuckets;
+}
+
 /** What one evaluation may use, and what it has to say; shared by all its parts. */
 export class Budget {
   maxSamples = 0;
@@ -48,7 +56,7 @@ export class Budget {
   /** Over how many series the parts of the evaluation look ahead that are open, together: they share the room there is. */
   aheadSeries = 0;
   /** By their text without position: of the same complaint in several places the last one is told, as in Prometheus. */
-  readonly annotations = new Map<string, { readonly kind: 'warning' | 'info'; readonly span: Span }>();
+  readonly annotations = new Map<string, Annotation>();
   #now: (() => number) | undefined;
   #deadlineMs = 0;
   #tally: SampleTally | undefined;
@@ -247,24 +255,28 @@ export class Exec {
   }
 
   warn(message: string, span: Span): void {
-    this.#annotate('warning', `PromQL warning: ${message}`, span);
+    this.budget.annotations.set(`PromQL warning: ${message}`, { kind: 'warning', span });
   }
 
   info(message: string, span: Span): void {
-    this.#annotate('info', `PromQL info: ${message}`, span);
+    this.budget.annotations.set(`PromQL info: ${message}`, { kind: 'info', span });
   }
 
-  #annotate(kind: 'warning' | 'info', message: string, span: Span): void {
-    this.budget.annotations.set(message, { kind, span });
+  /** An info of which the first position is told, and with it what was lifted anywhere. */
+  infoOfLifted(message: string, span: Span, lifted: LiftedBuckets): void {
+    const { annotations } = this.budget;
+    const told = annotations.get(`PromQL info: ${message}`)?.lifted;
+    if (told === undefined) annotations.set(`PromQL info: ${message}`, { kind: 'info', span, lifted });
+    else told.add(lifted);
   }
 
   /** Everything that was told so far, with positions. */
   annotations(): Annotations {
     const warnings: string[] = [];
     const infos: string[] = [];
-    for (const [message, { kind, span }] of this.budget.annotations) {
+    for (const [message, { kind, span, lifted }] of this.budget.annotations) {
       const { line, column } = positionAt(this.text, span.from);
-      (kind === 'warning' ? warnings : infos).push(`${message} (${line}:${column})`);
+      (kind === 'warning' ? warnings : infos).push(`${message}${lifted?.text ?? ''} (${line}:${column})`);
     }
     return { warnings, infos };
   }

@@ -29,7 +29,7 @@ export class HistogramQuantilesOp implements VectorOp {
     this.#parts = quantiles.map((q, index) => {
       const args = [call.args[index + 2] ?? call, call.args[0] ?? call];
       const single = { ...call, func: 'histogram_quantile', args };
-      const op = new HistogramOp(single, exec, [q], this.#held);
+      const op = new HistogramOp(single, exec, [q], this.#held, call.args[1]);
       op.space.budget = exec.budget;
       return { q, op, ids: new IdMap(), text: '' };
     });

@@ -1,6 +1,7 @@
 import { parseFloatText } from '../core/number-format.ts';
 import type { Call, Span } from './ast.ts';
 import type { Exec } from './exec.ts';
+import { LiftedBuckets } from './lifted-buckets.ts';
 import { never } from './look-ahead.ts';
 import { bucketFraction, bucketQuantile } from './quantile.ts';
 import { IdMap, InternSpace, Seen, Vec, dropName, duplicateLabels, type ScalarOp, type VectorOp } from './space.ts';
@@ -10,10 +11,12 @@ const BUCKET_LABEL = 'le';
 /** After so many buckets it is looked whether that is enough: of new ones the labels have to be read. */
 const BUCKETS_A_LOOK = 256;
 const BAD_BOUND = -2;
+/** Without the metric's name, which Prometheus has dropped by then. */
+const LIFTED =
+  'input to histogram_quantile needed to be fixed for monotonicity ' +
+  '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)';
 
 interface Histogram {
-  /** The metric's; empty where the series have none any more. */
-  readonly name: string;
   readonly result: number;
   readonly bounds: number[];
   readonly counts: number[];
@@ -31,6 +34,7 @@ export class HistogramOp implements VectorOp {
   readonly #params: readonly ScalarOp[];
   readonly #inner: VectorOp;
   readonly #span: Span;
+  readonly #liftedSpan: Span;
   /** The histogram of a series, and its upper bound there. */
   readonly #histograms = new IdMap();
   readonly #bounds: number[] = [];
@@ -43,12 +47,14 @@ export class HistogramOp implements VectorOp {
   #begun: { readonly ts: number; readonly vec: Vec; readonly present: Histogram[] } | undefined;
   #next = 0;
 
-  constructor(call: Call, exec: Exec, params: readonly ScalarOp[], inner: VectorOp) {
+  /** `liftedSpan` is what is pointed at where buckets fell: by default the buckets. */
+  constructor(call: Call, exec: Exec, params: readonly ScalarOp[], inner: VectorOp, liftedSpan?: Span) {
     this.#call = call;
     this.#exec = exec;
     this.#params = params;
     this.#inner = inner;
     this.#span = call.args.at(-1) ?? call;
+    this.#liftedSpan = liftedSpan ?? this.#span;
   }
 
   eval(ts: number): Vec {
@@ -72,7 +78,7 @@ export class HistogramOp implements VectorOp {
     out.reset(present.length);
     this.#seen.begin();
     for (const histogram of present) {
-      const value = quantile ? this.#quantile(first, histogram) : bucketFraction(first, second, histogram);
+      const value = quantile ? this.#quantile(ts, first, histogram) : bucketFraction(first, second, histogram);
       if (!this.#seen.add(histogram.result)) throw duplicateLabels();
       out.push(histogram.result, value);
     }
@@ -102,18 +108,10 @@ export class HistogramOp implements VectorOp {
     histogram.counts.push(count);
   }
 
-  #quantile(q: number, histogram: Histogram): number {
-    const { value, forced } = bucketQuantile(q, histogram);
-    if (forced) this.#tellForced(histogram.name);
+  #quantile(ts: number, q: number, histogram: Histogram): number {
+    const { value, lifted } = bucketQuantile(q, histogram);
+    if (lifted !== undefined) this.#exec.infoOfLifted(LIFTED, this.#liftedSpan, new LiftedBuckets(ts, lifted));
     return value;
-  }
-
-  #tellForced(name: string): void {
-    this.#exec.info(
-      'input to histogram_quantile needed to be fixed for monotonicity ' +
-        `(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)${ofMetric(name)}`,
-      this.#span,
-    );
   }
 
   /** The index of a series' histogram; `BAD_BOUND` where `le` is no number. */
@@ -133,7 +131,7 @@ export class HistogramOp implements VectorOp {
     }
     const without = labels.without(BUCKET_LABEL);
     const group = this.#groups.idOf(without);
-    this.#list[group] ??= { name: without.metricName, result: this.space.idOf(dropName(without)), bounds: [], counts: [], round: 0 };
+    this.#list[group] ??= { result: this.space.idOf(dropName(without)), bounds: [], counts: [], round: 0 };
     this.#bounds[id] = bound;
     this.#histograms.set(id, group);
     return group;

@@ -1,10 +1,16 @@
-import { formatFloat } from '../core/number-format.ts';
+import { formatExponent, formatFloat } from '../core/number-format.ts';
 
-/** Go's `%g`: the shortest digits, with an exponent below 1e-4 and from 1e21 on. */
+/** Go's `%g`: the shortest digits, with an exponent below 1e-4 and from 1e6 on. */
 export function formatG(value: number): string {
+  return general(value, 1e6);
+}
+
+/** Go's `%.2g`: two digits, with an exponent below 1e-4 and from 1e2 on. */
+export function formatG2(value: number): string {
+  return general(Number(value.toPrecision(2)), 1e2);
+}
+
+function general(value: number, exponentFrom: number): string {
   const magnitude = Math.abs(value);
-  if (!Number.isFinite(value) || value === 0 || (magnitude >= 1e-4 && magnitude < 1e21)) return formatFloat(value);
-  const [mantissa = '', exponentText = '+0'] = value.toExponential().split('e');
-  const exponent = Number(exponentText);
-  return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
+  return magnitude === 0 || (magnitude >= 1e-4 && magnitude < exponentFrom) ? formatFloat(value) : formatExponent(value);
 }

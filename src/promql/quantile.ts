@@ -1,3 +1,5 @@
+import type { Lifted } from './lifted-buckets.ts';
+
 /**
  * The q-quantile of values, interpolated between the two nearest; sorts the array in place, NaN first. NaN for no
  * values or a q of NaN, an infinity for a q outside 0..1.
@@ -39,31 +41,31 @@ const SMALLEST_NORMAL = 2 ** -1022;
 
 /**
  * The q-quantile of a classic histogram, interpolated within the bucket that holds it. Buckets are sorted, those with
- * equal bounds added up; counts that fall are lifted to the one before, which is reported as `forced` unless it is a
+ * equal bounds added up; counts that fall are lifted to the one before, which is told as `lifted` unless it is a
  * matter of rounding (1e-12 relative). NaN without a +Inf bucket, with fewer than two buckets or no observation; the
  * lowest bucket starts at 0 if its bound is above 0, the highest gives the bound below it. (Prometheus 3.x,
  * promql/quantile.go, BucketQuantile.)
  */
-export function bucketQuantile(q: number, buckets: Buckets): { value: number; forced: boolean } {
-  if (Number.isNaN(q)) return { value: NaN, forced: false };
-  if (q < 0) return { value: -Infinity, forced: false };
-  if (q > 1) return { value: Infinity, forced: false };
+export function bucketQuantile(q: number, buckets: Buckets): { value: number; lifted?: Lifted | undefined } {
+  if (Number.isNaN(q)) return { value: NaN };
+  if (q < 0) return { value: -Infinity };
+  if (q > 1) return { value: Infinity };
   const { bounds, counts } = merged(buckets);
-  if (bounds.at(-1) !== Infinity) return { value: NaN, forced: false };
-  const forced = makeMonotonic(counts);
+  if (bounds.at(-1) !== Infinity) return { value: NaN };
+  const lifted = makeMonotonic(bounds, counts);
   const n = bounds.length;
   const observations = counts[n - 1] ?? 0;
-  if (n < 2 || observations === 0) return { value: NaN, forced: false };
+  if (n < 2 || observations === 0) return { value: NaN };
   const rank = q * observations;
   let b = counts.findIndex((count) => count >= rank);
   if (b < 0 || b >= n - 1) b = n - 1;
   const bound = bounds[b] ?? 0;
-  if (b === n - 1) return { value: bounds[n - 2] ?? NaN, forced };
-  if (b === 0 && bound <= 0) return { value: bound, forced };
+  if (b === n - 1) return { value: bounds[n - 2] ?? NaN, lifted };
+  if (b === 0 && bound <= 0) return { value: bound, lifted };
   const start = b > 0 ? (bounds[b - 1] ?? 0) : 0;
   const below = b > 0 ? (counts[b - 1] ?? 0) : 0;
   const share = (rank - below) / ((counts[b] ?? 0) - below);
-  return { value: start + (bound - start) * share, forced };
+  return { value: start + (bound - start) * share, lifted };
 }
 
 /**
@@ -116,8 +118,8 @@ function ascending(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function makeMonotonic(counts: number[]): boolean {
-  let forced = false;
+function makeMonotonic(bounds: readonly number[], counts: number[]): Lifted | undefined {
+  let lifted: Lifted | undefined;
   let previous = counts[0] ?? 0;
   for (let i = 1; i < counts.length; i++) {
     const count = counts[i] ?? 0;
@@ -125,10 +127,13 @@ function makeMonotonic(counts: number[]): boolean {
     if (almostEqual(previous, count)) counts[i] = previous;
     else if (count < previous) {
       counts[i] = previous;
-      forced = true;
+      const bound = bounds[i] ?? 0;
+      lifted ??= { minBound: bound, maxBound: bound, maxFall: 0 };
+      lifted.maxBound = bound;
+      lifted.maxFall = Math.max(lifted.maxFall, previous - count);
     } else previous = count;
   }
-  return forced;
+  return lifted;
 }
 
 function almostEqual(a: number, b: number): boolean {

@@ -278,6 +278,7 @@ it.each([
   ['label_replace(v, "i", "x", "i", "(")', 'invalid regular expression in label_replace(): ('],
   ['topk(NaN, v)', 'Parameter value is NaN'],
   ['topk(1e30, v)', 'Scalar value 1e+30 overflows int64'],
+  ['topk(-12e18, v)', 'Scalar value -1.2e+19 overflows int64'],
   ['count_values("", v)', 'invalid label name ""'],
 ])('%s cannot be worked out: %s', (text, message) => {
   expect(() => prepare(text).instant(data, AT)).toThrow(message);
@@ -286,11 +287,14 @@ it.each([
 it.each([
   ['rate(n[5m])', 'PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "n" (1:6)'],
   ['quantile(2, v)', 'PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)'],
+  ['quantile(1e6, v)', 'PromQL warning: quantile value should be between 0 and 1, got 1e+06 (1:10)'],
+  ['quantile(999999, v)', 'PromQL warning: quantile value should be between 0 and 1, got 999999 (1:10)'],
   ['quantile_over_time(-0.1, n[5m])', 'PromQL warning: quantile value should be between 0 and 1, got -0.1 (1:20)'],
   [
     'histogram_quantile(0.9, h_bucket)',
     'PromQL info: input to histogram_quantile needed to be fixed for monotonicity ' +
-      '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name "h_bucket" (1:25)',
+      '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), ' +
+      'from buckets +Inf to +Inf, with a max diff of 1, over 1 samples from 1970-01-01T00:10:00Z to 1970-01-01T00:10:00Z (1:25)',
   ],
   [
     'histogram_quantile(0.5, odd_bucket)',

@@ -83,10 +83,57 @@ describe('what an evaluation tells beside its result', () => {
     expect(told(text)).toEqual(expected);
   });
 
-  it('names what had to be mended', () => {
-    const falling = load('load 1m\n  h_bucket{le="1"} 10\n  h_bucket{le="2"} 9\n  h_bucket{le="+Inf"} 20');
-    const { infos } = prepare('histogram_quantile(0.5, h_bucket)').instant(falling, 0);
-    expect(infos).toEqual([expect.stringContaining('needed to be fixed for monotonicity')]);
+  describe('of buckets that had to be mended', () => {
+    const falling = load(`
+load 1m
+  h_bucket{le="1"} 10 10 300
+  h_bucket{le="2"} 9 12 150
+  h_bucket{le="4.5"} 20 11.5 400
+  h_bucket{le="+Inf"} 20 12 400
+  i_bucket{of="i",le="0.25"} 3 3 3
+  i_bucket{of="i",le="0.5"} 1 3 3
+  i_bucket{of="i",le="+Inf"} 3 3 3
+`);
+    const begin =
+      'PromQL info: input to histogram_quantile needed to be fixed for monotonicity ' +
+      '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), ';
+    const rangeOf = (text: string): readonly string[] =>
+      prepare(text, { experimentalFunctions: true }).range(falling, { startTs: 0, endTs: 120_000, stepMs: 60_000 }).infos;
+
+    it.each([
+      [
+        'an instant',
+        'histogram_quantile(0.5, h_bucket)',
+        'from buckets 2 to 2, with a max diff of 1, over 1 samples from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00Z (1:25)',
+      ],
+      [
+        'several histograms',
+        'histogram_quantile(0.5, {__name__=~"._bucket"})',
+        'from buckets 0.5 to 2, with a max diff of 2, over 2 samples from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00Z (1:25)',
+      ],
+    ])('tells at once of %s', (_, text, told) => {
+      expect(prepare(text).instant(falling, 0).infos).toEqual([begin + told]);
+    });
+
+    it.each([
+      [
+        'all steps',
+        'histogram_quantile(0.5, h_bucket)',
+        'from buckets 2 to 4.5, with a max diff of 1.5e+02, over 3 samples from 1970-01-01T00:00:00Z to 1970-01-01T00:02:00Z (1:25)',
+      ],
+      [
+        'all places, with the position of the first',
+        'histogram_quantile(0.5, h_bucket) + histogram_quantile(0.9, h_bucket)',
+        'from buckets 2 to 4.5, with a max diff of 1.5e+02, over 6 samples from 1970-01-01T00:00:00Z to 1970-01-01T00:02:00Z (1:25)',
+      ],
+      [
+        'all quantiles, with the position of their label',
+        'histogram_quantiles(i_bucket, "q", 0.5, 0.9)',
+        'from buckets 0.5 to 0.5, with a max diff of 2, over 2 samples from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00Z (1:31)',
+      ],
+    ])('tells over a range of %s', (_, text, told) => {
+      expect(rangeOf(text)).toEqual([begin + told]);
+    });
   });
 });
 
