@@ -31,6 +31,7 @@ const fileSchema = z.strictObject({
         ends_at: time,
         created_by: z.string().min(1),
         comment: z.string().min(1),
+        annotations: z.record(z.string(), z.string()).default({}),
       }),
     )
     .max(MAX_SILENCES),
@@ -39,13 +40,14 @@ const fileSchema = z.strictObject({
 /** Silences as a file to be kept with other configuration; `import` takes it as it is. */
 export function silencesToYaml(silences: readonly ShownSilence[]): string {
   return stringify({
-    silences: silences.map(({ id, matchers, startsAt, endsAt, createdBy, comment }) => ({
+    silences: silences.map(({ id, matchers, startsAt, endsAt, createdBy, comment, annotations }) => ({
       id,
       matchers: matchers.map(String),
       starts_at: new Date(startsAt).toISOString(),
       ends_at: new Date(endsAt).toISOString(),
       created_by: createdBy,
       comment,
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     })),
   });
 }
@@ -65,13 +67,14 @@ export function silencesFromYaml(text: string, name: string, now: number): reado
     const texts = result.error.issues.map(({ path, message }) => `${at(offsetOf(document, path))} ${path.join('.')}: ${message}`);
     throw new BelfryError('CONFIG_INVALID', texts.join('\n'));
   }
-  return result.data.silences.map(({ id, matchers, starts_at, ends_at, created_by, comment }) => ({
+  return result.data.silences.map(({ id, matchers, starts_at, ends_at, created_by, comment, annotations }) => ({
     ...(id === undefined ? {} : { id }),
     matchers,
     startsAt: starts_at ?? now,
     endsAt: ends_at,
     createdBy: created_by,
     comment,
+    annotations,
   }));
 }
 

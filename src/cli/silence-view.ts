@@ -20,6 +20,7 @@ const silenceSchema = z.object({
   endsAt: time,
   createdBy: z.string(),
   comment: z.string(),
+  annotations: z.record(z.string(), z.string()).default({}),
   matchers: z.array(z.object({ name: z.string(), value: z.string(), isRegex: z.boolean(), isEqual: z.boolean() })),
 });
 const alertSchema = z.object({
@@ -44,6 +45,8 @@ export interface ShownSilence {
   readonly endsAt: number;
   readonly createdBy: string;
   readonly comment: string;
+  /** What tools note on it. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** An alert that fires. */
@@ -87,7 +90,7 @@ export type SilenceRequest = Omit<ShownSilence, 'id' | 'state'> & { readonly id?
 /** Makes one, or with an id changes that one; the id it has now. */
 export async function postSilence(
   client: BelfryClient,
-  { id, matchers, startsAt, endsAt, createdBy, comment }: SilenceRequest,
+  { id, matchers, startsAt, endsAt, createdBy, comment, annotations }: SilenceRequest,
 ): Promise<string> {
   const body = new JsonBody({
     ...(id === undefined ? {} : { id }),
@@ -96,6 +99,7 @@ export async function postSilence(
     endsAt: new Date(endsAt).toISOString(),
     createdBy,
     comment,
+    annotations,
   });
   return (await client.ask(z.object({ silenceID: z.string() }), 'POST', '/api/v2/silences', body)).silenceID;
 }

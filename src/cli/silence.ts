@@ -135,7 +135,7 @@ function requestOf(words: readonly string[], options: AddOptions, now: number): 
   const matchers = words.map((word) =>
     /^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(word) ? new Matcher('alertname', '=', word) : parseMatcher(word),
   );
-  return { matchers, startsAt: from, endsAt, createdBy: by, comment };
+  return { matchers, startsAt: from, endsAt, createdBy: by, comment, annotations: {} };
 }
 
 function bodyOf({ matchers, startsAt, endsAt, createdBy, comment }: SilenceRequest): object {
@@ -258,8 +258,8 @@ async function importFile(file: string, options: ClientOptions & { dryRun?: bool
 
 /** Its start does not tell it apart: what has begun keeps the time when it really did. */
 function isSame(a: ShownSilence, b: SilenceRequest): boolean {
-  const key = ({ matchers, endsAt, createdBy, comment }: SilenceRequest): string =>
-    JSON.stringify([matchers.map(String), endsAt, createdBy, comment]);
+  const key = ({ matchers, endsAt, createdBy, comment, annotations }: SilenceRequest): string =>
+    JSON.stringify([matchers.map(String), endsAt, createdBy, comment, Object.entries(annotations).toSorted()]);
   return key(a) === key(b) && (a.state === 'active' || a.startsAt === b.startsAt);
 }
 

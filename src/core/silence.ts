@@ -13,11 +13,13 @@ export interface Silence {
   readonly endsAt: number;
   readonly createdBy: string;
   readonly comment: string;
+  /** What tools note on it. */
+  readonly annotations: Readonly<Record<string, string>>;
   readonly updatedAt: number;
 }
 
 /** A silence as somebody asks for it; with an id it changes that one. */
-export type SilenceDraft = Omit<Silence, 'id' | 'updatedAt'> & { readonly id?: string };
+export type SilenceDraft = Omit<Silence, 'id' | 'updatedAt' | 'annotations'> & Partial<Pick<Silence, 'id' | 'annotations'>>;
 
 export type SilenceState = 'pending' | 'active' | 'expired';
 

@@ -149,6 +149,7 @@ export interface SilenceRow {
   readonly endsAt: number;
   readonly createdBy: string;
   readonly comment: string;
+  readonly annotations: Readonly<Record<string, string>>;
   readonly updatedAt: number;
 }
 

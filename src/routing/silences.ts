@@ -15,6 +15,9 @@ export interface SilenceLimits {
   readonly matcherLength: number;
   readonly commentLength: number;
   readonly creatorLength: number;
+  readonly annotations: number;
+  /** Characters of an annotation's name, and of its text. */
+  readonly annotationLength: number;
 }
 
 export const SILENCE_LIMITS: SilenceLimits = {
@@ -23,6 +26,8 @@ export const SILENCE_LIMITS: SilenceLimits = {
   matcherLength: 4096,
   commentLength: 4096,
   creatorLength: 256,
+  annotations: 50,
+  annotationLength: 4096,
 };
 
 const DAY_MS = 86_400_000;
@@ -108,8 +113,8 @@ export class SilenceBook {
     const before = draft.id === undefined || draft.id === '' ? undefined : this.#known(draft.id);
     this.#refuseWhatIsNone(draft, now);
     const changes: Silence[] = [];
-    const { matchers, endsAt, createdBy, comment } = draft;
-    const content = { matchers: [...matchers], endsAt, createdBy, comment, updatedAt: now };
+    const { matchers, endsAt, createdBy, comment, annotations = {} } = draft;
+    const content = { matchers: [...matchers], endsAt, createdBy, comment, annotations: { ...annotations }, updatedAt: now };
     if (before !== undefined && changesInPlace(before, draft, now)) {
       changes.push({ ...content, id: before.id, startsAt: draft.startsAt });
     } else {
@@ -154,7 +159,7 @@ export class SilenceBook {
     return count;
   }
 
-  #refuseWhatIsNone({ matchers, startsAt, endsAt, createdBy, comment }: SilenceDraft, now: number): void {
+  #refuseWhatIsNone({ matchers, startsAt, endsAt, createdBy, comment, annotations = {} }: SilenceDraft, now: number): void {
     const refuse = (why: string): never => {
       throw new BelfryError('BAD_REQUEST', why);
     };
@@ -178,6 +183,10 @@ export class SilenceBook {
     }
     if (comment.length > limits.commentLength) tooMuch('characters of the comment of a silence', limits.commentLength);
     if (createdBy.length > limits.creatorLength) tooMuch('characters of the name of who makes a silence', limits.creatorLength);
+    const texts = Object.entries(annotations);
+    if (texts.length > limits.annotations) tooMuch('annotations of one silence', limits.annotations);
+    if (texts.flat().some(({ length }) => length > limits.annotationLength))
+      tooMuch('characters of an annotation’s name or text', limits.annotationLength);
   }
 
   #keep(changes: readonly Silence[]): void {
@@ -259,11 +268,11 @@ function rowOf({ matchers, ...silence }: Silence): SilenceRow {
 const OPS: readonly MatchOp[] = ['=', '!=', '=~', '!~'];
 
 /** Throws where a matcher of the row is none. */
-function silenceOf({ id, matchers, startsAt, endsAt, createdBy, comment, updatedAt }: SilenceRow): Silence {
+function silenceOf({ matchers, shard: _, ...silence }: SilenceRow): Silence {
   const read = matchers.map(({ name, op, value }) => {
     const known = OPS.find((each) => each === op);
     if (known === undefined) throw new BelfryError('BAD_REQUEST', `unknown operator ${op}`);
     return new Matcher(name, known, value, 'alertmanager');
   });
-  return { id, matchers: read, startsAt, endsAt, createdBy, comment, updatedAt };
+  return { ...silence, matchers: read };
 }

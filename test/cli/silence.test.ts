@@ -180,6 +180,20 @@ describe('belfry silence export and import', () => {
     expect(still((await silence('export')).out)).toBe(still(exported));
   });
 
+  it('keep the annotations that a tool made', async () => {
+    await silence(...ADD);
+    const [made] = silences.list();
+    if (made === undefined) throw new Error('nothing was silenced');
+    silences.set({ ...made, annotations: { ticket: '4711' } });
+    const { out: exported } = await silence('export');
+    expect(exported).toContain('    annotations:\n      ticket: "4711"\n');
+    write(exported);
+    expect((await silence('import', 'silences.yaml')).out).toContain('unchanged');
+    write(exported.replace('4711', '4712'));
+    expect((await silence('import', 'silences.yaml')).out).toContain(`changed  ${made.id}`);
+    expect(silences.get(made.id)?.annotations).toEqual({ ticket: '4712' });
+  });
+
   it('change one whose id is known in place, and leave out what is over', async () => {
     await silence(...ADD);
     const id = silences.list()[0]?.id ?? '';

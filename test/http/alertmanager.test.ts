@@ -118,6 +118,39 @@ describe('labels of any name, as since Alertmanager 0.27', () => {
   });
 });
 
+describe('annotations of a silence, as since Alertmanager 0.32', () => {
+  const post = async (annotations: unknown) => {
+    const { server } = serverWith();
+    const headers = { 'content-type': 'application/json', ...WITH_TOKEN };
+    const answer = await server.inject({
+      method: 'POST',
+      url: '/api/v2/silences',
+      headers,
+      payload: JSON.stringify({ ...SILENCE, annotations }),
+    });
+    return { answer, shown: ((await server.inject('/api/v2/silences')).json() as { annotations?: unknown }[])[0]?.annotations };
+  };
+
+  it.each<[unknown, unknown]>([
+    [
+      { ticket: '4711', by: 'a tool' },
+      { ticket: '4711', by: 'a tool' },
+    ],
+    [{}, undefined],
+    [null, undefined],
+  ])('%j are shown as %j', async (annotations, shown) => {
+    expect((await post(annotations)).shown).toEqual(shown);
+  });
+
+  it.each<[unknown]>([[{ ticket: 4711 }], ['text'], [['a']]])('%j are none', async (annotations) => {
+    const { answer } = await post(annotations);
+    expect([answer.statusCode, answer.json()]).toMatchObject([
+      400,
+      { code: 400, message: expect.stringContaining('parsing silence body') },
+    ]);
+  });
+});
+
 it('who sends alerts is told that they come from rules here', async () => {
   const { server } = serverWith();
   const headers = { 'content-type': 'application/json', ...WITH_TOKEN };

@@ -165,7 +165,7 @@ function fakeSilences(clock: ManualClock): SilencesPort {
     set: (draft) => {
       if (draft.id !== undefined) known(draft.id);
       const id = draft.id ?? `00000000-0000-4000-8000-${String(kept.size + 1).padStart(12, '0')}`;
-      return keep({ ...draft, id, updatedAt: clock.now() });
+      return keep({ annotations: {}, ...draft, id, updatedAt: clock.now() });
     },
     expire: (id) => keep({ ...known(id), endsAt: Math.min(known(id).endsAt, clock.now()), updatedAt: clock.now() }),
   };

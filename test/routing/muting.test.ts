@@ -38,7 +38,16 @@ const source = (i: number, cluster: number): Alert => alertOf({ alertname: `Sour
 
 function silenceOf(id: string, text: string, endsInMs: number): Silence {
   const at = clock.now();
-  return { id, matchers: [parseMatcher(text)], startsAt: at, endsAt: at + endsInMs, createdBy: '', comment: '', updatedAt: at };
+  return {
+    id,
+    matchers: [parseMatcher(text)],
+    startsAt: at,
+    endsAt: at + endsInMs,
+    createdBy: '',
+    comment: '',
+    annotations: {},
+    updatedAt: at,
+  };
 }
 
 beforeEach(() => {

@@ -99,13 +99,14 @@ describe('a silence', () => {
   });
 
   it('is there again after a restart, and goes on from there', async () => {
-    const made = book.set(draft(0, 2, { matchers: [parseMatcher('a=~"x|y"'), parseMatcher('b!=""')] }));
+    const made = book.set(draft(0, 2, { matchers: [parseMatcher('a=~"x|y"'), parseMatcher('b!=""')], annotations: { ticket: '4711' } }));
     book.stop();
     await clock.advance(HOUR);
     heard = [];
     book = open();
     expect(book.get(made.id)?.matchers.map(String)).toEqual(['a=~"x|y"', 'b!=""']);
     expect({ ...book.get(made.id), matchers: [] }).toEqual({ ...made, matchers: [] });
+    expect(made.annotations).toEqual({ ticket: '4711' });
     expect(heard).toEqual(['active']);
     await clock.advance(HOUR);
     expect(heard).toEqual(['active', 'expired']);
@@ -175,6 +176,13 @@ describe('what is refused', () => {
     ['too many matchers', () => draft(0, 1, { matchers: Array.from({ length: 51 }, () => parseMatcher('a=b')) }), 'LIMIT_EXCEEDED'],
     ['a value that is too long', () => draft(0, 1, { matchers: [parseMatcher(`a=${long}`)] }), 'LIMIT_EXCEEDED'],
     ['a comment that is too long', () => draft(0, 1, { comment: long }), 'LIMIT_EXCEEDED'],
+    ['an annotation that is too long', () => draft(0, 1, { annotations: { a: long } }), 'LIMIT_EXCEEDED'],
+    ['an annotation’s name that is too long', () => draft(0, 1, { annotations: { [long]: 'a' } }), 'LIMIT_EXCEEDED'],
+    [
+      'too many annotations',
+      () => draft(0, 1, { annotations: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`a${i}`, ''])) }),
+      'LIMIT_EXCEEDED',
+    ],
     ['a name that is too long', () => draft(0, 1, { createdBy: long }), 'LIMIT_EXCEEDED'],
   ];
   it.each(cases)('%s', (_, make, code) => {

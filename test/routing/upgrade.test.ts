@@ -8,6 +8,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { parseMatcher } from '../../src/core/parse-matcher.ts';
 import { MIGRATIONS } from '../../src/store/state/migrations.ts';
+import { SilenceStore } from '../../src/store/state/silence-store.ts';
 import { openStateDb } from '../../src/store/state/state-db.ts';
 import { alertOf, resolved, Setup } from './setup.ts';
 
@@ -87,4 +88,32 @@ it('an upgrade with alerts firing and a message on its way loses nothing and sen
   await setup.receive(resolved(crash, setup.clock.now()));
   await setup.clock.advance(1000);
   expect(setup.notifier('owner/orders slack').told).toEqual(['first firing loud', 'all_resolved resolved loud']);
+});
+
+it('a silence of before there were annotations stays as it was, and takes some', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'belfry-upgrade-'));
+  const path = join(folder, 'state.db');
+  const common = { path, clock: new ManualClock(), log: silentLogger, meter: silentMeter };
+  openStateDb({ ...common, migrations: MIGRATIONS.slice(0, 3) }).close();
+  const file = new Sqlite(path);
+  file.exec(`INSERT INTO silence VALUES ('s1', '', 0, '[{"name":"a","op":"=","value":"b"}]', 1, 2, 'ann', 'disk swap', 1)`);
+  file.close();
+  const row = {
+    id: 's1',
+    shard: '',
+    matchers: [{ name: 'a', op: '=', value: 'b' }],
+    startsAt: 1,
+    endsAt: 2,
+    createdBy: 'ann',
+    comment: 'disk swap',
+    annotations: {},
+    updatedAt: 1,
+  };
+  const opened = openStateDb(common);
+  const silences = new SilenceStore(opened);
+  expect(silences.loadSilences()).toEqual([row]);
+  silences.saveSilence({ ...row, annotations: { ticket: '4711' } });
+  expect(silences.loadSilences()).toEqual([{ ...row, annotations: { ticket: '4711' } }]);
+  opened.close();
+  rmSync(folder, { recursive: true });
 });

@@ -32,6 +32,7 @@ const silenceSchema = z.object({
   endsAt: text,
   createdBy: text,
   comment: text,
+  annotations: z.record(z.string(), z.string()).nullish(),
 });
 type SilenceBody = z.output<typeof silenceSchema>;
 
@@ -110,6 +111,7 @@ function silenceView(silence: Silence, now: number) {
     id: silence.id,
     status: { state: silenceStateAt(silence, now) },
     updatedAt: new Date(silence.updatedAt).toISOString(),
+    ...(Object.keys(silence.annotations).length === 0 ? {} : { annotations: silence.annotations }),
     comment: silence.comment,
     createdBy: silence.createdBy,
     endsAt: new Date(silence.endsAt).toISOString(),
@@ -157,6 +159,7 @@ function draftOf(body: SilenceBody, now: number): SilenceDraft {
     endsAt,
     createdBy: body.createdBy ?? '',
     comment: body.comment ?? '',
+    annotations: body.annotations ?? {},
   };
 }
 

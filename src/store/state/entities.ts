@@ -174,6 +174,7 @@ export const ENTITIES: { readonly [E in EntityName]: Entity<EntityRows[E]> } = {
       endsAt: 'int',
       createdBy: 'text',
       comment: 'text',
+      annotations: 'json',
       updatedAt: 'int',
     },
   },

@@ -5,9 +5,10 @@ import type { Logger } from '../../core/log.ts';
 import { INITIAL } from './migrations/0001-initial.ts';
 import { AUTOPILOT } from './migrations/0002-autopilot.ts';
 import { SILENCES } from './migrations/0003-silences.ts';
+import { SILENCE_ANNOTATIONS } from './migrations/0004-silence-annotations.ts';
 
 /** In the order they are applied, forward only; a migration that was released is never changed. */
-export const MIGRATIONS: readonly string[] = [INITIAL, AUTOPILOT, SILENCES];
+export const MIGRATIONS: readonly string[] = [INITIAL, AUTOPILOT, SILENCES, SILENCE_ANNOTATIONS];
 
 /** Written into the file's header: `BLFY`. Tells a state file from any other SQLite file. */
 const APPLICATION_ID = 0x424c4659;
