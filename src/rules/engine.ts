@@ -1,5 +1,6 @@
 import { AlertWriter } from './alert-writer.ts';
 import { AlertingRule } from './alerting-rule.ts';
+import { Outcome } from './evaluation.ts';
 import { prepareExpression } from './expression.ts';
 import { GroupRunner } from './group-runner.ts';
 import { InputSelectors } from './input-selectors.ts';
@@ -7,6 +8,7 @@ import { RuleMetrics } from './metrics.ts';
 import { emptyRuleSet } from './model.ts';
 import { Orphans } from './orphans.ts';
 import { DEFAULT_RULE_OPTIONS } from './ports.ts';
+import { groupKey, keepKeys, RowOwners } from './rule-keys.ts';
 import { snapshotOf } from './snapshot.ts';
 import { EVERY_NAME, LONG_REST, SHORT_REST, WakeLine, type Rest, type WakeSlices } from './wake-line.ts';
 import type { Timer } from '../core/clock.ts';
@@ -14,7 +16,7 @@ import type { Labels } from '../core/labels.ts';
 import type { Wake } from '../core/sample.ts';
 import type { Expression } from './expression.ts';
 import type { GroupContext } from './group-runner.ts';
-import type { GroupDefinition, RuleSet } from './model.ts';
+import type { RuleSet } from './model.ts';
 import type { RuleEngineOptions, RuleEnginePorts } from './ports.ts';
 import type { RuleRunner } from './rule-runner.ts';
 import type { GroupSnapshot } from './snapshot.ts';
@@ -77,7 +79,8 @@ export class RuleEngine {
    * Puts another set of rules to work. A group that is the same goes on untouched; of a changed one each rule keeps
    * its alerts. Alerts of rules that are no more are resolved with the reason `rule_removed`.
    */
-  replace(ruleSet: RuleSet): void {
+  replace(given: RuleSet): void {
+    const ruleSet = keepKeys(this.#ruleSet, given);
     const old = new Map(this.#groups.map((group) => [groupKey(group.definition), group]));
     const kept = new Set<GroupRunner>();
     const groups = ruleSet.groups.map((definition) => {
@@ -219,24 +222,29 @@ export class RuleEngine {
 
   #restore(): void {
     const { state, logger, clock } = this.#ports;
-    const rules = new Map<string, AlertingRule>();
-    for (const { rules: runners } of this.#groups) {
-      for (const { rule } of runners) if (rule instanceof AlertingRule) rules.set(rule.definition.key, rule);
-    }
+    const owners = new RowOwners(
+      this.#groups.flatMap(({ rules }) => rules.flatMap(({ rule }) => (rule instanceof AlertingRule ? [rule] : []))),
+    );
     const orphans = new Orphans();
     const rows = state.loadAlerts();
+    const moved = new Outcome();
     for (const row of rows) {
-      const rule = rules.get(row.ruleKey);
-      if (rule === undefined) orphans.add(row);
-      else rule.restore(row);
+      const rule = owners.of(row);
+      if (rule === undefined) {
+        orphans.add(row);
+        continue;
+      }
+      rule.restore(row);
+      const ruleKey = rule.definition.key;
+      if (ruleKey === row.ruleKey) continue;
+      moved.saves.push({ ...row, ruleKey });
+      moved.deletes.push(row);
     }
+    // What cannot be written now goes with the next transaction that works.
+    this.#context.state.write(moved);
     logger.info('alerts_restored', { alerts: rows.length - orphans.size, of_removed_rules: orphans.size });
     const ts = clock.now();
     for (const group of this.#groups) group.restored(ts);
     orphans.end(this.#ports, this.#context.state, ts);
   }
-}
-
-function groupKey({ file, name }: GroupDefinition): string {
-  return `${file};${name}`;
 }

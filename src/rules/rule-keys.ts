@@ -1,0 +1,131 @@
+import type { AlertStateRow } from '../core/state.ts';
+import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
+
+/** What two rules must have in common to be the same rule in two versions of a file; asked in this order. */
+const LIKENESSES: readonly ((rule: RuleDefinition) => string)[] = [
+  (rule) => JSON.stringify([rule.kind, labelsOf(rule), rule.expression.text]),
+  (rule) => JSON.stringify([rule.kind, labelsOf(rule)]),
+  () => '',
+];
+
+/**
+ * A new rule set whose rules have the keys of those they replace, so that their alerts and series go on. Among rules of one
+ * name a place in the file tells nothing once another has been put before it: those with equal labels are the same, as in
+ * Prometheus, of several equal ones the n-th and the n-th; and what is left over in the order of the file, with its labels changed.
+ */
+export function keepKeys(before: RuleSet, next: RuleSet): RuleSet {
+  const old = new Map(before.groups.map((group) => [groupKey(group), group]));
+  const groups = next.groups.map((group) => {
+    const was = old.get(groupKey(group));
+    return was === undefined ? group : withKeysOf(was, group);
+  });
+  return { ...next, groups };
+}
+
+/** A group's file and name. */
+export function groupKey({ file, name }: Pick<GroupDefinition, 'file' | 'name'>): string {
+  return `${file};${name}`;
+}
+
+function withKeysOf(was: GroupDefinition, group: GroupDefinition): GroupDefinition {
+  const oldRules = byName(was.rules);
+  const keys = new Map<RuleDefinition, string>();
+  for (const [name, rules] of byName(group.rules)) assignKeys(`${groupKey(group)};${name}`, rules, oldRules.get(name) ?? [], keys);
+  const kept = (rule: RuleDefinition): RuleDefinition => {
+    const key = keys.get(rule) ?? rule.key;
+    return key === rule.key ? rule : { ...rule, key };
+  };
+  return { ...group, rules: group.rules.map(kept) };
+}
+
+function assignKeys(
+  prefix: string,
+  rules: readonly RuleDefinition[],
+  oldRules: readonly RuleDefinition[],
+  keys: Map<RuleDefinition, string>,
+): void {
+  const free = new Set(oldRules);
+  for (const likeness of LIKENESSES) {
+    const waiting = groupBy(free, likeness);
+    for (const rule of rules) {
+      const old = keys.has(rule) ? undefined : waiting.get(likeness(rule))?.shift();
+      if (old === undefined) continue;
+      keys.set(rule, old.key);
+      free.delete(old);
+    }
+  }
+  const taken = new Set([...oldRules.map(({ key }) => key), ...keys.values()]);
+  for (const rule of rules) {
+    if (keys.has(rule)) continue;
+    let count = 0;
+    while (taken.has(`${prefix};${count}`)) count++;
+    taken.add(`${prefix};${count}`);
+    keys.set(rule, `${prefix};${count}`);
+  }
+}
+
+/**
+ * Finds the rule that a saved alert belongs to: of those of its name the one whose literal labels it has, most of them; else the
+ * one at its place. The file may have changed while nobody looked.
+ */
+export class RowOwners<T extends { readonly definition: RuleDefinition }> {
+  readonly #byKey: ReadonlyMap<string, T>;
+  readonly #byName: ReadonlyMap<string, readonly T[]>;
+
+  constructor(rules: readonly T[]) {
+    this.#byKey = new Map(rules.map((rule) => [rule.definition.key, rule]));
+    this.#byName = groupBy(rules, ({ definition }) => withoutCount(definition.key));
+  }
+
+  of(row: Pick<AlertStateRow, 'ruleKey' | 'labels'>): T | undefined {
+    const atItsPlace = this.#byKey.get(row.ruleKey);
+    let best = atItsPlace;
+    let most = atItsPlace === undefined ? -1 : agreement(atItsPlace.definition, row.labels);
+    for (const rule of this.#byName.get(withoutCount(row.ruleKey)) ?? []) {
+      const agreeing = agreement(rule.definition, row.labels);
+      if (agreeing > most) [best, most] = [rule, agreeing];
+    }
+    return best;
+  }
+}
+
+/** How many of the rule's literal labels the alert has; -1 where it lacks one. */
+function agreement(rule: RuleDefinition, labels: Readonly<Record<string, string>>): number {
+  let count = 0;
+  for (const [name, text, isLiteral] of textsOf(rule)) {
+    if (!isLiteral || name === 'alertname') continue;
+    if ((labels[name] ?? '') !== text) return -1;
+    count++;
+  }
+  return count;
+}
+
+function labelsOf(rule: RuleDefinition): readonly (readonly [name: string, text: string])[] {
+  return textsOf(rule)
+    .map(([name, text]) => [name, text] as const)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function textsOf(rule: RuleDefinition): readonly (readonly [name: string, text: string, isLiteral: boolean])[] {
+  if (rule.kind === 'recording') return rule.labels.map(([name, text]) => [name, text, true] as const);
+  return rule.labels.map(({ name, template }) => [name, template.text, template.isLiteral] as const);
+}
+
+function withoutCount(key: string): string {
+  return key.slice(0, key.lastIndexOf(';'));
+}
+
+function byName(rules: readonly RuleDefinition[]): Map<string, RuleDefinition[]> {
+  return groupBy(rules, ({ name }) => name);
+}
+
+function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
