@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { readTextFile } from '../config/secrets.ts';
 import { parseDuration, humanDuration } from '../core/duration.ts';
 import { BelfryError, errorText } from '../core/errors.ts';
+import { compareNames } from '../core/labels.ts';
 import { Matcher } from '../core/matcher.ts';
 import { parseMatcher } from '../core/parse-matcher.ts';
 import { parseRfc3339 } from '../core/rfc3339.ts';
@@ -259,7 +260,7 @@ async function importFile(file: string, options: ClientOptions & { dryRun?: bool
 /** Its start does not tell it apart: what has begun keeps the time when it really did. */
 function isSame(a: ShownSilence, b: SilenceRequest): boolean {
   const key = ({ matchers, endsAt, createdBy, comment, annotations }: SilenceRequest): string =>
-    JSON.stringify([matchers.map(String), endsAt, createdBy, comment, Object.entries(annotations).toSorted()]);
+    JSON.stringify([matchers.map(String), endsAt, createdBy, comment, Object.entries(annotations).toSorted(([x], [y]) => compareNames(x, y))]);
   return key(a) === key(b) && (a.state === 'active' || a.startsAt === b.startsAt);
 }
 

@@ -268,11 +268,11 @@ function rowOf({ matchers, ...silence }: Silence): SilenceRow {
 const OPS: readonly MatchOp[] = ['=', '!=', '=~', '!~'];
 
 /** Throws where a matcher of the row is none. */
-function silenceOf({ matchers, shard: _, ...silence }: SilenceRow): Silence {
+function silenceOf({ id, matchers, startsAt, endsAt, createdBy, comment, annotations, updatedAt }: SilenceRow): Silence {
   const read = matchers.map(({ name, op, value }) => {
     const known = OPS.find((each) => each === op);
     if (known === undefined) throw new BelfryError('BAD_REQUEST', `unknown operator ${op}`);
     return new Matcher(name, known, value, 'alertmanager');
   });
-  return { ...silence, matchers: read };
+  return { id, matchers: read, startsAt, endsAt, createdBy, comment, annotations, updatedAt };
 }
