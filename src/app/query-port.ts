@@ -8,11 +8,10 @@ import type { Expr } from '../promql/ast.ts';
 import { astJson } from '../promql/ast-json.ts';
 import { check } from '../promql/check.ts';
 import type { EvalOptions, SampleTally } from '../promql/exec.ts';
-import { parse, type ParseOptions } from '../promql/parse.ts';
+import { parse, type ParseOptions, parseSelector } from '../promql/parse.ts';
 import { prepare } from '../promql/prepare.ts';
 import { pretty } from '../promql/pretty.ts';
 import type { Querier } from '../promql/querier.ts';
-import { errorAt } from '../promql/syntax-error.ts';
 import { Slices } from '../promql/slices.ts';
 import type { Value } from '../promql/value.ts';
 
@@ -55,15 +54,10 @@ export function createQueryPort(querier: Querier, clock: Clock, features: () => 
 
 /** The matchers of a selector that stands alone. Throws for anything else, and for one that accepts every series. */
 export function matchersOf(text: string): readonly Matcher[] {
-  const expression = parse(text);
-  if (expression.kind !== 'selector')
-    throw errorAt('PROMQL_SYNTAX', text, expression.from, `${JSON.stringify(text)} is not a selector such as {severity="critical"}`);
-  if (expression.at !== undefined || expression.offsetMs !== 0)
-    throw errorAt('PROMQL_SYNTAX', text, expression.from, `${JSON.stringify(text)} names a time: a selector stands alone here`);
-  if (expression.matchers.every((matcher) => matcher.matchesEmpty))
+  const { matchers } = parseSelector(text);
+  if (matchers.every((matcher) => matcher.matchesEmpty))
     throw new BelfryError('BAD_REQUEST', 'match[] must contain at least one non-empty matcher');
-  check(expression, text);
-  return expression.matchers;
+  return matchers;
 }
 
 /** What one evaluation takes, where that is asked for. */

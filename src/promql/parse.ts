@@ -8,7 +8,7 @@ import { children, isSetOp } from './ast.ts';
 import { DurationReader } from './durations.ts';
 import { SWITCHES } from './features.ts';
 import { FUNCTIONS } from './functions.ts';
-import type { Token } from './lexer.ts';
+import { describe, type Token } from './lexer.ts';
 import { FILL_MODIFIERS, readLabels, readMatching } from './matching-reader.ts';
 import { errorAt } from './syntax-error.ts';
 import { TokenReader } from './token-reader.ts';
@@ -32,12 +32,24 @@ export interface ParseOptions {
  * position, `PROMQL_UNSUPPORTED` for syntax that Belfry does not have, `PROMQL_LIMIT` for texts out of all proportion.
  */
 export function parse(text: string, options: ParseOptions = {}): Expr {
-  if (text.length > MAX_LENGTH) throw errorAt('PROMQL_LIMIT', text, 0, `expression longer than ${MAX_LENGTH} characters`);
-  const reader = new TokenReader(text);
+  const reader = readerOf(text);
   if (reader.peek.kind === 'end') throw errorAt('PROMQL_SYNTAX', text, 0, 'no expression found in input');
   const expr = new Parser(reader, options).expr(LOWEST, 0);
   reader.expectEnd();
   return expr;
+}
+
+/** Reads a selector that stands alone, as in `match[]`: without operators, a range or a time. Throws as `parse` does. */
+export function parseSelector(text: string): VectorSelector {
+  const reader = readerOf(text);
+  const selector = new Parser(reader, {}).selectorAlone();
+  if (reader.peek.kind !== 'end') throw reader.error(reader.peek, `unexpected ${describe(reader.peek)}`);
+  return selector;
+}
+
+function readerOf(text: string): TokenReader {
+  if (text.length > MAX_LENGTH) throw errorAt('PROMQL_LIMIT', text, 0, `expression longer than ${MAX_LENGTH} characters`);
+  return new TokenReader(text);
 }
 
 const LOWEST = 1;
@@ -142,7 +154,7 @@ class Parser {
         return reader.lookAhead(1).text === '(' ? this.#call(token, depth) : this.#selector();
       case 'keyword':
       case 'operator':
-        if (/^[a-z]/.test(token.word) && !RESERVED.has(token.word)) return this.#selector();
+        if (isNameToo(token)) return this.#selector();
         break;
       case 'symbol':
         if (token.text === '{') return this.#selector();
@@ -211,6 +223,12 @@ class Parser {
     if (this.#reader.keyword('by')) return { without: false, labels: readLabels(this.#reader) };
     if (this.#reader.keyword('without')) return { without: true, labels: readLabels(this.#reader) };
     return undefined;
+  }
+
+  selectorAlone(): VectorSelector {
+    const token = this.#reader.peek;
+    if (token.kind === 'identifier' || token.kind === 'aggregate' || token.text === '{' || isNameToo(token)) return this.#selector();
+    throw this.#reader.error(token, `unexpected ${describe(token)}`);
   }
 
   #selector(): VectorSelector {
@@ -335,4 +353,9 @@ class Parser {
       throw reader.error(at, `timestamp out of bounds for @ modifier: ${formatFloat(seconds)}`);
     return Math.round(seconds * 1000);
   }
+}
+
+/** Whether a word with a meaning of its own may be a metric's name as well. */
+function isNameToo({ kind, word }: Token): boolean {
+  return (kind === 'keyword' || kind === 'operator') && /^[a-z]/.test(word) && !RESERVED.has(word);
 }

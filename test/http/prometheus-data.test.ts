@@ -56,8 +56,14 @@ describe('GET /api/v1/series', () => {
     ['match[]=up{', 'invalid parameter "match[]": 1:4: parse error: '],
     ['match[]={job=""}', 'invalid parameter "match[]": match[] must contain at least one non-empty matcher'],
     ['match[]=up&limit=-1', 'invalid parameter "limit": limit must be non-negative'],
-    ['match[]=rate(up[5m])', 'is not a selector'],
-    ['match[]=up offset 5m', 'names a time'],
+    ['match[]=rate(up[5m])', 'invalid parameter "match[]": 1:5: parse error: unexpected "("'],
+    ['match[]=up[5m]', 'invalid parameter "match[]": 1:3: parse error: unexpected "["'],
+    ['match[]=up offset 5m', 'invalid parameter "match[]": 1:4: parse error: unexpected <offset>'],
+    ['match[]={a="b"} or up', 'invalid parameter "match[]": 1:9: parse error: unexpected <op:or>'],
+    ['match[]=broker-up', 'invalid parameter "match[]": 1:7: parse error: unexpected <op:->'],
+    ['match[]=-up', 'invalid parameter "match[]": 1:1: parse error: unexpected <op:->'],
+    ['match[]=12', 'invalid parameter "match[]": 1:1: parse error: unexpected number "12"'],
+    ['match[]=%20', 'invalid parameter "match[]": 1:2: parse error: unexpected end of input'],
     ['match[]=up&start=then', 'invalid parameter "start"'],
     ['match[]=up&limit=many', 'invalid parameter "limit"'],
   ])('refuses %j', async (parameters, text) => {
@@ -73,7 +79,27 @@ describe('GET /api/v1/series', () => {
   });
 });
 
+describe('how many names are told of', () => {
+  it.each([
+    ['1', 200],
+    ['10000', 200],
+    ['10001', 400],
+    ['0', 400],
+    ['-1', 400],
+    ['x', 400],
+  ])('%s: %i', async (limit, status) => {
+    const { body, status: told } = await ask(`/api/v1/status/tsdb?limit=${limit}`);
+    expect([told, body['errorType']]).toEqual([status, status === 200 ? undefined : 'bad_data']);
+  });
+});
+
 describe('label names and values', () => {
+  it('refuses a name that is no UTF-8', async () => {
+    const answer = await serverWithSeries().server.inject('/api/v1/label/job%ff/values');
+    expect([answer.statusCode, answer.headers['content-type']]).toEqual([400, 'application/json']);
+    expect(answer.json()).toMatchObject({ status: 'error', errorType: 'bad_data' });
+  });
+
   it.each([
     ['/api/v1/labels', ['__name__', 'dotted.name', 'instance', 'job']],
     ['/api/v1/labels?match[]=up', ['__name__', 'instance', 'job']],

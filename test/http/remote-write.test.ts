@@ -254,6 +254,16 @@ describe('POST /api/v1/write', () => {
     expect(await kept()).toEqual([]);
   });
 
+  it.each([
+    ['neither type nor compression', {}],
+    ['a compression only', { 'content-encoding': 'snappy' }],
+    ['a type only', { 'content-type': 'application/x-protobuf' }],
+  ])('takes %s to mean the protocol, as 1.0 came before they were looked at', async (_, headers) => {
+    const payload = snappyLiterals(encodeWriteRequest([{ labels: UP, samples: [[NOW, 1]] }]));
+    expect(await post(payload, { ...WITH_TOKEN, ...headers })).toEqual({ status: 204, body: '' });
+    expect(await kept()).toEqual([[UP, ['1@0']]]);
+  });
+
   it('takes the protocol where it is named in full', async () => {
     const payload = snappyLiterals(encodeWriteRequest([{ labels: UP, samples: [[NOW, 1]] }]));
     const type = 'application/x-protobuf;proto=prometheus.WriteRequest';

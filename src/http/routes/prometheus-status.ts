@@ -11,6 +11,7 @@ import { success } from './prometheus.ts';
 /** The Prometheus version whose API and PromQL these are: clients ask to learn what they may use. */
 const SPOKEN_VERSION = '3.0.0';
 const TSDB_ROWS = 10;
+const TSDB_ROWS_MAX = 10_000;
 
 /** The status pages of the Prometheus HTTP API v1, as far as clients read them; nothing secret is on any of them. */
 export function prometheusStatusRoutes({ server, access, ports }: RouteContext): void {
@@ -36,6 +37,7 @@ export function prometheusStatusRoutes({ server, access, ports }: RouteContext):
 function rowsParameter(parameters: URLSearchParams): number {
   const text = parameters.get('limit') ?? '';
   if (!/^(\+?0*[1-9]\d{0,14})?$/.test(text)) throw new BelfryError('BAD_REQUEST', 'limit must be a positive number');
+  if (Number(text) > TSDB_ROWS_MAX) throw new BelfryError('BAD_REQUEST', `limit must not exceed ${TSDB_ROWS_MAX}`);
   return text === '' ? TSDB_ROWS : Number(text);
 }
 

@@ -20,8 +20,8 @@ const SERIES_PER_TURN = 500;
  */
 export function remoteWriteRoutes({ server, access, ports }: RouteContext): void {
   void server.register(async (scope) => {
-    // For this route alone: nobody else takes a body of bytes.
-    scope.addContentTypeParser('application/x-protobuf', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
+    // For this route alone: nobody else takes a body of bytes. What names no type comes here, too; other types have been refused.
+    scope.addContentTypeParser(['application/x-protobuf', '*'], { parseAs: 'buffer' }, (_, body, done) => done(null, body));
     scope.post('/api/v1/write', {
       // Before the body is read: without a token nobody makes Belfry take one in.
       onRequest: async ({ headers }) => {
