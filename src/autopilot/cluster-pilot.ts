@@ -146,7 +146,7 @@ export class ClusterPilot {
       const before = this.#rows.get(id) ?? healthyRow(cluster, id, now);
       this.#apply(before, advance(before, facts, now, policy.repair), now);
     }
-    this.#scale.look({ picture, standing, troubled, mayAct, now });
+    this.#scale.look({ picture, standing, troubled, mayAct, seeingSince: this.#seeingSince, now });
   }
 
   #concerned(standing: readonly PilotEvidenceRow[], troubled: ReadonlySet<number>): readonly number[] {

@@ -22,6 +22,8 @@ export interface SizeLook {
   readonly standing: readonly PilotEvidenceRow[];
   readonly troubled: ReadonlySet<number>;
   readonly mayAct: boolean;
+  /** Since when pictures have been whole without a gap. */
+  readonly seeingSince: number;
   readonly now: number;
 }
 
@@ -44,7 +46,7 @@ export class ScalePilot {
     return this.#row;
   }
 
-  look({ picture, standing, troubled, mayAct, now }: SizeLook): void {
+  look({ picture, standing, troubled, mayAct, seeingSince, now }: SizeLook): void {
     const { cluster, book, control, loads, policies } = this.#options;
     const row = this.#row;
     // What rests is not looked at while nothing may be done; what is under way is watched to its end.
@@ -65,6 +67,7 @@ export class ScalePilot {
         modes: { scale_out: control.modeOf(cluster, 'scale_out'), scale_in: control.modeOf(cluster, 'scale_in') },
         intent: row === undefined || row.intentId === '' ? undefined : book.get(row.intentId),
         troubled,
+        seeingSince,
       },
       now,
     );

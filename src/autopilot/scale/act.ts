@@ -8,6 +8,8 @@ import type { ScaleAction, ScaleOutcome } from './types.ts';
 
 /** An act is asked for again so often when its executor was lost. */
 const ATTEMPTS_MAX = 3;
+/** Loads are averages over some minutes: watched for so long, whatever tells them at all has told them. */
+const LOAD_KNOWN_AFTER_MS = 10 * 60_000;
 
 /** An act runs, or waits for a lease: follows it by what is seen of the cluster, never by what an executor says. */
 export function act(look: Look): ScaleOutcome {
@@ -50,10 +52,11 @@ function outOver(look: Look): string | undefined {
 }
 
 function removalOver(look: Look): string | undefined {
-  const { input, picture, row } = look;
+  const { input, picture, row, now } = look;
   if (evidenceOf(look, 'scale_in').length === 0) return 'the cluster is no longer under-utilised';
   if (input.evidence.some(({ action }) => action === 'scale_out')) return 'the cluster is over-utilised';
-  return stillRemovable(row.drainingBroker, picture, input.loads, input.policy.scale);
+  const loadIsDue = now - input.seeingSince >= LOAD_KNOWN_AFTER_MS;
+  return stillRemovable(row.drainingBroker, picture, { loads: input.loads, loadIsDue }, input.policy.scale);
 }
 
 /** The first lease: from now on `desired` asks for more brokers; for fewer only after the drain. */
@@ -138,12 +141,17 @@ function lost(look: Look, intent: Intent, pending: string): ScaleOutcome | undef
   return { row: next, edges: [], settle: { to: 'failed', word }, want: wantOf(next, again, `asked for again: ${word}`, []) };
 }
 
-/** Too long since the lease; longer where there is much to move. */
+/**
+ * Too long since the lease; longer where there is much to move. Right after a start or a blind spell, and while it is not
+ * known for a moment whether partitions move, what is pending may be done and only not seen.
+ */
 function overdue(look: Look, pending: string): ScaleOutcome | undefined {
-  const { memory, now, input } = look;
+  const { memory, now, input, picture } = look;
   const { settleMs } = input.policy.scale;
   const moveMs = (memory.bytesToMove / Math.max(1, input.policy.repair.catchUpBytesPerSecond)) * 1000;
-  if (now - memory.leasedAt <= settleMs + moveMs) return undefined;
+  const lateMs = now - memory.leasedAt - settleMs - moveMs;
+  if (lateMs <= 0 || now - input.seeingSince < 2 * input.policy.staleAfterMs) return undefined;
+  if (picture.reassigning === undefined && lateMs <= settleMs) return undefined;
   return toPerson(look, `the cluster has not come to ${memory.target} brokers in time: ${pending}`);
 }
 

@@ -76,9 +76,9 @@ export function inPending({ picture, row }: Look): string | undefined {
   return unsettled(picture, NOBODY, broker);
 }
 
-/** Partitions below their min ISR, by name. */
+/** Partitions below their min ISR, by name. One that has fewer copies than that was made so: nothing that is done changes it. */
 export function underMinIsr(picture: ClusterPicture): readonly string[] {
   return picture.partitions
-    .filter(({ isr, minIsr, leader }) => leader < 0 || (minIsr !== undefined && isr.length < minIsr))
+    .filter(({ isr, minIsr, leader, replicas }) => leader < 0 || (minIsr !== undefined && isr.length < minIsr && replicas.length >= minIsr))
     .map(({ topic, partition }) => `${topic}-${partition}`);
 }

@@ -23,6 +23,8 @@ export interface ScaleInput {
   readonly intent: Intent | undefined;
   /** Brokers that evidence or liveness says are in trouble. */
   readonly troubled: ReadonlySet<number>;
+  /** Since when pictures have been whole without a gap: right after that not everything is known yet. */
+  readonly seeingSince: number;
 }
 
 export interface ScaleEdge {

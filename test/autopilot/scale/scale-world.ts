@@ -74,6 +74,8 @@ export class ScaleWorld {
   reassigning: ClusterPicture['reassigning'] = [];
   quorum: ClusterPicture['quorum'] = { leaderId: 100, voters: [{ id: 100, caughtUp: true }] };
   blind: string | undefined;
+  /** Since when it has been watched without a gap. */
+  seeingSince = START - 60 * MINUTE;
   troubled = new Set<number>();
   modes: ScaleInput['modes'] = { scale_out: 'auto', scale_in: 'auto' };
   policy: ClusterPolicy;
@@ -114,8 +116,9 @@ export class ScaleWorld {
 
   look(afterMs = 0): ScaleOutcome {
     this.now += afterMs;
-    const { row, picture, loads, policy, modes, intent, troubled } = this;
-    const outcome = advance({ cluster: 'c', row, picture, loads, evidence: this.evidence, policy, modes, intent, troubled }, this.now);
+    const { row, picture, loads, policy, modes, intent, troubled, seeingSince } = this;
+    const known = { cluster: 'c', row, picture, loads, policy, modes, intent, troubled, seeingSince };
+    const outcome = advance({ ...known, evidence: this.evidence }, this.now);
     this.row = JSON.parse(JSON.stringify(outcome.row)) as PilotClusterRow;
     for (const { from, to } of outcome.edges) this.path.push(`${from} → ${to}`);
     if (outcome.note !== undefined) this.notes.push(`${outcome.note.loud ? '! ' : ''}${outcome.note.text}`);
