@@ -260,7 +260,13 @@ async function importFile(file: string, options: ClientOptions & { dryRun?: bool
 /** Its start does not tell it apart: what has begun keeps the time when it really did. */
 function isSame(a: ShownSilence, b: SilenceRequest): boolean {
   const key = ({ matchers, endsAt, createdBy, comment, annotations }: SilenceRequest): string =>
-    JSON.stringify([matchers.map(String), endsAt, createdBy, comment, Object.entries(annotations).toSorted(([x], [y]) => compareNames(x, y))]);
+    JSON.stringify([
+      matchers.map(String),
+      endsAt,
+      createdBy,
+      comment,
+      Object.entries(annotations).toSorted(([x], [y]) => compareNames(x, y)),
+    ]);
   return key(a) === key(b) && (a.state === 'active' || a.startsAt === b.startsAt);
 }
 
