@@ -16,7 +16,7 @@ import { formatProblem, hint, inOneGo, YamlReader } from '../rules/yaml-reader.t
 import { BelfryClient, withClientOptions, type ClientOptions } from './client.ts';
 import { type ConfigOptions, loadOptionsOf } from './config-options.ts';
 import type { CliContext } from './context.ts';
-import { ENABLE_FEATURE } from './enable-feature.ts';
+import { ENABLE_FEATURE, IGNORE_UNKNOWN_FIELDS } from './enable-feature.ts';
 import { documentedMetrics, storedMetrics } from './known-metrics.ts';
 import { printable } from './table.ts';
 
@@ -29,6 +29,7 @@ interface Options extends ClientOptions {
   readonly lint: string;
   readonly lintFatal?: boolean;
   readonly enableFeature?: readonly string[];
+  readonly ignoreUnknownFields?: boolean;
 }
 
 /** How files are checked. */
@@ -36,6 +37,7 @@ interface Checking {
   readonly lint: LintOptions;
   readonly promql: ParseOptions;
   readonly evaluationIntervalMs?: number;
+  readonly ignoreUnknownFields?: boolean;
 }
 
 interface Checked {
@@ -80,10 +82,12 @@ export function checkCommand(program: Command, context: CliContext): void {
     .option('--lint <names>', 'the lints that look for likely mistakes: all, none, or some by name (see below)', 'all')
     .option('--lint-fatal', 'let what a lint finds fail the check, with exit status 3')
     .option(...ENABLE_FEATURE)
+    .option(...IGNORE_UNKNOWN_FIELDS)
     .option('--json', 'the findings as JSON')
     .addHelpText('after', HELP);
   withClientOptions(command).action(async (files: readonly string[], options: Options) => {
-    const checking: Checking = { promql: featuresOf(options.enableFeature ?? []), lint: await lintOptionsOf(options, context) };
+    const { enableFeature = [], ignoreUnknownFields = false } = options;
+    const checking: Checking = { promql: featuresOf(enableFeature), ignoreUnknownFields, lint: await lintOptionsOf(options, context) };
     const checked: Checked[] = [];
     for (const file of filesOf(files, context)) checked.push(await check(file, checking, context));
     if (checked.some(({ problems }) => problems.length > 0)) context.setExitCode(1);
@@ -160,18 +164,18 @@ async function checkConfig(file: string, checking: Checking, context: CliContext
   return { ...rules, file, summary: [...parts, rules.summary].join(', '), problems: [...problems.map(problemText), ...rules.problems] };
 }
 
-/** What either the configuration or the command enables is enabled. */
+/** What either the configuration or the command enables is enabled; what the running process refuses is a mistake. */
 function settingsOf({ evaluationIntervalMs, promql }: BelfryConfig, { promql: told }: Checking): Partial<Checking> {
-  return { evaluationIntervalMs, promql: { ...promql, ...told } };
+  return { evaluationIntervalMs, ignoreUnknownFields: false, promql: { ...promql, ...told } };
 }
 
 async function checkRules(files: readonly string[], checking: Checking, { workingFolder }: CliContext): Promise<Checked> {
-  const { lint, promql, evaluationIntervalMs = DEFAULT_EVALUATION_INTERVAL_MS } = checking;
+  const { lint, promql, ignoreUnknownFields = false, evaluationIntervalMs = DEFAULT_EVALUATION_INTERVAL_MS } = checking;
   const file = files.join(', ');
   try {
     const read = await readRuleFiles(files.map((path) => resolve(workingFolder, path)));
     const named = read.map(({ text }, i) => ({ path: files[i] ?? '', text }));
-    const { ruleSet, problems } = checkRuleFiles(named, { evaluationIntervalMs, promql });
+    const { ruleSet, problems } = checkRuleFiles(named, { evaluationIntervalMs, ignoreUnknownFields, promql });
     const rules = ruleSet.groups.reduce((sum, group) => sum + group.rules.length, 0);
     return {
       file,

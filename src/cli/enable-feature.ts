@@ -5,6 +5,12 @@ export const ENABLE_FEATURE = [
   collect,
 ] as const;
 
+/** Of commands that read foreign rule files, named as promtool names it. */
+export const IGNORE_UNKNOWN_FIELDS = [
+  '--ignore-unknown-fields',
+  'leave out keys of rule files that Prometheus does not know, such as those of Thanos and Mimir',
+] as const;
+
 /** An option that may be given several times. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];

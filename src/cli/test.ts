@@ -6,7 +6,7 @@ import { compileRegex } from '../core/regex.ts';
 import { featuresOf } from '../promql/features.ts';
 import { loadUnitTest, runUnitTest, type UnitTestFailure, type UnitTestOptions, type UnitTestReport } from '../rules/unit-test.ts';
 import type { CliContext } from './context.ts';
-import { collect, ENABLE_FEATURE } from './enable-feature.ts';
+import { collect, ENABLE_FEATURE, IGNORE_UNKNOWN_FIELDS } from './enable-feature.ts';
 import { junitOf } from './junit.ts';
 import { printable } from './table.ts';
 
@@ -14,6 +14,7 @@ interface Options {
   readonly run?: readonly string[];
   readonly obeyDirectives?: boolean;
   readonly enableFeature?: readonly string[];
+  readonly ignoreUnknownFields?: boolean;
   readonly json?: boolean;
   readonly junit?: string;
 }
@@ -65,6 +66,7 @@ export function testCommand(program: Command, context: CliContext): void {
     .option('--run <regex>', 'only tests whose name has a match; may be given several times', collect)
     .option('--obey-directives', 'follow annotations such as belfry_no_data, as the running Belfry does; promtool knows none')
     .option(...ENABLE_FEATURE)
+    .option(...IGNORE_UNKNOWN_FIELDS)
     .option('--json', 'the findings as JSON')
     .option('--junit <file>', 'write the findings to a file as JUnit XML, for CI')
     .addHelpText('after', HELP)
@@ -79,8 +81,8 @@ export function testCommand(program: Command, context: CliContext): void {
     });
 }
 
-function settingsOf({ run = [], obeyDirectives = false, enableFeature = [] }: Options): UnitTestOptions {
-  const settings = { obeyDirectives, promql: featuresOf(enableFeature) };
+function settingsOf({ run = [], obeyDirectives = false, ignoreUnknownFields = false, enableFeature = [] }: Options): UnitTestOptions {
+  const settings = { obeyDirectives, ignoreUnknownFields, promql: featuresOf(enableFeature) };
   if (run.length === 0) return settings;
   const patterns = run.map((pattern) => compileRegex(pattern));
   return { ...settings, filter: (name) => patterns.some((pattern) => pattern.find(name)) };

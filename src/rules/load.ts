@@ -19,6 +19,8 @@ export interface LoadOptions {
   readonly evaluationIntervalMs: number;
   /** As Prometheus would: directives such as `belfry_no_data` are checked but are nothing but annotations. */
   readonly ignoreDirectives?: boolean;
+  /** Leave out keys that Prometheus does not know, such as those of Thanos and Mimir, instead of refusing them. */
+  readonly ignoreUnknownFields?: boolean;
   /** What of experimental PromQL is enabled. */
   readonly promql?: ParseOptions;
 }
@@ -87,7 +89,7 @@ function* readInSteps(files: readonly RuleFile[], options: LoadOptions): Steps<C
       problems.push({ file: file.path, line: 1, column: 1, message: `larger than ${MAX_FILE_LENGTH} characters` });
       continue;
     }
-    const reader = yield* YamlReader.read(file.path, file.text);
+    const reader = yield* YamlReader.read(file.path, file.text, options.ignoreUnknownFields);
     // One by one: a call does not take as many arguments as a large file has groups or mistakes.
     if (reader.problems.length === 0) for (const group of yield* readGroups(reader, options)) groups.push(group);
     for (const problem of reader.problems) problems.push(problem);

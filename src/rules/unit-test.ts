@@ -59,6 +59,8 @@ export interface UnitTestOptions {
    * annotations that are compared. Otherwise verdicts are those of promtool, which knows none.
    */
   readonly obeyDirectives?: boolean;
+  /** Of the rule files; one of the unit-test file is always a mistake. */
+  readonly ignoreUnknownFields?: boolean;
   /** What of experimental PromQL is enabled. */
   readonly promql?: ParseOptions;
 }
@@ -96,7 +98,7 @@ function matchesOf(pattern: string): readonly string[] {
 
 /** Runs the tests of a file with the verdicts of `promtool test rules`. Throws `RULES_INVALID` for bad rule files. */
 export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], options: UnitTestOptions = {}): UnitTestReport {
-  const { promql = {} } = options;
+  const { promql = {}, ignoreUnknownFields = false } = options;
   const ignoreDirectives = options.obeyDirectives !== true;
   const ruleSets = new Map<number, RuleSet>();
   const failures: UnitTestFailure[] = [];
@@ -106,7 +108,7 @@ export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], 
     if (options.filter?.(test.name) === false) continue;
     let ruleSet = ruleSets.get(test.intervalMs);
     if (ruleSet === undefined) {
-      ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives, promql });
+      ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives, ignoreUnknownFields, promql });
       ruleSets.set(test.intervalMs, ruleSet);
     }
     const findings = new TestRun(file, ignoreDirectives ? test : withoutDirectives(test), ruleSet).run();

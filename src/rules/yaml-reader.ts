@@ -41,19 +41,22 @@ export class YamlReader {
   readonly problems: RuleProblem[] = [];
   /** What is legal and yet should be known. */
   readonly warnings: RuleProblem[] = [];
+  readonly #ignoresUnknown: boolean;
   readonly #text: string;
   readonly #lines: LineCounter;
   readonly #document: Document;
 
-  static *read(file: string, source: string): Steps<YamlReader> {
+  /** With `ignoreUnknownFields` keys that are not known are left out without a word. */
+  static *read(file: string, source: string, ignoreUnknownFields = false): Steps<YamlReader> {
     const lines = new LineCounter();
     // A carriage return alone ends a line too; the library does not know that.
     const text = source.replace(/\r(?!\n)/g, '\n');
-    return new YamlReader(file, text, lines, yield* documentsOf(text, lines));
+    return new YamlReader(file, text, lines, yield* documentsOf(text, lines), ignoreUnknownFields);
   }
 
-  private constructor(file: string, text: string, lines: LineCounter, [first, ...others]: readonly Document[]) {
+  private constructor(file: string, text: string, lines: LineCounter, [first, ...others]: readonly Document[], ignoresUnknown: boolean) {
     this.file = file;
+    this.#ignoresUnknown = ignoresUnknown;
     this.#text = text;
     this.#lines = lines;
     this.#document = first ?? new Document(null);
@@ -164,12 +167,12 @@ export class YamlReader {
     return found;
   }
 
-  /** A mapping with known keys; an unknown one is a problem that names the nearest known. */
+  /** A mapping with known keys; an unknown one is a problem that names the nearest known, unless those are to be ignored. */
   fields(node: YamlNode, context: string, known: readonly string[]): YamlFields {
     const fields = new Map<string, YamlNode>();
     for (const { key, keyNode, value } of this.entries(node, context) ?? []) {
       if (known.includes(key)) fields.set(key, value);
-      else this.problem(keyNode, context, `unknown field ${JSON.stringify(key)}${hint(key, known)}`);
+      else if (!this.#ignoresUnknown) this.problem(keyNode, context, `unknown field ${JSON.stringify(key)}${hint(key, known)}`);
     }
     return fields;
   }

@@ -28,6 +28,18 @@ describe('belfry check', () => {
     expect((await shell.run('check')).failure).toBe('no belfry.yaml in this folder: name the files to check');
   });
 
+  it('leaves out keys that Prometheus does not know where it is told to, but not in files of a configuration', async () => {
+    write('belfry.yaml', CONFIG);
+    write('rules.yaml', `${RULES.replace('name: g', 'name: g, namespace: n, source_tenants: [a]')}owner: {team: t}\n`);
+    const run = async (...args: readonly string[]): Promise<readonly unknown[]> => {
+      const { err, exitCode } = await shell.run('check', ...args);
+      return [err.match(/unknown field/g)?.length ?? 0, exitCode];
+    };
+    expect(await run('rules.yaml')).toEqual([3, 1]);
+    expect(await run('rules.yaml', '--ignore-unknown-fields')).toEqual([0, 0]);
+    expect(await run('belfry.yaml', '--ignore-unknown-fields')).toEqual([3, 1]);
+  });
+
   it('takes the one that the environment names', async () => {
     write('other.yaml', CONFIG);
     write('rules.yaml', RULES);

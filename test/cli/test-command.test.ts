@@ -73,6 +73,16 @@ describe('belfry test', () => {
     expect([out.endsWith(last), exitCode]).toEqual([true, code]);
   });
 
+  it('leaves out keys of rule files that Prometheus does not know where it is told to, none of its own', async () => {
+    shell.write('foreign.yaml', 'groups: [{name: g, partial_response_strategy: warn, rules: [{record: one, expr: 1}]}]\n');
+    const tests = 'rule_files: [foreign.yaml]\ntests: [{promql_expr_test: [{expr: one, exp_samples: [{labels: one, value: 1}]}]}]\n';
+    shell.write('foreign.test.yaml', tests);
+    shell.write('own.test.yaml', `${tests}owner: t\n`);
+    expect((await shell.run('test', 'foreign.test.yaml')).exitCode).toBe(1);
+    expect((await shell.run('test', '--ignore-unknown-fields', 'foreign.test.yaml')).exitCode).toBe(0);
+    expect((await shell.run('test', '--ignore-unknown-fields', 'own.test.yaml')).exitCode).toBe(1);
+  });
+
   it('refuses a pattern that is none', async () => {
     shell.write('good.test.yaml', GOOD);
     expect(await shell.run('test', 'good.test.yaml', '--run', '(')).toMatchObject({ exitCode: 1, failure: /regular expression/ });
