@@ -39,6 +39,18 @@ const BLANK = /[ \t]*/y;
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const LABEL_NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const NUMBER_TEXT = /[^ \t#{}]+/y;
+/** Milliseconds are a signed integer of 64 bits in the text format. */
+const TIMESTAMP_END_MS = 2 ** 63;
+
+/**
+ * A value or a time on a page: decimal, or a word such as `NaN` and `+Inf`. Hexadecimal digits, underscores and numbers that no
+ * double can hold are none, as Prometheus has it. Undefined where it is none.
+ */
+export function sampleNumber(text: string): number | undefined {
+  if (/[pP_]/.test(text)) return undefined;
+  const number = parseFloatText(text);
+  return number !== undefined && Math.abs(number) === Infinity && /\d/.test(text) ? undefined : number;
+}
 
 class LineParser {
   readonly #line: string;
@@ -65,7 +77,7 @@ class LineParser {
     this.#skipBlanks();
     const valueStart = this.#at;
     const valueText = this.#take(NUMBER_TEXT);
-    const value = valueText === undefined ? undefined : parseFloatText(valueText);
+    const value = valueText === undefined ? undefined : sampleNumber(valueText);
     if (value === undefined) throw this.#error(`expected a value, found ${JSON.stringify(valueText ?? '')}`);
     const valueEnd = this.#at;
     const ts = this.#timestamp();
@@ -81,7 +93,8 @@ class LineParser {
       this.#label(entries);
       this.#skipBlanks();
       if (this.#line[this.#at] === ',') this.#at++;
-      else if (this.#line[this.#at] !== '}') throw this.#error('expected "," or "}" after a label');
+      // Prometheus reads the text format, and only that, also without the comma.
+      else if (this.#line[this.#at] !== '}' && this.#format === 'openmetrics') throw this.#error('expected "," or "}" after a label');
     }
     this.#at++;
   }
@@ -98,6 +111,7 @@ class LineParser {
       return;
     }
     if (this.#line[this.#at] !== '=') throw this.#error('expected "=" after a label name');
+    if (name === METRIC_NAME) throw this.#error('the name of a metric is no label on a page');
     this.#at++;
     this.#skipBlanks();
     if (this.#line[this.#at] !== '"') throw this.#error('expected a quoted label value');
@@ -130,9 +144,9 @@ class LineParser {
     this.#skipBlanks();
     if (this.#at >= this.#line.length || this.#line[this.#at] === '#') return undefined;
     const text = this.#take(NUMBER_TEXT) ?? '';
-    const number = parseFloatText(text);
-    const valid = number !== undefined && Number.isFinite(number) && (this.#format === 'openmetrics' || /^-?\d+$/.test(text));
-    if (!valid) throw this.#error(`expected a timestamp, found ${JSON.stringify(text)}`);
+    const number = sampleNumber(text);
+    const isValid = this.#format === 'openmetrics' ? Number.isFinite(number) : /^\d+$/.test(text) && Number(text) < TIMESTAMP_END_MS;
+    if (number === undefined || !isValid) throw this.#error(`expected a timestamp, found ${JSON.stringify(text)}`);
     return this.#format === 'openmetrics' ? Math.round(number * 1000) : number;
   }
 

@@ -1,7 +1,7 @@
 import { BelfryError } from '../core/errors.ts';
 import { isLegacyLabelName, isLegacyMetricName, type Labels, METRIC_NAME } from '../core/labels.ts';
-import { formatFloat, parseFloatText } from '../core/number-format.ts';
-import { parseSampleLine } from './exposition.ts';
+import { formatFloat } from '../core/number-format.ts';
+import { parseSampleLine, sampleNumber } from './exposition.ts';
 import { escapeValue } from './write-exposition.ts';
 
 /** OpenMetrics 1.0 text with a time at every sample: how history is brought in and taken out. */
@@ -81,7 +81,7 @@ export class TimedTextReader {
     const before = this.#before;
     if (before === undefined || !text.startsWith(before.prefix)) return false;
     const [valueText = '', timeText = '', ...more] = text.slice(before.prefix.length).split(' ');
-    const [value, seconds] = [parseFloatText(valueText), parseFloatText(timeText)];
+    const [value, seconds] = [sampleNumber(valueText), sampleNumber(timeText)];
     if (more.length > 0 || value === undefined || seconds === undefined || !Number.isFinite(seconds)) return false;
     before.series.ts.push(Math.round(seconds * 1000));
     before.series.values.push(value);

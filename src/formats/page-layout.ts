@@ -1,6 +1,7 @@
 import { hashBytes } from '../core/fnv.ts';
 import type { Labels } from '../core/labels.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
+import { type BoundLabel, boundLabelAfterLine, withWrittenBound } from './page-comments.ts';
 
 /**
  * All bytes of a page but its values, for pages in which every value ends its line. Columns are numbered in the order of
@@ -55,6 +56,18 @@ export class PageTemplate {
     );
   }
 
+  /** Per line the label of its family's bounds, as in `withWrittenBound`. */
+  boundLabels(): readonly BoundLabel[] {
+    const { bytes, starts } = this;
+    const decoder = new TextDecoder();
+    let bound: BoundLabel = '';
+    return Array.from({ length: this.lines }, (_, line) => {
+      if (this.valued[line] === 0)
+        bound = boundLabelAfterLine(bytes.subarray(starts[line], starts[line + 1]), this.format, decoder) ?? bound;
+      return bound;
+    });
+  }
+
   hash(): number {
     return hashBytes(this.bytes, 0, this.bytes.length);
   }
@@ -64,10 +77,15 @@ export class PageTemplate {
     const { bytes, starts } = this;
     const decoder = new TextDecoder();
     const series: Labels[] = [];
+    let bound: BoundLabel = '';
     for (let line = 0; line < this.lines; line++) {
-      if (this.valued[line] === 0) continue;
-      const text = decoder.decode(bytes.subarray(starts[line], starts[line + 1]));
-      series.push(parseSampleLine(`${text}0`, line + 1, this.format, limits).labels);
+      const fixed = bytes.subarray(starts[line], starts[line + 1]);
+      if (this.valued[line] === 0) {
+        bound = boundLabelAfterLine(fixed, this.format, decoder) ?? bound;
+        continue;
+      }
+      const { labels } = parseSampleLine(`${decoder.decode(fixed)}0`, line + 1, this.format, limits);
+      series.push(withWrittenBound(labels, bound));
     }
     return series;
   }

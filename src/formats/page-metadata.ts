@@ -1,3 +1,4 @@
+import { readComment } from './page-comments.ts';
 import type { PageTemplate } from './page-layout.ts';
 
 /** What a page says of a family of metrics; `unknown` and empty where it says nothing. */
@@ -9,7 +10,6 @@ export interface FamilyMetadata {
 }
 
 const HASH = 35;
-const COMMENT = /^#[ \t]+(HELP|TYPE|UNIT)[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)(?:[ \t]+(.*))?$/s;
 const ESCAPES: Readonly<Record<string, string>> = { '\\\\': '\\', '\\n': '\n', '\\"': '"' };
 /** A type in the text format is one of these; `untyped` there is what OpenMetrics calls `unknown`. */
 const TYPES = new Set(['counter', 'gauge', 'histogram', 'summary', 'info', 'stateset', 'gaugehistogram']);
@@ -26,8 +26,9 @@ export function pageMetadata(template: PageTemplate): readonly FamilyMetadata[] 
   for (let line = 0; line < template.lines; line++) {
     const from = starts[line]!;
     if (valued[line] === 1 || bytes[from] !== HASH) continue;
-    const [, keyword, name = '', text = ''] = COMMENT.exec(decoder.decode(bytes.subarray(from, starts[line + 1]))) ?? [];
-    if (keyword === undefined) continue;
+    const comment = readComment(decoder.decode(bytes.subarray(from, starts[line + 1])), format);
+    if (typeof comment !== 'object') continue;
+    const { keyword, name, text } = comment;
     const known = families.get(name) ?? { name, type: 'unknown', help: '', unit: '' };
     families.set(name, {
       ...known,

@@ -4,6 +4,7 @@ import type { Labels } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
 import { PageLayout, PageLayouts, PageTemplate } from './page-layout.ts';
+import { type BoundLabel, boundLabelAfter, openMetricsLineFault, readComment, withWrittenBound } from './page-comments.ts';
 import { fillValues, readValue, valueEnd } from './page-values.ts';
 
 export interface ParsedPage {
@@ -124,6 +125,8 @@ class KnownLines {
   next = 0;
   /** Per line its column, and whether it has been found already. */
   readonly columns: Int32Array;
+  /** Per line the label of its family's bounds: its labels were read with that. */
+  readonly bounds: readonly BoundLabel[];
   readonly #found: Uint8Array;
   #byHash: Map<number, number> | undefined;
   #labelHashes: Set<number> | undefined;
@@ -132,6 +135,7 @@ class KnownLines {
     this.layout = layout;
     this.template = template;
     this.columns = new Int32Array(template.lines);
+    this.bounds = template.boundLabels();
     this.#found = new Uint8Array(template.lines);
     let column = 0;
     for (let line = 0; line < template.lines; line++) this.columns[line] = template.valued[line] === 1 ? column++ : NO_COLUMN;
@@ -203,6 +207,8 @@ class ColdPage {
   #templated = true;
   #duplicates = 0;
   #ended = false;
+  /** Of the family that the lines are of now. */
+  #bound: BoundLabel = '';
   #at = 0;
   #lines = 0;
 
@@ -260,9 +266,11 @@ class ColdPage {
     const end = from + known.template.lengthOf(line);
     const column = known.columns[line]!;
     if (column === NO_COLUMN) {
+      this.#bound = known.bounds[line]!;
       this.#fix(from, to, 0);
       return true;
     }
+    if (this.#bound !== known.bounds[line]) return false;
     const value = readValue(this.#body, end);
     if (valueEnd() !== to) return false;
     this.#add(column, value, known.template.labelHashes[column]!);
@@ -275,13 +283,20 @@ class ColdPage {
     if (this.#ended) throw new BelfryError('EXPOSITION_MALFORMED', `line ${lineNumber}: something after # EOF`);
     const text = this.#decode(bytes, lineNumber);
     if (/^[ \t]*(#|$)/.test(text)) {
-      if (bytes[0] === HASH && this.#format === 'openmetrics' && text === '# EOF') this.#ended = true;
+      this.#comment(text, lineNumber);
       const linesMax = LINES_A_SAMPLE * (this.#limits.seriesMax + 1000);
       if (lineNumber > linesMax) throw new BelfryError('SCRAPE_BODY_TOO_LARGE', `more than ${linesMax} lines`);
       this.#fix(from, to, 0);
       return;
     }
-    const { labels, value, ts, valueStart, valueEnd: end } = parseSampleLine(text, lineNumber, this.#format, this.#limits);
+    const sample = parseSampleLine(text, lineNumber, this.#format, this.#limits);
+    const fault = this.#format === 'openmetrics' ? openMetricsLineFault(text) : undefined;
+    if (fault !== undefined) {
+      const position = { line: lineNumber, column: fault.at + 1 };
+      throw new BelfryError('EXPOSITION_MALFORMED', `line ${lineNumber}: ${fault.what}`, { position });
+    }
+    const { value, ts, valueStart, valueEnd: end } = sample;
+    const labels = withWrittenBound(sample.labels, this.#bound);
     if (ts !== undefined) {
       this.#templated = false;
       this.#timestamped.push({ labels, value, ts });
@@ -305,6 +320,16 @@ class ColdPage {
     // Only a value that ends the line can be read again without looking at the rest, and one that cannot be part of a name.
     if (end !== text.length || NAME_END.test(text.slice(valueStart - 1, valueStart))) this.#templated = false;
     this.#fix(from, to - (text.length - valueStart), 1);
+  }
+
+  #comment(text: string, lineNumber: number): void {
+    if (this.#format === 'openmetrics' && text === '# EOF') {
+      this.#ended = true;
+      return;
+    }
+    const comment = readComment(text, this.#format);
+    if (typeof comment === 'string') throw new BelfryError('EXPOSITION_MALFORMED', `line ${lineNumber}: ${comment}`);
+    if (comment !== undefined) this.#bound = boundLabelAfter(comment) ?? this.#bound;
   }
 
   #add(before: number, value: number, labelHash: number): void {

@@ -100,9 +100,16 @@ function readFraction(body: Uint8Array, start: number, from: number, before: num
   }
   if (digits === 0 || (at < length && body[at] !== NEWLINE)) return readWord(body, start);
   ended = at;
-  if (digits > EXACT_DIGITS || power > EXACT_POWER || power < -EXACT_POWER) return Number(textOf(body, start, at));
+  if (digits > EXACT_DIGITS || power > EXACT_POWER || power < -EXACT_POWER) return readLong(textOf(body, start, at));
   const value = power < 0 ? mantissa / POWERS_OF_TEN[-power]! : mantissa * POWERS_OF_TEN[power]!;
   return body[start] === MINUS ? -value : value;
+}
+
+/** A number of many digits, or with a large exponent; one that no double can hold is left to the careful parser. */
+function readLong(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value)) ended = -1;
+  return value;
 }
 
 /** What is no number in digits. */

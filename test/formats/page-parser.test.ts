@@ -23,18 +23,20 @@ describe('a page in text format', () => {
     ['comments and blank lines', '# HELP a x\n# TYPE a gauge\n\n  \n# anything\na 1\n', [['a', 1]]],
     [
       'special values',
-      'a NaN\nb +Inf\nc -Inf\nd 1e3\ne 0x10p2\nf .5\n',
+      'a NaN\nb +Inf\nc -Inf\nd 1e3\ne 1e-400\nf .5\n',
       [
         ['a', Number.NaN],
         ['b', Infinity],
         ['c', -Infinity],
         ['d', 1000],
-        ['e', 64],
+        ['e', 0],
         ['f', 0.5],
       ],
     ],
     ['names in quotes', '{"my.metric", "a b"="c"} 1\n', [['{"my.metric", "a b"="c"}', 1]]],
     ['UTF-8 values', 'a{b="ü€😀"} 1\n', [['a{b="ü€😀"}', 1]]],
+    ['a NUL in a value', 'a{b="c\u0000"} 1\n', [[String.raw`a{b="c\u0000"}`, 1]]],
+    ['labels without a comma between', 'a{b="c" d="e"} 1\n', [['a{b="c", d="e"}', 1]]],
     ['tabs between parts', 'a\t{b="c"}\t1\n', [['a{b="c"}', 1]]],
   ] as const)('may have %s', (_, text, samples) => {
     expect(read(text).samples).toEqual(samples);
@@ -59,6 +61,16 @@ describe('a page in text format', () => {
     ['an HTML page', '<html>\n', 'line 1: expected a metric name'],
     ['a carriage return', 'a 1\r\n', 'line 1: expected a value'],
     ['an exemplar', 'a 1 # {b="c"} 1\n', 'line 1: unexpected'],
+    ['a timestamp before 1970', 'a 1 -5\n', 'line 1: expected a timestamp, found "-5"'],
+    ['a timestamp of more than 64 bits', 'a 1 9223372036854775808\n', 'line 1: expected a timestamp'],
+    ['a value in hexadecimal digits', 'a 0x10p2\n', 'line 1: expected a value, found "0x10p2"'],
+    ['a value with underscores', 'a 1_000\n', 'line 1: expected a value'],
+    ['a value that no double holds', 'a 1e309\n', 'line 1: expected a value, found "1e309"'],
+    ['the name of the metric as a label', '{__name__="a"} 1\n', 'line 1: the name of a metric is no label'],
+    ['a type that there is not', 'a 1\n# TYPE b speed\n', 'line 2: "speed" is no type of metrics'],
+    ['a type with a blank behind', '# TYPE b gauge \n', 'line 1: "gauge " is no type of metrics'],
+    ['a type of OpenMetrics', '# TYPE b unknown\n', 'line 1: "unknown" is no type of metrics'],
+    ['a help text of no name', '# HELP 7 x\n', 'line 1: expected a metric name after HELP'],
   ])('is refused for %s', (_, text, message) => {
     expect(() => read(text)).toThrow(message);
   });
@@ -86,8 +98,86 @@ describe('a page in OpenMetrics', () => {
   it.each([
     ['cut off', 'a 1\n', 'does not end with # EOF'],
     ['going on after its end', 'a 1\n# EOF\nb 1\n', 'line 3: something after # EOF'],
+    ['followed by a blank line', 'a 1\n# EOF\n\n', 'line 3: something after # EOF'],
+    ['having a blank line', 'a 1\n\n# EOF\n', 'line 2: expected HELP, TYPE, UNIT or EOF'],
+    ['having another comment', '# about a\na 1\n# EOF\n', 'line 1: expected HELP, TYPE, UNIT or EOF'],
+    ['having blanks before a name', ' a 1\n# EOF\n', 'line 1: expected a name'],
+    ['having blanks between labels', 'a{b="c", d="e"} 1\n# EOF\n', 'line 1: expected a name, its labels without blanks'],
+    ['having no comma between labels', 'a{b="c"d="e"} 1\n# EOF\n', 'line 1: expected "," or "}"'],
+    ['having a blank before the labels', 'a {b="c"} 1\n# EOF\n', 'line 1: expected a value after one blank'],
+    ['having no blank before the value', 'a{b="c"}1\n# EOF\n', 'line 1: expected a name'],
+    ['having two blanks', 'a  1\n# EOF\n', 'line 1: expected a value after one blank'],
+    ['having a blank at the end of a line', 'a 1 2 \n# EOF\n', 'line 1: expected the line to end'],
+    ['having tabs', 'a 1\t2\n# EOF\n', 'line 1: expected the line to end'],
+    ['having a type of the text format', '# TYPE a untyped\n# EOF\n', 'line 1: "untyped" is no type'],
+    ['having a help without text', '# HELP a\n# EOF\n', 'line 1: expected HELP, TYPE, UNIT or EOF'],
+    ['having a unit that its name lacks', '# UNIT wait seconds\n# EOF\n', 'line 1: the name wait does not end in its unit'],
+    ['having a time that is none', 'a 1 NaN\n# EOF\n', 'line 1: expected a timestamp'],
+    ['having an exemplar without a value', 'a 1 # {b="c"}\n# EOF\n', 'line 1: expected the line to end, or an exemplar'],
+    ['having an exemplar with a word for a value', 'a 1 # {b="c"} much\n# EOF\n', 'line 1: expected the value of an exemplar'],
+    ['having an exemplar with no finite time', 'a 1 # {b="c"} 1 +Inf\n# EOF\n', 'line 1: expected the time of an exemplar'],
+    ['having a name in an exemplar', 'a 1 # {"b"} 1\n# EOF\n', 'line 1: expected the line to end, or an exemplar'],
   ])('is refused when %s', (_, text, message) => {
     expect(() => read(text, 'openmetrics')).toThrow(message);
+  });
+});
+
+describe('the bounds of a histogram and of a summary', () => {
+  const bounds = (type: string, label: string, ...values: readonly string[]): readonly (string | undefined)[] => {
+    const lines = values.map((value) => `a{${label}="${value}"} 1\n`);
+    return parsePage(Buffer.from(`# TYPE a ${type}\n${lines.join('')}`), 'text').layout.series.map((series) => series.get(label));
+  };
+
+  it('are written as Prometheus writes them since 3.0', () => {
+    const asWritten = ['1', '0', '-0', '5.0', '.5', '1e3', '100000', '1000000', '2.5e7', '0.0001', '0.00001', '+Inf', 'inf', '-3', 'x', ''];
+    const written = [
+      '1.0',
+      '0.0',
+      '0.0',
+      '5.0',
+      '0.5',
+      '1000.0',
+      '100000.0',
+      '1e+06',
+      '2.5e+07',
+      '0.0001',
+      '1e-05',
+      '+Inf',
+      '+Inf',
+      '-3.0',
+      'x',
+      '',
+    ];
+    for (const [i, text] of asWritten.entries()) expect([text, ...bounds('histogram', 'le', text)]).toEqual([text, written[i]]);
+    expect(bounds('summary', 'quantile', '0', '1', '0.99')).toEqual(['0.0', '1.0', '0.99']);
+  });
+
+  it.each([
+    ['of other types', 'gauge', 'le'],
+    ['of a summary that is named le', 'summary', 'le'],
+    ['of a histogram that is named quantile', 'histogram', 'quantile'],
+  ])('stay where a label is %s', (_, type, label) => {
+    expect(bounds(type, label, '1')).toEqual(['1']);
+  });
+
+  it('are those of the type that was named last, also in a page that is read after another one, and in labels that are made anew', () => {
+    const parser = new PageParser();
+    const pages = [
+      '# TYPE a histogram\na{le="1"} 1\n# TYPE b gauge\nb{le="1"} 2\n',
+      '# TYPE b gauge\nb{le="1"} 3\n# TYPE a histogram\na{le="1"} 4\nc{le="7"} 5\n',
+      '# TYPE b histogram\nb{le="1"} 3\n# TYPE a gauge\na{le="1"} 4\n',
+    ];
+    for (const page of pages) {
+      const { layout } = parser.parse(Buffer.from(page), 'text');
+      layout.forgetSeries();
+      expect(layout.series.map(String)).toEqual(parsePage(Buffer.from(page), 'text').layout.series.map(String));
+    }
+    expect(parsePage(Buffer.from(pages[1]!), 'text').layout.series.map(String)).toEqual(['b{le="1"}', 'a{le="1.0"}', 'c{le="7.0"}']);
+  });
+
+  it('that are the same make the same series', () => {
+    const page = '# TYPE a histogram\na{le="1"} 1\na{le="1.0"} 2\n';
+    expect(read(page)).toEqual({ samples: [['a{le="1.0"}', 1]], timestamped: [], duplicates: 1 });
   });
 });
 
@@ -175,7 +265,7 @@ describe('the next page of a target', () => {
       fc
         .tuple(fc.constantFrom('a', 'b', 'c{x="1"}', 'c{x="2"}', 'c{x="2",y="3"}', 'c{y="3",x="2"}', 'd '), fc.integer({ min: 0, max: 9 }))
         .map(([series, value]) => `${series} ${value}`),
-      fc.constantFrom('# HELP a x', '', '# a', 'e 1 1000', 'f NaN'),
+      fc.constantFrom('# HELP a x', '', '# a', 'e 1 1000', 'f NaN', '# TYPE c histogram', '# TYPE c gauge', 'c{le="1"} 1', 'c{le="1.0"} 1'),
     );
     const pages = fc.array(fc.array(line, { maxLength: 8 }), { minLength: 2, maxLength: 5 });
     fc.assert(
