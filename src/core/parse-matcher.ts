@@ -21,6 +21,9 @@ const SIMPLE_ESCAPES: Readonly<Record<string, string>> = { a: '\x07', b: '\b', f
  */
 export function parseMatcher(text: string): Matcher {
   const isTooLong = text.length > MAX_LENGTH;
+  // Of a set only its end; in a bare expression both braces may stand.
+  if (text.endsWith('}') && !text.includes('{'))
+    throw new BelfryError('BAD_REQUEST', `unexpected open or close brace: ${text.slice(0, 200)}`);
   const parts = isTooLong ? null : FORM.exec(text);
   if (parts !== null) {
     const [, name = '', op = '=', raw = ''] = parts;
