@@ -70,11 +70,11 @@ export function failReplace(step: BrokerStep, why: string): void {
   step.toNeedsHuman(`its replacement has failed: ${why}`, { loud: true });
 }
 
-/** The broker that was not registered when the replacement was asked for. */
+/** The broker that was not known when the replacement was asked for; one that was only away then is no newcomer. */
 export function findSuccessor(step: BrokerStep): void {
   const { intent, picture } = step.facts;
   if (step.row.replacedBy >= 0 || picture === undefined || intent === undefined || intent.id !== step.row.intentId) return;
-  const sample = intent.evidence.find(({ what }) => what === 'registered_brokers');
+  const sample = intent.evidence.find(({ what }) => what === 'known_brokers');
   if (sample === undefined) return;
   const before = new Set(String(sample.value).split(','));
   const fresh = [...picture.brokers.values()].find((one) => one.registered && one.id !== step.row.brokerId && !before.has(String(one.id)));

@@ -153,13 +153,13 @@ function replacePending(step: BrokerStep): void {
   }
   watchObserved(step);
   if (facts.modes.replace === 'off' || !mayAsk(step) || now < row.nextActAt || waits(step, facts.modes.replace)) return;
-  const registered = [...(facts.picture?.brokers.values() ?? [])].filter((broker) => broker.registered).map(({ id }) => id);
+  const known = [...(facts.picture?.brokers.keys() ?? [])];
   step.want = {
     action: 'replace',
     reason:
       `${row.repairsFailed} repairs of ${step.name} failed and it has been unhealthy for ${humanDuration(now - row.unhealthySince)}; ` +
       'a new broker in its place is wanted',
-    evidence: [...step.samples(), { what: 'registered_brokers', value: registered.join(','), at: now }],
+    evidence: [...step.samples(), { what: 'known_brokers', value: known.join(','), at: now }],
   };
 }
 

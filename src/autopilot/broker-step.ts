@@ -88,9 +88,12 @@ export class BrokerStep {
     return this.facts.picture === undefined ? 0 : underReplicated(this.facts.picture).length;
   }
 
-  /** Those of them that lack a copy of another broker than this one: its own fall out in its own time, whatever is done. */
+  /**
+   * Those of them that lack a copy of another broker than this one: its own fall out in its own time, whatever is done. None
+   * while the list of moves is not known: copies that are only being added cannot be told from them.
+   */
   get othersBehind(): number {
-    if (this.facts.picture === undefined) return 0;
+    if (this.facts.picture?.reassigning === undefined) return 0;
     return underReplicated(this.facts.picture).filter(({ replicas, isr }) =>
       replicas.some((id) => id !== this.row.brokerId && !isr.includes(id)),
     ).length;

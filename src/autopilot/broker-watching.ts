@@ -1,11 +1,12 @@
 import { humanDuration } from '../core/duration.ts';
 import { failRepair, failReplace, findSuccessor, succeed } from './broker-ends.ts';
 import type { BrokerStep } from './broker-step.ts';
+import { isHeld } from './intents/fencing-tokens.ts';
 import type { RecoverySign } from './recovery.ts';
 import { repairVerified, replaceVerified, verifyWindowMs, wholeness } from './verification.ts';
 
-/** A replacement whose moves go on is waited for, but not for ever. */
-const REPLACE_MAX_MS = 24 * 3_600_000;
+/** A replacement whose moves go on, or a broker with much to catch up, is waited for, but not for ever. */
+const VERIFY_MAX_MS = 24 * 3_600_000;
 
 /** From here on only our own observation counts, for as long as it takes to catch up. */
 export function verifyAct(step: BrokerStep, kind: 'repair' | 'replace', text: string): void {
@@ -69,6 +70,11 @@ export function recovering(step: BrokerStep): void {
   if (self?.up === false && ack?.process === 'stopped') return standsStill(step, `its process has ended while it recovered`);
   if (sign !== undefined && sign.progress > row.progress) return step.change({ progress: sign.progress, progressAt: now });
   const stoodMs = now - Math.max(row.progressAt, seeingSince);
+  // Where no probe says so it is the quorum that tells whether it advances: while that is not known nothing stands still.
+  if (facts.picture?.quorum === undefined && ack?.process !== 'recovering') {
+    if (stoodMs >= policy.recoveryStallMs / 2) step.change({ progressAt: now });
+    return;
+  }
   if (stoodMs >= policy.recoveryStallMs) standsStill(step, `its recovery has stood still for ${humanDuration(stoodMs)}`);
 }
 
@@ -91,8 +97,9 @@ export function verifying(step: BrokerStep): void {
         ? repairVerified(picture, row.brokerId, row.urpBefore)
         : wholeness(picture, row.brokerId);
   if (finding.holds) {
-    // Only what was asked since then shows what the act has done.
-    if (picture.askedAt >= row.since || kind === '') succeed(step, finding.sentence);
+    // Only what was asked since then shows what the act has done; and whoever acts may have a step more to do.
+    const isNews = picture.askedAt >= row.since || kind === '';
+    if (isNews && !(isAtWork(step) && now < deadlineOf(step))) succeed(step, finding.sentence);
     return;
   }
   if (kind !== 'replace' && recoversNow(step)) return;
@@ -105,11 +112,23 @@ export function verifying(step: BrokerStep): void {
   step.to('unhealthy', `${step.name} did not come back: ${why}`, { unhealthySince: row.unhealthySince || now });
 }
 
-/** Time that was not watched does not count: after a restart or a blind spell the window begins anew. */
+/** Somebody has the lease of the act and has not said that it is done. */
+function isAtWork({ facts: { intent }, row }: BrokerStep): boolean {
+  return intent !== undefined && intent.id === row.intentId && isHeld(intent);
+}
+
+/**
+ * Time that was not watched does not count: after a restart or a blind spell the window begins anew. What the broker holds,
+ * and so how long it may take to catch up, is at times learnt only once it is back.
+ */
 function deadlineOf(step: BrokerStep): number {
-  const { row, facts, now } = step;
-  const windowMs = row.verifyUntil - row.since;
-  const deadline = Math.max(row.verifyUntil, facts.seeingSince + windowMs);
-  const moving = row.verifying === 'replace' && (facts.picture?.reassigning?.length ?? 0) > 0;
-  return moving && now < row.since + REPLACE_MAX_MS ? Math.max(deadline, now + 1) : deadline;
+  const { row, facts, now, policy } = step;
+  const { self, picture, seeingSince } = facts;
+  const windowMs = Math.max(row.verifyUntil - row.since, Math.min(VERIFY_MAX_MS, verifyWindowMs(policy, self)));
+  const deadline = Math.max(row.since, seeingSince) + windowMs;
+  const moves = picture?.reassigning;
+  // Not known is not none: a replacement is waited for until it is known that nothing of it moves any more.
+  if (row.verifying === 'replace' && moves?.length !== 0) return now < row.since + VERIFY_MAX_MS ? Math.max(deadline, now + 1) : deadline;
+  // A copy that is being added looks like one that fell behind while the list of moves is not known.
+  return moves === undefined && self?.up === true && self.registered ? deadline + windowMs : deadline;
 }

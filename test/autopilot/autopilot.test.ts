@@ -310,6 +310,8 @@ describe('an executor', () => {
     expect(rig.stateOf(2)).toBe('recovering');
     rig.cluster.inSync(2);
     await rig.clock.advance(3000);
+    rig.pilot.book.ack({ intentId: id, fencingToken, status: 'succeeded', text: 'it runs' });
+    await rig.clock.advance(1000);
     expect([rig.stateOf(2), rig.intents()]).toEqual(['healthy', ['repair 1 succeeded']]);
   });
 });

@@ -52,7 +52,7 @@ function intentOf(state: Intent['state'], action: Intent['action'], attempt: num
     expiresAt: 0,
     opensAt: 0,
     guards,
-    evidence: [{ what: 'registered_brokers', value: '1,3', at: NOW }],
+    evidence: [{ what: 'known_brokers', value: '1,3', at: NOW }],
     lease: undefined,
     approvedBy: undefined,
     lastWord,
