@@ -187,8 +187,9 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   reply.status(status);
   if (status === 401) reply.header('www-authenticate', TOKEN_NEEDED);
   if (!pathOf(request).startsWith('/api/')) return reply.type('text/plain; charset=utf-8').send(`${text}\n`);
-  // Said here as well: of an address that cannot be read no hook hears.
-  return reply.type('application/json').send({ status: 'error', errorType: errorType(status), error: text });
+  // As bytes, whose type stays as it is: no hook hears of an address that cannot be read.
+  const body = JSON.stringify({ status: 'error', errorType: errorType(status), error: text });
+  return reply.header('content-type', 'application/json').send(Buffer.from(body));
 }
 
 /** `LINE:COLUMN: ` of what was asked, such as an expression, as Prometheus begins its answers; empty where it has no place. */
