@@ -122,6 +122,7 @@ describe('the webhook body', () => {
       groupLabels: { cluster: 'orders-dal' },
       commonLabels: { cluster: 'orders-dal', severity: 'critical' },
       commonAnnotations: {},
+      routeLabels: {},
       externalURL: 'http://belfry:9559',
       version: '4',
       groupKey: 'incident/01KAPXQ3M0000000000000BELF',

@@ -30,6 +30,8 @@ export interface WebhookBody {
   readonly groupLabels: Readonly<Record<string, string>>;
   readonly commonLabels: Readonly<Record<string, string>>;
   readonly commonAnnotations: Readonly<Record<string, string>>;
+  /** Of the route (since 0.33): owners have none. */
+  readonly routeLabels: Readonly<Record<string, never>>;
   readonly externalURL: string;
   readonly version: '4';
   readonly groupKey: string;
@@ -74,6 +76,7 @@ export function webhookBody(
     groupLabels: notification.groupLabels.toObject(),
     commonLabels: common(alerts.map(({ labels }) => labels)),
     commonAnnotations: common(alerts.map(({ annotations }) => annotations)),
+    routeLabels: {},
     externalURL: options.externalUrl,
     version: '4',
     groupKey: notification.groupKey,
