@@ -1,4 +1,4 @@
-import { METRIC_NAME, Labels } from '../core/labels.ts';
+import { keyOf, METRIC_NAME, Labels } from '../core/labels.ts';
 import type { Selection } from './querier.ts';
 import { executionError } from './exec.ts';
 
@@ -76,6 +76,11 @@ export class InternSpace implements Space {
     this.names = names;
   }
 
+  /** The number of the labels that have this key, where they have one. */
+  find(key: string): number | undefined {
+    return this.#ids.get(key);
+  }
+
   idOf(labels: Labels): number {
     const known = this.#ids.get(labels.key);
     if (known !== undefined) return known;
@@ -107,7 +112,6 @@ export class Projection {
   readonly space: InternSpace;
   readonly #names: ReadonlySet<string>;
   readonly #keep: boolean;
-  readonly #ids = new Map<string, number>();
 
   constructor(names: readonly string[], keep: boolean, spaceNames: Space['names'] = 'many') {
     this.space = new InternSpace(spaceNames);
@@ -117,18 +121,12 @@ export class Projection {
 
   idOf(labels: Labels): number {
     const { pairs } = labels;
-    let key = '';
+    const projected: string[] = [];
     for (let i = 0; i < pairs.length; i += 2) {
       const name = pairs[i] ?? '';
-      if (this.#names.has(name) !== this.#keep) continue;
-      const value = pairs[i + 1] ?? '';
-      key += `${name.length}:${name}${value.length}:${value}`;
+      if (this.#names.has(name) === this.#keep) projected.push(name, pairs[i + 1] ?? '');
     }
-    const known = this.#ids.get(key);
-    if (known !== undefined) return known;
-    const id = this.space.idOf(this.project(labels));
-    this.#ids.set(key, id);
-    return id;
+    return this.space.find(keyOf(projected)) ?? this.space.idOf(this.project(labels));
   }
 
   project(labels: Labels): Labels {
