@@ -11,7 +11,7 @@ const BUCKET_LABEL = 'le';
 /** After so many buckets it is looked whether that is enough: of new ones the labels have to be read. */
 const BUCKETS_A_LOOK = 256;
 const BAD_BOUND = -2;
-/** Without the metric's name, which Prometheus has dropped by then. */
+/** What is told of histograms is told without the metric's name, as by Prometheus, which has dropped it by then. */
 const LIFTED =
   'input to histogram_quantile needed to be fixed for monotonicity ' +
   '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)';
@@ -124,8 +124,7 @@ export class HistogramOp implements VectorOp {
     // NaN is a number here, as for Prometheus: a histogram with such a bucket has quantiles of NaN.
     if (bound === undefined) {
       this.#exec.wornOut = true;
-      const value = JSON.stringify(text) + ofMetric(labels.metricName);
-      this.#exec.warn(`bucket label "${BUCKET_LABEL}" is missing or has a malformed value of ${value}`, this.#span);
+      this.#exec.warn(`bucket label "${BUCKET_LABEL}" is missing or has a malformed value of ${JSON.stringify(text)}`, this.#span);
       this.#histograms.set(id, BAD_BOUND);
       return BAD_BOUND;
     }
@@ -136,8 +135,4 @@ export class HistogramOp implements VectorOp {
     this.#histograms.set(id, group);
     return group;
   }
-}
-
-function ofMetric(name: string): string {
-  return name === '' ? '' : ` for metric name ${JSON.stringify(name)}`;
 }

@@ -296,10 +296,7 @@ it.each([
       '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), ' +
       'from buckets +Inf to +Inf, with a max diff of 1, over 1 samples from 1970-01-01T00:10:00Z to 1970-01-01T00:10:00Z (1:25)',
   ],
-  [
-    'histogram_quantile(0.5, odd_bucket)',
-    'PromQL warning: bucket label "le" is missing or has a malformed value of "x" for metric name "odd_bucket" (1:25)',
-  ],
+  ['histogram_quantile(0.5, odd_bucket)', 'PromQL warning: bucket label "le" is missing or has a malformed value of "x" (1:25)'],
 ])('%s is answered, and told of: %s', (text, message) => {
   const { warnings, infos } = prepare(text).instant(data, AT);
   expect([...warnings, ...infos]).toEqual([message]);

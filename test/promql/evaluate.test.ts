@@ -77,7 +77,7 @@ describe('what an evaluation tells beside its result', () => {
     ['quantile_over_time(-0.5, metric[1m])', ['PromQL warning: quantile value should be between 0 and 1, got -0.5 (1:20)']],
     [
       'histogram_quantile(0.5, metric)',
-      ['PromQL warning: bucket label "le" is missing or has a malformed value of "" for metric name "metric" (1:25)'],
+      ['PromQL warning: bucket label "le" is missing or has a malformed value of "" (1:25)'],
     ],
   ])('%s', (text, expected) => {
     expect(told(text)).toEqual(expected);
