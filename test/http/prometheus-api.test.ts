@@ -176,6 +176,20 @@ describe('GET /api/v1/query', () => {
     expect(body['status']).toBe('success');
     expect((body['warnings'] as string[])[0]).toMatch(/quantile/);
   });
+
+  it('says no more than ten doubts of a kind, and how many more there are', async () => {
+    const doubts = (count: number): string[] => Array.from({ length: count }, (_, i) => `quantile(${i + 2}, rate({__name__="m${i}"}[1h]))`);
+    const { server, rooms } = serverWithUp(1);
+    const points = [NOW - 2000, NOW - 1000].map((ts) => ({ ts, value: 1 }));
+    for (let i = 0; i < 13; i++) rooms.querier.series.push({ labels: Labels.of({ __name__: `m${i}` }), points });
+    const { body } = await ask(queryUrl({ query: doubts(13).join(' or ') }), server);
+    expect([(body['warnings'] as string[]).slice(10), (body['infos'] as string[]).slice(10)]).toEqual([
+      ['3 more warning annotations omitted'],
+      ['3 more info annotations omitted'],
+    ]);
+    const ten = await ask(queryUrl({ query: doubts(10).join(' or ') }), server);
+    expect(ten.body).toMatchObject({ warnings: { length: 10 }, infos: { length: 10 } });
+  });
 });
 
 describe('POST /api/v1/query', () => {

@@ -9,6 +9,8 @@ import { TRUNCATED } from './parameters.ts';
 const CONTENT_TYPE = 'application/json';
 /** Characters that are written together: they take a millisecond or two. */
 const PIECE_CHARS = 128 * 1024;
+/** Of each kind that are told with an answer. */
+const MAX_ANNOTATIONS = 10;
 
 /** How a query is to be evaluated; `stats` of any text asks for what it took, as in Prometheus. */
 export function queryOptions(
@@ -64,10 +66,16 @@ function* answerTexts({ result, warnings, infos, stats }: QueryAnswer, limit: nu
   yield* resultTexts(result, limit);
   if (stats !== undefined) yield `,"stats":${JSON.stringify(statsJson(stats))}`;
   yield '}';
-  const told = countOf(result) > limit ? [...warnings, TRUNCATED] : warnings;
-  if (told.length > 0) yield `,"warnings":${JSON.stringify(told)}`;
-  if (infos.length > 0) yield `,"infos":${JSON.stringify(infos)}`;
+  const told = countOf(result) > limit ? [TRUNCATED, ...warnings] : warnings;
+  if (told.length > 0) yield `,"warnings":${JSON.stringify(noMore(told, 'warning'))}`;
+  if (infos.length > 0) yield `,"infos":${JSON.stringify(noMore(infos, 'info'))}`;
   yield '}';
+}
+
+/** The first annotations of a kind, and how many more there are, as in Prometheus. */
+function noMore(annotations: readonly string[], kind: 'warning' | 'info'): readonly string[] {
+  const left = annotations.length - MAX_ANNOTATIONS;
+  return left <= 0 ? annotations : [...annotations.slice(0, MAX_ANNOTATIONS), `${left} more ${kind} annotations omitted`];
 }
 
 /** In seconds. There is no queue, and what is sorted is sorted while it is worked out. */
