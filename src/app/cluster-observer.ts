@@ -18,7 +18,7 @@ export interface ObserverParts {
   readonly clock: Clock;
 }
 
-/** What the auto-pilot sees of the clusters: the collectors' newest facts, and two brokers asked anew. */
+/** What the auto-pilot sees of the clusters: the collectors' newest facts, and what is asked anew for a lease. */
 export function createClusterObserver({ watches, clusters, maintenance, labels, cruiseControl, clock }: ObserverParts): ClusterObserver {
   const around = (cluster: string) => ({
     maintenance: maintenance(cluster, clock.wall()),
@@ -31,8 +31,10 @@ export function createClusterObserver({ watches, clusters, maintenance, labels, 
     confirm: async (cluster) => {
       const askedAt = clock.now();
       const watch = watches.get(cluster);
-      const [answers] = await Promise.all([watch?.askAnew(), cruiseControl.ask(cluster)]);
-      return confirmationOf(askedAt, answers ?? [], (metadata) => watch?.picture(around(cluster), metadata));
+      const [look] = await Promise.all([watch?.askAnew(), cruiseControl.ask(cluster)]);
+      return confirmationOf(askedAt, look?.answers ?? [], (metadata) =>
+        look === undefined ? undefined : watch?.picture(around(cluster), { ...look.facts, metadata }),
+      );
     },
     forget: (cluster, broker) => void watches.get(cluster)?.liveness.forget(broker),
   };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ClusterPicture } from '../autopilot/picture.ts';
-import type { FreshAnswer } from '../collectors/kafka/ask-anew.ts';
+import type { FreshLook } from '../collectors/kafka/ask-anew.ts';
 import type { WatcherIsolation } from '../collectors/isolation/watcher-isolation.ts';
 import { KafkaCollector } from '../collectors/kafka/collector.ts';
 import { PermissionWatch } from '../collectors/kafka/permission-watch.ts';
@@ -152,12 +152,17 @@ export class ClusterWatch {
     return this.#exporters.map(({ state: { labels }, template }) => ({ labels, template }));
   }
 
-  /** The cluster as it is known now, or as `metadata` says that was asked for anew. */
-  picture(around: Pick<PictureInput, 'maintenance' | 'labels' | 'cruiseControlBusy'>, metadata?: ClusterMetadata): ClusterPicture {
+  /** The cluster as it is known now, or as `anew` says that was asked for anew. */
+  picture(
+    around: Pick<PictureInput, 'maintenance' | 'labels' | 'cruiseControlBusy'>,
+    anew?: FreshLook['facts'] & { readonly metadata: ClusterMetadata },
+  ): ClusterPicture {
+    const facts = this.#kafka.facts();
     return pictureOf({
       cluster: this.config.name,
-      facts: this.#kafka.facts(),
-      ...(metadata === undefined ? { memo: this.#partitions } : { metadata }),
+      ...(anew === undefined
+        ? { facts, memo: this.#partitions }
+        : { facts: { ...facts, reassignments: anew.reassignments, quorum: anew.quorum }, metadata: anew.metadata }),
       liveness: this.liveness.facts(),
       clusterIdChanged: this.liveness.clusterIdChanged,
       unreachable: this.liveness.unreachable,
@@ -173,8 +178,8 @@ export class ClusterWatch {
     return this.picture({ maintenance: undefined, labels: {} }).blind;
   }
 
-  /** Metadata of two brokers, each asked after this call; fewer where no more answer. */
-  askAnew(): Promise<readonly FreshAnswer[]> {
+  /** Metadata of two brokers, the moves and the quorum, each asked after this call. */
+  askAnew(): Promise<FreshLook> {
     return this.#kafka.askAnew();
   }
 

@@ -13,8 +13,11 @@ function answer(partitions: readonly Partition[], brokers = BROKERS): ClusterMet
 
 function observing(answers: readonly ClusterMetadata[]) {
   const watch = {
-    askAnew: async () => answers.map((metadata, i) => ({ broker: i + 1, metadata })),
-    picture: (_: unknown, metadata: ClusterMetadata) => ({ observedAt: metadata.answeredAt }),
+    askAnew: async () => ({
+      answers: answers.map((metadata, i) => ({ broker: i + 1, metadata })),
+      facts: { reassignments: undefined, quorum: undefined },
+    }),
+    picture: (_: unknown, { metadata, ...facts }: { metadata: ClusterMetadata }) => ({ observedAt: metadata.answeredAt, ...facts }),
   } as unknown as ClusterWatch;
   const clock = new ManualClock(7);
   return createClusterObserver({
@@ -60,7 +63,8 @@ describe('two brokers asked anew', () => {
   ])('$name', async ({ answers, agree, sentence }) => {
     const confirmation = await observing(answers).confirm('orders');
     expect(confirmation).toMatchObject({ agree, sentence, askedAt: 7, brokers: answers.map((_, i) => i + 1) });
-    expect(confirmation.picture).toEqual(answers.length === 0 ? undefined : { observedAt: 1 });
+    const anew = { observedAt: 1, reassignments: undefined, quorum: undefined };
+    expect(confirmation.picture).toStrictEqual(answers.length === 0 ? undefined : anew);
   });
 
   it('answers for a cluster that is not configured as for one that is silent', async () => {

@@ -6,7 +6,7 @@ import { advance } from '../../src/autopilot/broker-machine.ts';
 import type { ClusterPicture } from '../../src/autopilot/picture.ts';
 import { DEFAULT_REPAIR } from '../../src/autopilot/policy.ts';
 import { ownEvidence } from '../../src/autopilot/verification.ts';
-import { CLUSTER, FakeCluster, MINUTE, Rig } from './pilot-rig.ts';
+import { CLUSTER, type FakeCluster, MINUTE, Rig } from './pilot-rig.ts';
 
 /** Facts of one picture are of different ages, and some are not known for a moment: that proves nothing, either way. */
 

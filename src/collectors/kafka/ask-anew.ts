@@ -1,6 +1,6 @@
 import { errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
-import type { ClusterMetadata } from '../../kafka/observer.ts';
+import type { ClusterMetadata, QuorumDescription, Reassignment } from '../../kafka/observer.ts';
 import type { BrokerPool } from './pool.ts';
 import type { Survivors } from './survivors.ts';
 
@@ -8,6 +8,14 @@ import type { Survivors } from './survivors.ts';
 export interface FreshAnswer {
   readonly broker: number;
   readonly metadata: ClusterMetadata;
+}
+
+/** What an act rests on, all of it asked after one moment. */
+export interface FreshLook {
+  /** Of two brokers; fewer where no more answer. */
+  readonly answers: readonly FreshAnswer[];
+  /** Undefined what nobody told in time, whatever was known before. */
+  readonly facts: { readonly reassignments: readonly Reassignment[] | undefined; readonly quorum: QuorumDescription | undefined };
 }
 
 /** Answers that are waited for. */

@@ -1,7 +1,8 @@
-import { BelfryError } from '../../core/errors.ts';
+import { BelfryError, errorText } from '../../core/errors.ts';
+import { within } from '../../core/lifecycle.ts';
 import type { Gauge } from '../../core/meter.ts';
 import type { ClusterMetadata, QuorumDescription, Reassignment } from '../../kafka/observer.ts';
-import { askAnew, type FreshAnswer } from './ask-anew.ts';
+import { askAnew, type FreshLook } from './ask-anew.ts';
 import { ConfigCollection } from './config-collection.ts';
 import { HandshakePacer } from '../liveness/handshake-pacer.ts';
 import { FastLook } from './fast-look.ts';
@@ -22,6 +23,8 @@ import { CollectionTracker } from './tracker.ts';
 const STATUS_INTERVAL_MS = 5000;
 const CONFIG_TICK_MS = 5000;
 const REASSIGNMENTS_TIMEOUT_MS = 3000;
+/** An act waits no longer for the moves and the quorum: what is not told by then is not known. */
+const FRESH_FACTS_TIMEOUT_MS = 5000;
 /** A list of reassignments older than this many intervals is not relied on. */
 const REASSIGNMENTS_GOOD_FOR = 3;
 /** Rows, one every 30 s, that stay raw in memory: what is known by partition is looked at now, seldom over time. */
@@ -142,11 +145,25 @@ export class KafkaCollector {
     };
   }
 
-  /** Metadata of two brokers, each asked after this call; fewer where no more answer. Never rejects. */
-  async askAnew(): Promise<readonly FreshAnswer[]> {
-    if (!this.#started || this.#stopping !== undefined) return [];
-    const { requestTimeoutMs } = this.#limits;
-    return askAnew({ pool: this.#pool, survivors: this.#survivors, log: this.#options.log, timeoutMs: requestTimeoutMs });
+  /** Metadata of two brokers, the moves and the quorum, each asked after this call. Never rejects. */
+  async askAnew(): Promise<FreshLook> {
+    const nothing: FreshLook = { answers: [], facts: { reassignments: undefined, quorum: undefined } };
+    if (!this.#started || this.#stopping !== undefined) return nothing;
+    const { clock, log } = this.#options;
+    const soon = (ask: () => Promise<void>) => within(clock, FRESH_FACTS_TIMEOUT_MS, ask);
+    const [answers, moves, quorum] = await Promise.allSettled([
+      askAnew({ pool: this.#pool, survivors: this.#survivors, log, timeoutMs: this.#limits.requestTimeoutMs }),
+      soon(() => this.#collectReassignments()),
+      soon(() => this.#quorum.collect()),
+    ]);
+    for (const one of [moves, quorum]) if (one.status === 'rejected') log.warn('fresh_look_failed', { error: errorText(one.reason) });
+    return {
+      answers: answers.status === 'fulfilled' ? answers.value : [],
+      facts: {
+        reassignments: moves.status === 'fulfilled' ? this.#reassignments?.list : undefined,
+        quorum: quorum.status === 'fulfilled' ? this.#quorum.last : undefined,
+      },
+    };
   }
 
   /** Begins to collect. Idempotent; does not wait for the first answer. */
