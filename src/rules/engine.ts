@@ -216,8 +216,11 @@ export class RuleEngine {
 
   #retireSeries(rule: RuleRunner): void {
     this.#retiring.delete(rule.targetId);
-    const takenOver = this.#groups.some(({ rules }) => rules.some(({ targetId }) => targetId === rule.targetId));
-    if (!takenOver) rule.retire(this.#ports.writer, this.#ports.clock.now());
+    const { writer, clock } = this.#ports;
+    const heirs = this.#groups.flatMap(({ rules }) => rules.filter(({ definition }) => definition.name === rule.definition.name));
+    const successor = heirs.find(({ targetId }) => targetId === rule.targetId);
+    if (successor === undefined) rule.retire(writer, clock.now(), heirs);
+    else successor.clear(writer, rule);
   }
 
   #restore(): void {

@@ -30,6 +30,8 @@ export class RuleRunner {
   #loggedCode: string | undefined;
   /** The series of its last written row. */
   #written: readonly Labels[] = [];
+  /** When that was. */
+  #writtenTs = 0;
 
   constructor(definition: RuleDefinition, group: GroupDefinition) {
     this.definition = definition;
@@ -39,6 +41,7 @@ export class RuleRunner {
   /** Takes over the state of the rule this one replaces. */
   adopt(old: RuleRunner): void {
     this.#written = old.#written;
+    this.#writtenTs = old.#writtenTs;
     this.lastEvaluationTs = old.lastEvaluationTs;
     if (this.rule instanceof AlertingRule && old.rule instanceof AlertingRule) this.rule.adopt(old.rule);
   }
@@ -105,6 +108,7 @@ export class RuleRunner {
       if (output.layout.series.length > 0 || this.#written.length > 0) {
         writer.target(this.targetId).append(evaluation.queryTs, output.layout, output.values);
         this.#written = output.layout.series;
+        this.#writtenTs = evaluation.queryTs;
       }
       this.#loggedCode = undefined;
     } catch (error) {
@@ -118,11 +122,26 @@ export class RuleRunner {
     if (output !== undefined) overlay.add(output, this.#written);
   }
 
-  /** Ends its series in the store. */
-  retire(writer: SampleWriter, ts: number): void {
-    if (this.#written.length > 0) writer.target(this.targetId).markStale(ts);
+  /** The series that it has written last. */
+  get written(): readonly Labels[] {
+    return this.#written;
+  }
+
+  /**
+   * Ends its series in the store, but those that another rule writes by now, for whom its marker would be one. The store ends all
+   * or none: where it is some, as of their last sample, which those that go on have long left behind.
+   */
+  retire(writer: SampleWriter, ts: number, heirs: readonly RuleRunner[]): void {
+    const taken = new Set(heirs.flatMap(({ written }) => written.map(({ key }) => key)));
+    const ended = this.#written.filter(({ key }) => !taken.has(key)).length;
+    if (ended > 0) writer.target(this.targetId).markStale(ended === this.#written.length ? ts : this.#writtenTs + 1);
     writer.removeTarget(this.targetId);
     this.#written = [];
+  }
+
+  /** Ends what the rule that had its place before has left there, where it has written nothing itself. */
+  clear(writer: SampleWriter, before: RuleRunner): void {
+    if (this.#written.length === 0 && before.#written.length > 0) writer.target(this.targetId).markStale(before.#writtenTs + 1);
   }
 
   #run(evaluation: Evaluation): RuleOutput | undefined {
