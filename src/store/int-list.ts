@@ -1,4 +1,7 @@
-/** Whole numbers below 2^31 in a typed array that grows by doubling. */
+/** From so many entries on the system maps an array on its own, and what is not used of it takes no memory. */
+const MAPPED = 32_768;
+
+/** Whole numbers below 2^31 in a typed array that grows as it is needed. */
 export class Int32List {
   values: Int32Array;
   length = 0;
@@ -14,7 +17,10 @@ export class Int32List {
 
   reserve(capacity: number): void {
     if (capacity <= this.values.length) return;
-    const grown = new Int32Array(Math.max(capacity, this.values.length * 2));
+    const { length } = this.values;
+    // Thousands of lists have some hundred entries: half of what they took would be room.
+    const roomier = length < 16 || length >= MAPPED ? length * 2 : length + (length >>> 2);
+    const grown = new Int32Array(Math.max(capacity, roomier));
     grown.set(this.values.subarray(0, this.length));
     this.values = grown;
   }

@@ -1,6 +1,7 @@
 import { hashWords } from '../core/fnv.ts';
 import { Labels } from '../core/labels.ts';
 import { Int32List } from './int-list.ts';
+import { NameLists } from './name-lists.ts';
 import { SymbolTable } from './symbols.ts';
 
 /** The dense number of a series; given once, never reused while its file lives. Stays below 2^30. */
@@ -16,14 +17,15 @@ const LEFT = -2;
 const NO_SLOTS = new Int32Array(0);
 
 /**
- * Every series there is: its labels as pairs of symbols in one pool, found by an open-addressing hash over them.
- * A series without labels in the pool (offset -1) is a hole: it has expired.
+ * Every series there is: its labels' values as symbols in one pool, and which list of names they have, found by an
+ * open-addressing hash over them. A series without values in the pool (offset -1) is a hole: it has expired.
  */
 export class SeriesTable {
   readonly symbols = new SymbolTable();
-  /** Per series its first pair in the pool, -1 for holes; and how many pairs it has. */
+  readonly #nameLists = new NameLists();
+  /** Per series its first value in the pool, -1 for holes; and the number of its names' list. */
   readonly #offsets = new Int32List(1024);
-  readonly #counts = new Int32List(1024);
+  readonly #lists = new Int32List(1024);
   readonly #pool = new Int32List(16_384);
   #slots = new Int32Array(2048).fill(FREE);
   /** What `#slots` was before it doubled, and up to where its entries have been taken over: some with each new series. */
@@ -33,10 +35,11 @@ export class SeriesTable {
   #live = 0;
   /** Moves whenever series are removed. */
   removals = 0;
-  #deadPairs = 0;
+  #deadValues = 0;
   #labels = new Map<SeriesId, Labels>();
-  /** The pairs that were looked for last, as symbols: lookups come one by one, and make no garbage. */
-  readonly #wanted = new Int32List(64);
+  /** What was looked for last, as symbols: lookups come one by one, and make no garbage. */
+  readonly #wantedNames = new Int32List(32);
+  readonly #wantedValues = new Int32List(32);
 
   /** How many series there are, holes not counted. */
   get size(): number {
@@ -55,9 +58,11 @@ export class SeriesTable {
   /** The id of these labels, -1 where there is none. */
   find(labels: Labels): SeriesId {
     if (!this.#isKnown(labels)) return -1;
-    const hash = hashOf(this.#wanted.values, 0, this.#wanted.length);
-    const id = this.#lookIn(this.#slots, hash);
-    return id >= 0 || this.#before.length === 0 ? id : this.#lookIn(this.#before, hash);
+    const list = this.#nameLists.find(this.#wantedNames.values, this.#wantedNames.length);
+    if (list < 0) return -1;
+    const hash = hashOf(list, this.#wantedValues.values, 0, this.#wantedValues.length);
+    const id = this.#lookIn(this.#slots, hash, list);
+    return id >= 0 || this.#before.length === 0 ? id : this.#lookIn(this.#before, hash, list);
   }
 
   /** Adds labels that `find` did not know, under the next id. */
@@ -78,26 +83,30 @@ export class SeriesTable {
   skipTo(end: SeriesId): void {
     while (this.#offsets.length < end) {
       this.#offsets.push(-1);
-      this.#counts.push(0);
+      this.#lists.push(-1);
     }
   }
 
-  /** Name, value, name, value … as symbols. */
+  /** Name, value, name, value … as symbols; empty for holes. */
   pairs(id: SeriesId): Int32Array {
     const offset = this.#offsets.values[id]!;
-    return offset < 0 ? new Int32Array(0) : this.#pool.values.subarray(offset, offset + 2 * this.#counts.values[id]!);
+    if (offset < 0) return new Int32Array(0);
+    const names = this.#namesOf(id);
+    const pairs = new Int32Array(2 * names.length);
+    const pool = this.#pool.values;
+    for (let i = 0; i < names.length; i++) {
+      pairs[2 * i] = names[i]!;
+      pairs[2 * i + 1] = pool[offset + i]!;
+    }
+    return pairs;
   }
 
   /** The symbols of the names of these series' labels. */
   namesOf(ids: Int32Array): ReadonlySet<number> {
+    const lists = new Set<number>();
+    for (const id of ids) if (this.#offsets.values[id]! >= 0) lists.add(this.#lists.values[id]!);
     const found = new Set<number>();
-    const pool = this.#pool.values;
-    for (const id of ids) {
-      const offset = this.#offsets.values[id]!;
-      if (offset < 0) continue;
-      const end = offset + 2 * this.#counts.values[id]!;
-      for (let i = offset; i < end; i += 2) found.add(pool[i]!);
-    }
+    for (const list of lists) for (const name of this.#nameLists.names(list)) found.add(name);
     return found;
   }
 
@@ -105,9 +114,8 @@ export class SeriesTable {
   valueOf(id: SeriesId, name: number): number {
     const offset = this.#offsets.values[id]!;
     if (offset < 0) return -1;
-    const end = offset + 2 * this.#counts.values[id]!;
-    const pool = this.#pool.values;
-    for (let i = offset; i < end; i += 2) if (pool[i] === name) return pool[i + 1]!;
+    const names = this.#namesOf(id);
+    for (let i = 0; i < names.length; i++) if (names[i] === name) return this.#pool.values[offset + i]!;
     return -1;
   }
 
@@ -130,7 +138,8 @@ export class SeriesTable {
       if (!this.exists(id)) continue;
       this.#leaveSlot(id);
       for (const symbol of this.pairs(id)) if (this.symbols.release(symbol)) unused.push(symbol);
-      this.#deadPairs += 2 * this.#counts.values[id]!;
+      this.#deadValues += this.#namesOf(id).length;
+      this.#nameLists.release(this.#lists.values[id]!);
       this.#offsets.values[id] = -1;
       this.#labels.delete(id);
       this.#live--;
@@ -143,49 +152,56 @@ export class SeriesTable {
   /** Bytes of the typed arrays. */
   get bytes(): number {
     return (
-      4 * (this.#offsets.values.length + this.#counts.values.length + this.#pool.values.length + this.#slots.length + this.#before.length)
+      4 * (this.#offsets.values.length + this.#lists.values.length + this.#pool.values.length + this.#slots.length + this.#before.length)
     );
   }
 
   #put(id: SeriesId, symbols: readonly number[]): void {
     this.#offsets.push(this.#pool.length);
-    this.#counts.push(symbols.length / 2);
-    for (const symbol of symbols) {
-      this.#pool.push(symbol);
-      this.symbols.retain(symbol);
+    const names = this.#wantedNames;
+    names.length = 0;
+    for (let i = 0; i < symbols.length; i += 2) {
+      names.push(symbols[i]!);
+      this.#pool.push(symbols[i + 1]!);
     }
+    for (const symbol of symbols) this.symbols.retain(symbol);
+    this.#lists.push(this.#nameLists.retain(names.values, names.length));
     this.#live++;
     if (2 * this.#live > this.#slots.length) this.#double();
     this.#insert(id);
     if (this.#before.length > 0) this.#takeOver(SLOTS_A_SERIES);
   }
 
-  /** Whether every text has a symbol; then `#wanted` has them. */
-  #isKnown(labels: Labels): boolean {
-    const wanted = this.#wanted;
-    wanted.length = 0;
-    for (const text of labels.pairs) {
-      const symbol = this.symbols.find(text);
-      if (symbol < 0) return false;
-      wanted.push(symbol);
+  /** Whether every text has a symbol; then `#wantedNames` and `#wantedValues` have them. */
+  #isKnown({ pairs }: Labels): boolean {
+    const names = this.#wantedNames;
+    const values = this.#wantedValues;
+    names.length = 0;
+    values.length = 0;
+    for (let i = 0; i < pairs.length; i += 2) {
+      const name = this.symbols.find(pairs[i]!);
+      const value = this.symbols.find(pairs[i + 1]!);
+      if (name < 0 || value < 0) return false;
+      names.push(name);
+      values.push(value);
     }
     return true;
   }
 
-  /** The series with the wanted pairs, -1 where these slots have none. */
-  #lookIn(slots: Int32Array, hash: number): SeriesId {
+  /** The series with these names and the wanted values, -1 where these slots have none. */
+  #lookIn(slots: Int32Array, hash: number, list: number): SeriesId {
     const mask = slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const id = slots[slot]!;
-      if (id === FREE || (id !== LEFT && this.#same(id, this.#wanted.values, this.#wanted.length))) return id;
+      if (id === FREE || (id !== LEFT && this.#lists.values[id] === list && this.#hasWanted(id))) return id;
     }
   }
 
-  #same(id: SeriesId, symbols: Int32Array, length: number): boolean {
-    if (2 * this.#counts.values[id]! !== length) return false;
+  #hasWanted(id: SeriesId): boolean {
     const offset = this.#offsets.values[id]!;
     const pool = this.#pool.values;
-    for (let i = 0; i < length; i++) if (pool[offset + i] !== symbols[i]) return false;
+    const { values, length } = this.#wantedValues;
+    for (let i = 0; i < length; i++) if (pool[offset + i] !== values[i]) return false;
     return true;
   }
 
@@ -215,7 +231,11 @@ export class SeriesTable {
 
   #hash(id: SeriesId): number {
     const offset = this.#offsets.values[id]!;
-    return hashOf(this.#pool.values, offset, offset + 2 * this.#counts.values[id]!);
+    return hashOf(this.#lists.values[id]!, this.#pool.values, offset, offset + this.#namesOf(id).length);
+  }
+
+  #namesOf(id: SeriesId): Int32Array {
+    return this.#nameLists.names(this.#lists.values[id]!);
   }
 
   /** Twice the slots: hundreds of thousands of series would hold the loop, so that they come over little by little. */
@@ -245,22 +265,22 @@ export class SeriesTable {
 
   /** Gives back the pool space of removed series once it is more than half of the pool. */
   #compact(): void {
-    if (2 * this.#deadPairs <= this.#pool.length) return;
+    if (2 * this.#deadValues <= this.#pool.length) return;
     const old = this.#pool.toArray();
     this.#pool.length = 0;
-    this.#deadPairs = 0;
+    this.#deadValues = 0;
     for (let id = 0; id < this.#offsets.length; id++) {
       const offset = this.#offsets.values[id]!;
       if (offset < 0) continue;
       this.#offsets.values[id] = this.#pool.length;
-      for (let i = 0; i < 2 * this.#counts.values[id]!; i++) this.#pool.push(old[offset + i]!);
+      for (let i = 0; i < this.#namesOf(id).length; i++) this.#pool.push(old[offset + i]!);
     }
   }
 }
 
 /** Finished so that the low bits depend on all of them. */
-function hashOf(symbols: Int32Array, from: number, to: number): number {
-  let hash = hashWords(symbols, from, to);
+function hashOf(list: number, values: Int32Array, from: number, to: number): number {
+  let hash = hashWords(values, from, to) ^ Math.imul(list + 1, 0x9e3779b1);
   hash ^= hash >>> 15;
   return Math.imul(hash, 0x2c1b3c6d) ^ (hash >>> 12);
 }

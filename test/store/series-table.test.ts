@@ -45,4 +45,32 @@ describe('a series', () => {
     expect(wrong).toEqual([]);
     expect(table.size).toBe(alive.size);
   });
+
+  it('is told from one with the same values under other names, and from one with more of them', () => {
+    const table = new SeriesTable();
+    const sets = [metric('m', 'a=x', 'b=y'), metric('m', 'a=x', 'c=y'), metric('m', 'a=x'), metric('m', 'a=y', 'b=x'), metric('m')];
+    const ids = sets.map((labels) => table.add(labels));
+    expect(sets.map((labels) => table.find(labels))).toEqual(ids);
+    expect(ids.map((id) => table.labels(id).toString())).toEqual(sets.map(String));
+    expect(table.find(metric('m', 'b=x', 'c=y'))).toBe(-1);
+    expect([...table.namesOf(Int32Array.from(ids.slice(2)))].map((name) => table.symbols.text(name)).toSorted()).toEqual([
+      '__name__',
+      'a',
+      'b',
+    ]);
+  });
+
+  it('keeps its names while another with the same ones goes, and none of them when the last one has gone', () => {
+    const table = new SeriesTable();
+    const [one, other] = [table.add(metric('m', 'only=1')), table.add(metric('m', 'only=2'))];
+    table.remove([one]);
+    expect(table.labels(other).toString()).toBe('m{only="2"}');
+    table.remove([other]);
+    expect(table.pairs(other)).toHaveLength(0);
+    // The number of a list of names is given again: nothing of before may be found under it.
+    const later = table.add(metric('m', 'later=2'));
+    expect(table.find(metric('m', 'only=2'))).toBe(-1);
+    expect(table.find(metric('m', 'later=2'))).toBe(later);
+    expect(table.valueOf(later, table.symbols.find('later'))).toBe(table.symbols.find('2'));
+  });
 });
