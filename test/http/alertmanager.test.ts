@@ -61,6 +61,12 @@ describe('an alert is shown', () => {
   });
 });
 
+it('where there are no owners, that receiver is listed', async () => {
+  const alertStatus = { alerts: () => [], receivers: () => [], mutedHistory: () => [] };
+  const { server } = serverWith({ ports: { alertStatus } });
+  expect((await server.inject('/api/v2/receivers')).json()).toEqual([{ name: 'nobody' }]);
+});
+
 describe('what is let through', () => {
   const views = [
     statusOf(DISK, 'owner/dal', { maintenance: ['night'] }),
@@ -178,7 +184,7 @@ describe('who may change silences', () => {
       createdBy: 'ann',
     });
     const ended = await server.inject({ method: 'DELETE', url: `/api/v2/silence/${silenceID}`, headers: WITH_TOKEN });
-    expect([ended.statusCode, ended.body]).toEqual([200, '']);
+    expect([ended.statusCode, ended.body, ended.headers['content-type']]).toEqual([200, '', undefined]);
   });
 
   it('reading needs a token too where Belfry listens to others', async () => {

@@ -84,7 +84,7 @@ export function alertmanagerSilenceRoutes(scope: FastifyInstance, { access, port
 
 /** The status alone, as Alertmanager answers here. */
 function nothing(reply: FastifyReply, status: 200 | 404): FastifyReply {
-  return reply.status(status).header('content-length', '0').send('');
+  return reply.status(status).header('content-length', '0').send();
 }
 
 function idOf(params: unknown): string {

@@ -70,7 +70,9 @@ function statusRoutes(scope: FastifyInstance, { access, ports }: AlertmanagerCon
 
   scope.get('/receivers', async ({ headers }) => {
     access.require('read', headers);
-    return ports.alertStatus.receivers().map((name) => ({ name }));
+    const names = ports.alertStatus.receivers();
+    // Where there are no owners, alerts are shown with this one.
+    return (names.length === 0 ? [NOBODY] : names).map((name) => ({ name }));
   });
 }
 
