@@ -50,7 +50,7 @@ export function createRemoteWritePort(options: {
         refusals.add(count, { reason });
       };
       if (sent.histograms > 0) refuse('histogram', sent.histograms, nameOf(sent));
-      const mistake = labelMistake(sent.labels);
+      const mistake = labelMistake(sent);
       if (mistake !== undefined) {
         refuse('labels', Math.max(1, sent.samples.length), `${nameOf(sent)}: ${mistake}`);
         return [...refused.values()];
@@ -92,7 +92,8 @@ function targetName(i: number): string {
 }
 
 /** What is wrong with labels, as Prometheus judges them with UTF-8 names; undefined where nothing is. */
-function labelMistake(labels: WrittenSeries['labels']): string | undefined {
+function labelMistake({ labels, isBroken }: WrittenSeries): string | undefined {
+  if (isBroken === true) return 'a label that is not UTF-8';
   const names = new Set<string>();
   for (const [name, value] of labels) {
     if (name === '') return 'a label without a name';

@@ -1,4 +1,4 @@
-import { BelfryError, errorText } from '../core/errors.ts';
+import { BelfryError } from '../core/errors.ts';
 import { STALE_WORDS } from './write-request.ts';
 
 /**
@@ -11,6 +11,8 @@ export interface WrittenSeries {
   readonly samples: readonly WrittenSample[];
   /** Native histograms, which are not read. */
   readonly histograms: number;
+  /** A label is no UTF-8: what of it is none stands as U+FFFD. */
+  readonly isBroken?: true;
 }
 
 export interface WrittenSample {
@@ -32,16 +34,19 @@ export function* readWriteRequest(message: Uint8Array): Generator<WrittenSeries,
 function readSeries(reader: MessageReader): WrittenSeries {
   const labels: (readonly [string, string])[] = [];
   const samples: WrittenSample[] = [];
-  let histograms = 0;
+  let [histograms, isBroken] = [0, false];
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) labels.push(readLabel(reader.message()));
-    else if (field === 2) samples.push(readSample(reader.message()));
+    if (field === 1) {
+      const label = reader.message();
+      labels.push(readLabel(label));
+      isBroken ||= label.isBroken;
+    } else if (field === 2) samples.push(readSample(reader.message()));
     else {
       if (field === 4) histograms++;
       reader.skip();
     }
   }
-  return { labels, samples, histograms };
+  return { labels, samples, histograms, ...(isBroken ? { isBroken } : {}) };
 }
 
 function readLabel(reader: MessageReader): readonly [string, string] {
@@ -72,6 +77,7 @@ const FIXED32 = 5;
 const VARINT_BYTES_MAX = 10;
 const [STALE_HIGH, STALE_LOW] = STALE_WORDS;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const NEARLY_UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Protobuf's wire format, field by field (protobuf.dev, "Encoding"): no length is believed before it is checked. */
 class MessageReader {
@@ -80,6 +86,8 @@ class MessageReader {
   readonly #end: number;
   #at: number;
   #wireType = 0;
+  /** One of its texts was no UTF-8. */
+  isBroken = false;
 
   constructor(bytes: Uint8Array, from: number, to: number) {
     this.#bytes = bytes;
@@ -105,10 +113,12 @@ class MessageReader {
 
   text(): string {
     const { from, to } = this.#span();
+    const bytes = this.#bytes.subarray(from, to);
     try {
-      return UTF8.decode(this.#bytes.subarray(from, to));
-    } catch (error) {
-      throw this.#error(`a text that is not UTF-8 (${errorText(error)})`);
+      return UTF8.decode(bytes);
+    } catch {
+      this.isBroken = true;
+      return NEARLY_UTF8.decode(bytes);
     }
   }
 

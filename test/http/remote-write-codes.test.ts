@@ -60,6 +60,13 @@ const ROWS: readonly Row[] = [
   { what: 'more than a minute ahead', body: packed(one('g', [90_000, 1])), ours: 400, theirs: 204 },
   { what: 'less than a minute ahead', body: packed(one('h', [30_000, 1])), ours: 204, theirs: 204 },
   { what: 'a label twice', body: labelled(['__name__', 'i'], ['x', '1'], ['x', '2']), ours: 400, theirs: 500 },
+  {
+    what: 'a label that is no UTF-8',
+    body: snappyLiterals(field(1, field(1, Buffer.concat([field(1, Buffer.from('__name__')), field(2, Buffer.from([0xff]))])))),
+    ours: 400,
+    theirs: 204,
+  },
+  { what: 'a long value', body: labelled(['__name__', 'p'], ['x', 'y'.repeat(5000)]), ours: 400, theirs: 204 },
   { what: 'a label without a name', body: labelled(['', '1'], ['__name__', 'j']), ours: 400, theirs: 204 },
   { what: 'no metric name', body: labelled(['x', '1']), ours: 400, theirs: 204 },
   { what: 'labels in another order', body: labelled(['x', '1'], ['a', '1'], ['__name__', 'k']), ours: 204, theirs: 204 },

@@ -7,7 +7,7 @@ import { BelfryError } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { openSampleStore, type SampleStore } from '../../src/store/sample-store.ts';
-import { encodeWriteRequest, type SentSeries, snappyLiterals } from '../formats/remote-write-encoder.ts';
+import { encodeWriteRequest, field, type SentSeries, snappyLiterals } from '../formats/remote-write-encoder.ts';
 import { NOW, serverWith, TOKEN, WITH_TOKEN } from './harness.ts';
 
 const HOUR = 3_600_000;
@@ -230,6 +230,17 @@ describe('POST /api/v1/write', () => {
   ])('refuses a series with %s, and keeps the rest', async (_, labels, text) => {
     const { status, body } = await send({ labels, samples: [[NOW, 1]] }, { labels: UP, samples: [[NOW, 7]] });
     expect([status, body]).toEqual([400, expect.stringContaining(text)]);
+    expect(await kept()).toEqual([[UP, ['7@0']]]);
+  });
+
+  it.each([
+    ['a name', Buffer.from([0xff]), Buffer.from('x')],
+    ['a value', Buffer.from('x'), Buffer.from([0xff])],
+    ['a metric name', Buffer.from('__name__'), Buffer.from([0x61, 0xff])],
+  ])('refuses a series with %s that is no UTF-8, and keeps the rest', async (_, name, value) => {
+    const broken = field(1, field(1, Buffer.concat([field(1, name), field(2, value)])));
+    const { status, body } = await post(snappyLiterals(Buffer.concat([broken, encodeWriteRequest([{ labels: UP, samples: [[NOW, 7]] }])])));
+    expect([status, body]).toEqual([400, expect.stringContaining('a label that is not UTF-8')]);
     expect(await kept()).toEqual([[UP, ['7@0']]]);
   });
 
