@@ -53,7 +53,7 @@ export interface StageResult {
 
 const KIND_ROUNDS = 30;
 const LOOP_RESOLUTION_MS = 10;
-const META = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped'];
+const META = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped', 'scrape_samples_post_metric_relabeling', 'scrape_series_added'];
 /** Evaluations that are not counted: the first ones run in the interpreter. */
 const WARM_UP_ROUNDS = 2;
 
@@ -146,7 +146,7 @@ class RowMaker {
     for (const [i, { id, fleet, layout }] of this.#targets.entries()) {
       const at = ts - INTERVAL_MS + 1 + Math.floor((i * INTERVAL_MS) / this.#targets.length);
       fleet.values(at, this.#values);
-      this.#values.set([1, 0.001, fleet.size], fleet.size);
+      this.#values.set([1, 0.001, fleet.size, fleet.size, 0], fleet.size);
       this.#store.writer.target(id).append(at, layout, this.#values);
     }
   }

@@ -13,7 +13,7 @@ export interface FamilyComment {
 /** Of the families that follow a `# TYPE`, what the label has that Prometheus writes anew: `le`, `quantile`, or nothing. */
 export type BoundLabel = '' | 'le' | 'quantile';
 
-const QUOTED = String.raw`"(?:\\.|[^\\"])*"`;
+const QUOTED = String.raw`"[^\\"]*(?:\\.[^\\"]*)*"`;
 const NAME = `(?:[a-zA-Z_:][a-zA-Z0-9_:]*|${QUOTED})`;
 const TEXT_COMMENT = new RegExp(`^[ \\t]*#[ \\t]+(HELP|TYPE)[ \\t]+(?:(${NAME})(.*)|.*)$`, 's');
 const OPENMETRICS_COMMENT = new RegExp(`^# (HELP|TYPE|UNIT) (${NAME})( .*)$`, 's');

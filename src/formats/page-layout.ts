@@ -1,4 +1,4 @@
-import { hashBytes } from '../core/fnv.ts';
+import { hashBytes, hashText } from '../core/fnv.ts';
 import type { Labels } from '../core/labels.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
 import { type BoundLabel, boundLabelAfterLine, withWrittenBound } from './page-comments.ts';
@@ -56,15 +56,16 @@ export class PageTemplate {
     );
   }
 
-  /** Per line the label of its family's bounds, as in `withWrittenBound`. */
-  boundLabels(): readonly BoundLabel[] {
+  /** Per line with a value the label of its family's bounds, as in `withWrittenBound`; per other line that of a `# TYPE`, if it is one. */
+  boundLabels(): readonly (BoundLabel | undefined)[] {
     const { bytes, starts } = this;
     const decoder = new TextDecoder();
     let bound: BoundLabel = '';
     return Array.from({ length: this.lines }, (_, line) => {
-      if (this.valued[line] === 0)
-        bound = boundLabelAfterLine(bytes.subarray(starts[line], starts[line + 1]), this.format, decoder) ?? bound;
-      return bound;
+      if (this.valued[line] === 1) return bound;
+      const named = boundLabelAfterLine(bytes.subarray(starts[line], starts[line + 1]), this.format, decoder);
+      bound = named ?? bound;
+      return named;
     });
   }
 
@@ -110,6 +111,11 @@ export class PageLayout {
   /** One for each sample without a timestamp of its own, in the order of the page, each once; made anew once forgotten. */
   get series(): readonly Labels[] {
     return this.#series ?? this.template?.series(this.#limits) ?? [];
+  }
+
+  /** Per series a hash of its labels' key, without the labels being made anew. */
+  labelHashes(): Int32Array {
+    return this.template?.labelHashes ?? Int32Array.from(this.series, ({ key }) => hashText(key));
   }
 
   /** To be called when who reads the page has them: of all targets' pages they would be most of the memory. */

@@ -55,12 +55,15 @@ const EOF_LENGTH = 5;
 export class PageParser {
   readonly #limits: PageLimits;
   readonly #layouts: PageLayouts;
+  readonly #honorTimestamps: boolean;
   #layout: PageLayout | undefined;
   #values: Float64Array = new Float64Array(0);
 
-  constructor(limits: PageLimits = PAGE_LIMITS, layouts: PageLayouts = new PageLayouts()) {
+  /** Without `honorTimestamps` the times on the page are read, and passed over. */
+  constructor(limits: PageLimits = PAGE_LIMITS, layouts: PageLayouts = new PageLayouts(), honorTimestamps = true) {
     this.#limits = limits;
     this.#layouts = layouts;
+    this.#honorTimestamps = honorTimestamps;
   }
 
   /**
@@ -70,10 +73,10 @@ export class PageParser {
   parse(body: Uint8Array, format: ExpositionFormat): ParsedPage {
     const known = this.#again(body, format);
     if (known !== undefined) return known;
-    let page = new ColdPage(body, format, this.#limits, this.#layout);
+    let page = this.#cold(body, format, this.#layout);
     while (page.read(SLICE_BYTES));
     if (page.needsAllLabels) {
-      page = new ColdPage(body, format, this.#limits, undefined);
+      page = this.#cold(body, format, undefined);
       while (page.read(SLICE_BYTES));
     }
     return this.#keep(page.finish());
@@ -83,13 +86,17 @@ export class PageParser {
   async parseInSlices(body: Uint8Array, format: ExpositionFormat, pause: () => Promise<void>): Promise<ParsedPage> {
     const known = this.#again(body, format);
     if (known !== undefined) return known;
-    let page = new ColdPage(body, format, this.#limits, this.#layout);
+    let page = this.#cold(body, format, this.#layout);
     while (page.read(SLICE_BYTES)) await pause();
     if (page.needsAllLabels) {
-      page = new ColdPage(body, format, this.#limits, undefined);
+      page = this.#cold(body, format, undefined);
       while (page.read(SLICE_BYTES)) await pause();
     }
     return this.#keep(page.finish());
+  }
+
+  #cold(body: Uint8Array, format: ExpositionFormat, before: PageLayout | undefined): ColdPage {
+    return new ColdPage(body, format, this.#limits, before, this.#honorTimestamps);
   }
 
   /** A page whose layout is that of the last one. */
@@ -125,8 +132,8 @@ class KnownLines {
   next = 0;
   /** Per line its column, and whether it has been found already. */
   readonly columns: Int32Array;
-  /** Per line the label of its family's bounds: its labels were read with that. */
-  readonly bounds: readonly BoundLabel[];
+  /** As `PageTemplate.boundLabels`: with these the labels were read. */
+  readonly bounds: readonly (BoundLabel | undefined)[];
   readonly #found: Uint8Array;
   #byHash: Map<number, number> | undefined;
   #labelHashes: Set<number> | undefined;
@@ -190,6 +197,7 @@ class ColdPage {
   readonly #view: DataView;
   readonly #format: ExpositionFormat;
   readonly #limits: PageLimits;
+  readonly #honorTimestamps: boolean;
   readonly #known: KnownLines | undefined;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
   /** By column; of a page that is read after another one only the new ones. */
@@ -212,7 +220,8 @@ class ColdPage {
   #at = 0;
   #lines = 0;
 
-  constructor(body: Uint8Array, format: ExpositionFormat, limits: PageLimits, before: PageLayout | undefined) {
+  constructor(body: Uint8Array, format: ExpositionFormat, limits: PageLimits, before: PageLayout | undefined, honorTimestamps: boolean) {
+    this.#honorTimestamps = honorTimestamps;
     this.#body = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     this.#view = viewOf(body);
     this.#format = format;
@@ -266,7 +275,7 @@ class ColdPage {
     const end = from + known.template.lengthOf(line);
     const column = known.columns[line]!;
     if (column === NO_COLUMN) {
-      this.#bound = known.bounds[line]!;
+      this.#bound = known.bounds[line] ?? this.#bound;
       this.#fix(from, to, 0);
       return true;
     }
@@ -297,7 +306,7 @@ class ColdPage {
     }
     const { value, ts, valueStart, valueEnd: end } = sample;
     const labels = withWrittenBound(sample.labels, this.#bound);
-    if (ts !== undefined) {
+    if (ts !== undefined && this.#honorTimestamps) {
       this.#templated = false;
       this.#timestamped.push({ labels, value, ts });
       this.#count();

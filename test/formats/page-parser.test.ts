@@ -165,7 +165,8 @@ describe('the bounds of a histogram and of a summary', () => {
     const pages = [
       '# TYPE a histogram\na{le="1"} 1\n# TYPE b gauge\nb{le="1"} 2\n',
       '# TYPE b gauge\nb{le="1"} 3\n# TYPE a histogram\na{le="1"} 4\nc{le="7"} 5\n',
-      '# TYPE b histogram\nb{le="1"} 3\n# TYPE a gauge\na{le="1"} 4\n',
+      '# TYPE b histogram\nb{le="1"} 3\n# TYPE a gauge\na{le="1"} 4\n# HELP a x\n',
+      '# TYPE b histogram\n# HELP a x\nb{le="1"} 3\n# TYPE a gauge\na{le="1"} 4\n',
     ];
     for (const page of pages) {
       const { layout } = parser.parse(Buffer.from(page), 'text');

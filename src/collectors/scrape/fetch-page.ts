@@ -22,6 +22,8 @@ export interface PageSource {
       }
     | undefined;
   readonly bodyBytesMax: number;
+  /** Told to the exporter, so that it gives up in time itself. */
+  readonly timeoutMs: number;
 }
 
 export interface FetchedPage {
@@ -29,8 +31,16 @@ export interface FetchedPage {
   readonly contentType: string | undefined;
 }
 
-/** OpenMetrics is asked for only as a fallback: text is what every exporter writes fastest. */
-const ACCEPT = 'text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.8,*/*;q=0.1';
+/**
+ * OpenMetrics is asked for only as a fallback: text is what every exporter writes fastest. Without `escaping=allow-utf-8`
+ * client libraries write names such as `disk.used` with underscores.
+ */
+const ACCEPT = [
+  'text/plain;version=1.0.0;escaping=allow-utf-8;q=1',
+  'text/plain;version=0.0.4;q=0.9',
+  'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.8',
+  '*/*;q=0.1',
+].join(',');
 
 /** Fetches one target's page over a connection that is kept. No redirect is followed: an exporter has none to give. */
 export class PageFetcher {
@@ -79,8 +89,13 @@ export class PageFetcher {
   }
 
   #headers(): Record<string, string> {
-    const { basicAuth, bearerToken } = this.#source;
-    const headers: Record<string, string> = { accept: ACCEPT, 'accept-encoding': 'identity', 'user-agent': 'Belfry' };
+    const { basicAuth, bearerToken, timeoutMs } = this.#source;
+    const headers: Record<string, string> = {
+      accept: ACCEPT,
+      'accept-encoding': 'identity',
+      'user-agent': 'Belfry',
+      'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),
+    };
     if (basicAuth !== undefined) {
       headers['authorization'] = `Basic ${Buffer.from(`${basicAuth.username}:${basicAuth.password.reveal()}`).toString('base64')}`;
     } else if (bearerToken !== undefined) headers['authorization'] = `Bearer ${bearerToken.reveal()}`;

@@ -44,14 +44,19 @@ export class RowLayout implements Layout {
   }
 }
 
-/** The target's labels win; what the page said under their names is kept as `exported_…`. */
+/**
+ * The target's labels win; what the page said under their names is kept as `exported_…`, the shortest of these names first where
+ * one makes another longer.
+ */
 export function targetSeries(labels: Labels, target: Labels): Labels {
   const entries: (readonly [string, string])[] = [];
-  for (const [name, value] of labels) {
+  const conflicting: (readonly [string, string])[] = [];
+  for (const entry of labels) (target.has(entry[0]) ? conflicting : entries).push(entry);
+  if (conflicting.length > 1) conflicting.sort(([a], [b]) => a.length - b.length);
+  for (const [name, value] of conflicting) {
     let free = name;
-    if (target.has(name))
-      do free = `exported_${free}`;
-      while (labels.has(free) || target.has(free));
+    do free = `exported_${free}`;
+    while (labels.has(free) || target.has(free) || entries.some(([taken]) => taken === free));
     entries.push([free, value]);
   }
   return Labels.of([...entries, ...target]);

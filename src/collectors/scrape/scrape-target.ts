@@ -15,7 +15,7 @@ import { RowLayout, targetSeries } from './row-layout.ts';
 
 export interface ScrapeTargetOptions {
   readonly job: string;
-  readonly source: Omit<PageSource, 'bodyBytesMax'>;
+  readonly source: Omit<PageSource, 'bodyBytesMax' | 'timeoutMs'>;
   /** Put on every series: `cluster` and whatever the configuration says. They win over the page's. */
   readonly labels: Readonly<Record<string, string>>;
   readonly intervalMs: number;
@@ -47,6 +47,12 @@ export interface ScrapeState {
   readonly intervalMs: number;
   readonly timeoutMs: number;
 }
+
+/**
+ * What is told of each scrape, in the order of the row: whether it was good, how long it took, how many samples its page
+ * had, how many of them are left after relabelling, which there is none of, and how many series are new since the last good one.
+ */
+const META = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped', 'scrape_samples_post_metric_relabeling', 'scrape_series_added'];
 
 /** A sample's own timestamp may be this far from now; beyond it something is wrong with a clock. */
 const TIMESTAMP_AHEAD_MAX_MS = 10 * 60_000;
@@ -87,12 +93,17 @@ export class ScrapeTarget implements ScheduledJob {
     this.id = scrapeTargetId(options.labels['cluster'] ?? '', options.job, source);
     this.intervalMs = options.intervalMs;
     this.timeoutMs = options.timeoutMs;
-    this.#fetcher = new PageFetcher({ ...source, bodyBytesMax: options.bodyBytesMax ?? LIMITS.scrapeBodyBytes });
-    this.#parser = new PageParser({ ...PAGE_LIMITS, seriesMax: options.seriesMax ?? LIMITS.seriesPerTarget }, options.layouts);
+    this.#fetcher = new PageFetcher({
+      ...source,
+      bodyBytesMax: options.bodyBytesMax ?? LIMITS.scrapeBodyBytes,
+      timeoutMs: options.timeoutMs,
+    });
+    const limits = { ...PAGE_LIMITS, seriesMax: options.seriesMax ?? LIMITS.seriesPerTarget };
+    this.#parser = new PageParser(limits, options.layouts, options.honorTimestamps);
     this.#largePages = options.largePages ?? new LargePages({ smallBytes: LIMITS.smallPageBytes, places: LIMITS.largePages });
     this.#writer = options.writer.target(this.id);
     this.#targetLabels = Labels.of({ instance, ...options.labels, job: options.job });
-    this.#meta = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped'].map((name) => this.#targetLabels.with(METRIC_NAME, name));
+    this.#meta = META.map((name) => this.#targetLabels.with(METRIC_NAME, name));
     this.#failures = options.meter.counter('belfry_scrape_failures_total', 'Scrapes that gave nothing, by error code.', ['job', 'code']);
     this.#dropped = options.meter.counter('belfry_scrape_samples_dropped_total', 'Samples of good pages that were left out.', [
       'job',
@@ -132,19 +143,16 @@ export class ScrapeTarget implements ScheduledJob {
         await yieldToLoop();
         if (signal.aborted) throw new BelfryError('SCRAPE_TIMEOUT', 'the page could not be read in time', { cause: signal.reason });
       });
-      this.#lastGood = page.layout;
-      this.#becomes(true, undefined);
     } catch (error) {
-      this.#failures.add(1, { job: this.#options.job, code: error instanceof BelfryError ? error.code : 'INTERNAL' });
-      this.#becomes(false, error);
-      failure = errorText(error);
+      failure = this.#fails(error);
     } finally {
       place.release();
     }
     // A target that is being taken away writes nothing more.
     if (signal.aborted && page === undefined && signal.reason instanceof DOMException) return;
     this.#last = { ts, durationMs: clock.elapsed() - startedAt, error: failure };
-    this.#write(ts, page, this.#last.durationMs / 1000);
+    if (page !== undefined && this.#takes(ts, page)) this.#becomes(true, undefined);
+    else this.#write(ts, undefined);
   }
 
   /** Lets go of the connection. */
@@ -152,33 +160,53 @@ export class ScrapeTarget implements ScheduledJob {
     this.#fetcher.close();
   }
 
-  #write(ts: number, page: ParsedPage | undefined, durationSeconds: number): void {
-    this.#failed = page === undefined ? this.#failed + 1 : 0;
+  /** False where the store has no room for the page: then the scrape has failed as much as without one. */
+  #takes(ts: number, page: ParsedPage): boolean {
+    try {
+      this.#write(ts, page);
+    } catch (error) {
+      if (!(error instanceof BelfryError) || error.code !== 'STORE_LIMIT') throw error;
+      this.#last = { ...this.#last, error: this.#fails(error) };
+      return false;
+    }
+    this.#lastGood = page.layout;
+    return true;
+  }
+
+  #write(ts: number, page: ParsedPage | undefined): void {
     const layout = this.#rowLayout(page);
     const count = layout.page.size;
     if (this.#values.length !== layout.size) this.#values = new Float64Array(layout.size);
     if (page !== undefined) this.#values.set(page.values.subarray(0, count));
-    const timestamped = page?.timestamped ?? [];
-    this.#values[count] = page === undefined ? 0 : 1;
-    this.#values[count + 1] = durationSeconds;
-    this.#values[count + 2] = page === undefined ? 0 : count + timestamped.length;
+    const samples = page === undefined ? 0 : count + page.timestamped.length + page.duplicates;
+    const about = [page === undefined ? 0 : 1, this.#last.durationMs / 1000, samples, samples, page === undefined ? 0 : this.#born(page)];
+    this.#values.set(about, count);
     this.#writer.append(ts, layout, this.#values, page === undefined ? new Uint8Array(layout.size).fill(1, 0, count) : undefined);
     layout.taken();
     this.#layout = layout;
-    this.#writeTimestamped(ts, timestamped);
-    if (page !== undefined && page.duplicates > 0) this.#dropped.add(page.duplicates, { job: this.#options.job, reason: 'duplicate' });
+    this.#failed = page === undefined ? this.#failed + 1 : 0;
+    if (page === undefined) return;
+    this.#writeTimestamped(ts, page.timestamped);
+    if (page.duplicates > 0) this.#dropped.add(page.duplicates, { job: this.#options.job, reason: 'duplicate' });
+  }
+
+  /** How many series the page has that the last good one had not. */
+  #born({ layout, change }: ParsedPage): number {
+    const before = this.#lastGood;
+    if (before === layout) return 0;
+    if (change !== undefined && change.before === before) return change.born.size;
+    return bornSince(before?.labelHashes() ?? new Int32Array(0), layout.labelHashes());
   }
 
   #writeTimestamped(now: number, samples: ParsedPage['timestamped']): void {
-    const { honorTimestamps, job } = this.#options;
+    const { job } = this.#options;
     for (const { labels, value, ts } of samples) {
-      const at = honorTimestamps ? ts : now;
-      if (at > now + TIMESTAMP_AHEAD_MAX_MS || at < now - TIMESTAMP_BEHIND_MAX_MS) {
+      if (ts > now + TIMESTAMP_AHEAD_MAX_MS || ts < now - TIMESTAMP_BEHIND_MAX_MS) {
         this.#dropped.add(1, { job, reason: 'timestamp' });
         continue;
       }
       try {
-        this.#writer.appendAt(at, targetSeries(labels, this.#targetLabels), value);
+        this.#writer.appendAt(ts, targetSeries(labels, this.#targetLabels), value);
       } catch (error) {
         if (!(error instanceof BelfryError)) throw error;
         this.#dropped.add(1, { job, reason: error.code === 'STORE_LIMIT' ? 'limit' : 'out_of_order' });
@@ -189,12 +217,19 @@ export class ScrapeTarget implements ScheduledJob {
   /** The same object while the page's layout is the same. */
   #rowLayout(page: ParsedPage | undefined): RowLayout {
     const before = this.#layout;
-    if (page === undefined && before !== undefined && this.#failed <= FORGIVEN_FAILURES) return before;
+    if (page === undefined && before !== undefined && this.#failed < FORGIVEN_FAILURES) return before;
     const layout = page?.layout ?? NO_SERIES;
     if (before?.page === layout) return before;
     const row = new RowLayout(layout, this.#targetLabels, this.#meta);
     if (page?.change !== undefined && before?.page === page.change.before) row.follows(before, page.change);
     return row;
+  }
+
+  /** Counts what went wrong and tells it once; the words for it. */
+  #fails(error: unknown): string {
+    this.#failures.add(1, { job: this.#options.job, code: error instanceof BelfryError ? error.code : 'INTERNAL' });
+    this.#becomes(false, error);
+    return errorText(error);
   }
 
   #becomes(healthy: boolean, error: unknown): void {
@@ -214,6 +249,15 @@ export function scrapeTargetId(cluster: string, job: string, source: Pick<PageSo
 
 function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** How many of the hashes are not among those before: mostly all are, in the same order. */
+function bornSince(before: Int32Array, hashes: Int32Array): number {
+  let same = 0;
+  while (same < hashes.length && hashes[same] === before[same]) same++;
+  if (same === hashes.length) return 0;
+  const known = new Set(before.subarray(same));
+  return hashes.subarray(same).reduce((born, hash) => (known.has(hash) ? born : born + 1), 0);
 }
 
 const NO_SERIES = new PageLayout(0, undefined, [], LIMITS);

@@ -25,7 +25,7 @@ const page =
     void response.end(text);
 
 describe('a scrape', () => {
-  it("writes the page's series, with the target's labels, and its own three", async () => {
+  it("writes the page's series, with the target's labels, and its own five", async () => {
     const { writer, own, run } = target(await exporter(page('a 1\nb{x="y"} 2\n')));
     await run(1000);
     const { samples, ts } = writer.last ?? { samples: new Map<string, number>(), ts: 0 };
@@ -34,7 +34,41 @@ describe('a scrape', () => {
     expect(samples.get(own('b').replace(', job="jmx"', ', job="jmx", x="y"'))).toBe(2);
     expect(samples.get(own('up'))).toBe(1);
     expect(samples.get(own('scrape_samples_scraped'))).toBe(2);
+    expect(samples.get(own('scrape_samples_post_metric_relabeling'))).toBe(2);
+    expect(samples.get(own('scrape_series_added'))).toBe(2);
     expect(samples.get(own('scrape_duration_seconds'))).toBeGreaterThan(0);
+  });
+
+  it.each<readonly [string, readonly string[], readonly number[]]>([
+    ['that stay', ['a 1\nb 1\n', 'a 2\nb 2\n'], [2, 0]],
+    ['one of which is another', ['a 1\nb{x="1"} 1\n', 'a 2\nb{x="2"} 2\n'], [2, 1]],
+    ['in another order', ['a 1\nb 1\nc 1\n', 'c 2\na 1\nb 2\n'], [3, 0]],
+    ['written another way', ['a{x="1",y="2"} 1\n', 'b 1\na{y="2",x="1"} 1\n'], [1, 1]],
+    ['after a page that could not be read', ['a 1\n', '<html>', 'a 1\nb 1\n'], [1, 0, 1]],
+    ['that stand twice', ['a 1\na 2\na 3\n', 'a 1\nb 1\nb 1\n'], [1, 1]],
+  ])('tells how many series are new: of series %s', async (_, pages, added) => {
+    let at = 0;
+    const { writer, own, run } = target(await exporter((_request, response) => void response.end(pages[at++])));
+    for (const [i] of pages.entries()) await run(1000 * (i + 1));
+    expect(writer.rows.map(({ samples }) => samples.get(own('scrape_series_added')))).toEqual(added);
+  });
+
+  it('counts all samples of the page, also those that stand twice or have a time of their own', async () => {
+    const { writer, own, run } = target(await exporter(page('a 1\na 2\na 3\nb 4 1000\nc 5\n')));
+    await run(1000);
+    expect(writer.last?.samples.get(own('a'))).toBe(1);
+    expect(writer.last?.samples.get(own('scrape_samples_scraped'))).toBe(5);
+    expect(writer.last?.samples.get(own('scrape_samples_post_metric_relabeling'))).toBe(5);
+  });
+
+  it('asks for names as they are, and says how long it will wait', async () => {
+    const asked: unknown[] = [];
+    const port = await exporter(({ headers }, response) => {
+      asked.push(headers['x-prometheus-scrape-timeout-seconds'], headers.accept);
+      response.end('a 1\n');
+    });
+    await target(port, { timeoutMs: 1500 }).run(1);
+    expect(asked).toEqual(['1.5', expect.stringContaining('escaping=allow-utf-8')]);
   });
 
   it('remembers what its last good page says of its families', async () => {
@@ -60,6 +94,30 @@ describe('a scrape', () => {
     expect(series).toContain('cluster="orders"');
     expect(series).toContain('exported_cluster="older"');
     expect(series).toContain('exported_exported_cluster="theirs"');
+  });
+
+  it.each<readonly [string, string, Readonly<Record<string, string>>, string]>([
+    ['one that is free', 'a{env="theirs"}', { env: 'ours' }, 'env="ours", exported_env="theirs"'],
+    ['one that the page has', 'a{env="1",exported_env="2"}', { env: 'ours' }, 'env="ours", exported_env="2", exported_exported_env="1"'],
+    [
+      'one that the target has',
+      'a{env="1"}',
+      { env: 'ours', exported_env: 'too' },
+      'env="ours", exported_env="too", exported_exported_env="1"',
+    ],
+    [
+      'two that would be the same',
+      'a{env="1",exported_env="2"}',
+      { env: 'ours', exported_env: 'too' },
+      'env="ours", exported_env="too", exported_exported_env="1", exported_exported_exported_env="2"',
+    ],
+    ['none, of an empty value', 'a{env=""}', { env: 'ours' }, 'env="ours"'],
+  ])('finds a name for what the target has, too: %s', async (_, series, labels, expected) => {
+    const port = await exporter(page(`${series} 1\n`));
+    const { writer, run } = target(port, { labels });
+    await run(1000);
+    const [kept] = writer.last?.samples.keys() ?? [];
+    expect(kept).toBe(`a{${expected}, instance="127.0.0.1:${port}", job="jmx"}`);
   });
 
   it('writes rows of one layout object while the series stay', async () => {
@@ -125,6 +183,21 @@ describe('a scrape', () => {
     await run(now);
     expect(writer.single.map(({ ts, series }) => [ts, series.split('{')[0]])).toEqual([[now - 5000, 'a']]);
   });
+
+  it('takes samples as of now where their timestamps are not to be honored', async () => {
+    const { writer, own, run } = target(await exporter(page('a 1 5\na 2 6\nb 3\n')), { honorTimestamps: false });
+    await run(1000);
+    expect([writer.single, writer.last?.samples.get(own('a')), writer.last?.samples.get(own('b'))]).toEqual([[], 1, 3]);
+  });
+});
+
+/** All that is written of a scrape that failed. */
+const failed = (own: (name: string) => string): Readonly<Record<string, unknown>> => ({
+  [own('up')]: 0,
+  [own('scrape_duration_seconds')]: expect.any(Number),
+  [own('scrape_samples_scraped')]: 0,
+  [own('scrape_samples_post_metric_relabeling')]: 0,
+  [own('scrape_series_added')]: 0,
 });
 
 describe('a failed scrape writes up 0 and nothing else, so that the series go stale', () => {
@@ -155,8 +228,7 @@ describe('a failed scrape writes up 0 and nothing else, so that the series go st
   ])('%s', async (_, listener) => {
     const { writer, own, run } = target(await exporter(listener), { bodyBytesMax: 1_000_000 });
     await run(1000);
-    expect([...(writer.last?.samples.keys() ?? [])]).toEqual([own('up'), own('scrape_duration_seconds'), own('scrape_samples_scraped')]);
-    expect(writer.last?.samples.get(own('up'))).toBe(0);
+    expect(Object.fromEntries(writer.last?.samples ?? [])).toEqual(failed(own));
   });
 
   it('between good ones changes nothing of what the store knows of the target, for ten times', async () => {
@@ -169,39 +241,40 @@ describe('a failed scrape writes up 0 and nothing else, so that the series go st
     fails = true;
     for (let i = 2; i <= 11; i++) await run(1000 * i);
     expect(new Set(writer.rows.map(({ layout }) => layout))).toEqual(new Set([good]));
-    expect(Object.fromEntries(writer.last?.samples ?? [])).toEqual({
-      [own('up')]: 0,
-      [own('scrape_duration_seconds')]: expect.any(Number),
-      [own('scrape_samples_scraped')]: 0,
-    });
+    expect(Object.fromEntries(writer.last?.samples ?? [])).toEqual(failed(own));
     await run(12_000);
-    expect([writer.last?.layout.series.length, writer.last?.samples.size]).toEqual([3, 3]);
+    expect([writer.last?.layout.series.length, writer.last?.samples.size]).toEqual([5, 5]);
     fails = false;
     await run(13_000);
     expect(writer.last?.samples.get(own('b'))).toBe(2);
   });
 
-  it('also where the store has refused the page before', async () => {
+  it('where the store has no room for the page, from the first one on, and its next one that fits is good', async () => {
     const writer = new RecordingWriter();
     const small = (id: string): TargetWriter => {
       const kept = writer.target(id);
       return {
         ...kept,
         append: (ts, layout, values, absent) => {
-          if (layout.series.length > 4) throw new BelfryError('STORE_LIMIT', 'too many series');
+          if (layout.series.length > 6) throw new BelfryError('STORE_LIMIT', 'too many series');
           kept.append(ts, layout, values, absent);
         },
       };
     };
-    let answer = 'a 1\n';
+    let answer = 'a 1\nb 2\n';
     const port = await exporter((_, response) => void (answer === '' ? response.writeHead(500).end() : response.end(answer)));
-    const { own, run } = target(port, { writer: { target: small, removeTarget: () => undefined } });
+    const { made, own, run } = target(port, { writer: { target: small, removeTarget: () => undefined } });
+    const last = (): unknown => Object.fromEntries(writer.last?.samples ?? []);
     await run(1000);
-    answer = 'a 1\nb 2\n';
-    await expect(run(2000)).rejects.toMatchObject({ code: 'STORE_LIMIT' });
-    answer = '';
-    await run(3000);
-    expect([writer.last?.ts, writer.last?.samples.get(own('up'))]).toEqual([3000, 0]);
+    expect([writer.last?.ts, last(), made.state.health, made.state.lastError]).toEqual([1000, failed(own), 'down', 'too many series']);
+    answer = 'a 1\n';
+    await run(2000);
+    expect([writer.last?.samples.get(own('a')), made.state.health, made.state.lastError]).toEqual([1, 'up', '']);
+    for (const [i, page] of ['a 1\nb 2\n', '', 'a 1\nc 2\n'].entries()) {
+      answer = page;
+      await run(3000 + 1000 * i);
+      expect([writer.last?.ts, last(), made.state.health]).toEqual([3000 + 1000 * i, failed(own), 'down']);
+    }
   });
 
   it('nobody listening', async () => {
