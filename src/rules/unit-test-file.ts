@@ -21,7 +21,9 @@ export interface UnitTestFile {
 }
 
 export interface UnitTest {
+  /** As reports call it: by its place where it has no name. */
   readonly name: string;
+  readonly isNamed: boolean;
   readonly line: number;
   readonly intervalMs: number;
   readonly startTs: number;
@@ -98,9 +100,11 @@ class Parser {
   #test(node: YamlNode, fallback: string, evaluationIntervalMs: number): UnitTest {
     const reader = this.#reader;
     const fields = reader.fields(node, fallback, TEST_FIELDS);
-    const name = reader.text(fields.get('name'), fallback) || fallback;
+    const given = reader.text(fields.get('name'), fallback) ?? '';
+    const name = given || fallback;
     return {
       name,
+      isNamed: given !== '',
       line: reader.positionOf(node).line,
       intervalMs: reader.duration(fields, 'interval', name) || evaluationIntervalMs,
       startTs: this.#start(fields.get('start_timestamp'), name),

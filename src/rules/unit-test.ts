@@ -52,7 +52,7 @@ export interface UnitTestFailure {
 type Finding = Omit<UnitTestFailure, 'test' | 'line'>;
 
 export interface UnitTestOptions {
-  /** Only tests whose name it accepts. */
+  /** Only tests whose name it accepts; that of one without a name is empty, as to promtool. */
   readonly filter?: (name: string) => boolean;
   /**
    * Follow Belfry's directives (`belfry_no_data` and the like), as the running Belfry does, and leave them out of the
@@ -105,7 +105,7 @@ export function runUnitTest(file: UnitTestFile, ruleFiles: readonly RuleFile[], 
   const tests: { name: string; line: number; passed: boolean }[] = [];
   let passed = 0;
   for (const test of file.tests) {
-    if (options.filter?.(test.name) === false) continue;
+    if (options.filter?.(test.isNamed ? test.name : '') === false) continue;
     let ruleSet = ruleSets.get(test.intervalMs);
     if (ruleSet === undefined) {
       ruleSet = parseRuleFiles(ruleFiles, { evaluationIntervalMs: test.intervalMs, ignoreDirectives, ignoreUnknownFields, promql });

@@ -73,6 +73,15 @@ describe('belfry test', () => {
     expect([out.endsWith(last), exitCode]).toEqual([true, code]);
   });
 
+  it.each([
+    ['test', 'unnamed.test.yaml: ok, 1 test\n'],
+    ['^$', 'unnamed.test.yaml: ok, 1 test\n'],
+    ['', 'unnamed.test.yaml: ok, 2 tests\n'],
+  ])('--run %j: a test without a name has an empty one', async (pattern, out) => {
+    shell.write('unnamed.test.yaml', 'tests: [{}, {name: a test}]\n');
+    expect(await shell.run('test', 'unnamed.test.yaml', '--run', pattern)).toMatchObject({ out, exitCode: 0 });
+  });
+
   it('leaves out keys of rule files that Prometheus does not know where it is told to, none of its own', async () => {
     shell.write('foreign.yaml', 'groups: [{name: g, partial_response_strategy: warn, rules: [{record: one, expr: 1}]}]\n');
     const tests = 'rule_files: [foreign.yaml]\ntests: [{promql_expr_test: [{expr: one, exp_samples: [{labels: one, value: 1}]}]}]\n';
