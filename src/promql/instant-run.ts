@@ -4,7 +4,7 @@ import type { SelectorInfo } from './prepare.ts';
 import { PointBuffer, type Querier } from './querier.ts';
 import type { MatrixOp } from './selectors.ts';
 import { Slices } from './slices.ts';
-import type { MatrixValue, Series } from './value.ts';
+import { byLabels, type MatrixValue, type Series } from './value.ts';
 
 /** How often a plan whose series change under it is begun anew, before it is evaluated in one piece. */
 const ATTEMPTS_MAX = 3;
@@ -62,7 +62,7 @@ export async function openInSlices<Op>(
 export function matrixOf(exec: Exec, op: MatrixOp): MatrixValue {
   const reader = new MatrixReader(exec, op);
   reader.read(never);
-  return reader.value();
+  return reader.value(reader.series.sort(byLabels));
 }
 
 export async function matrixInSlices(run: InstantRun, open: (exec: Exec) => MatrixOp, turn: () => Promise<void>): Promise<MatrixValue> {
@@ -71,7 +71,7 @@ export async function matrixInSlices(run: InstantRun, open: (exec: Exec) => Matr
   for (let attempt = 1; ; attempt++) {
     const reader = new MatrixReader(exec, op);
     const isOver = attempt < ATTEMPTS_MAX ? slices.isOver : never;
-    do if (reader.read(isOver)) return reader.value();
+    do if (reader.read(isOver)) return reader.value(await slices.sort(reader.series, byLabels));
     while (await goneOn(slices, exec));
     exec = execAt(run);
     op = open(exec);
@@ -86,11 +86,11 @@ async function goneOn(slices: Slices, exec: Exec): Promise<boolean> {
 
 /** Reads the windows of a range vector one by one. */
 class MatrixReader {
+  readonly series: Series[] = [];
   readonly #exec: Exec;
   readonly #op: MatrixOp;
   readonly #toTs: number;
   readonly #points = new PointBuffer();
-  readonly #series: Series[] = [];
   #next = 0;
 
   constructor(exec: Exec, op: MatrixOp) {
@@ -109,13 +109,13 @@ class MatrixReader {
       if (count === 0) continue;
       this.#exec.budget.hold(count);
       const [timestamps, values] = [points.timestamps.slice(0, count), points.values.slice(0, count)];
-      this.#series.push({ labels: this.#op.space.labels(id), timestamps, values });
+      this.series.push({ labels: this.#op.space.labels(id), timestamps, values });
       if (enough()) break;
     }
     return this.#next >= this.#op.n;
   }
 
-  value(): MatrixValue {
-    return { type: 'matrix', series: this.#series, ...this.#exec.annotations() };
+  value(series: readonly Series[]): MatrixValue {
+    return { type: 'matrix', series, ...this.#exec.annotations() };
   }
 }

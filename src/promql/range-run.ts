@@ -1,4 +1,4 @@
-import { compareLabels, Labels } from '../core/labels.ts';
+import { Labels } from '../core/labels.ts';
 import { resolveInSlices } from './instant-run.ts';
 import { Exec, type EvalOptions } from './exec.ts';
 import { never, prepareAll } from './look-ahead.ts';
@@ -7,7 +7,7 @@ import type { RangeTimes, SelectorInfo } from './prepare.ts';
 import type { Querier } from './querier.ts';
 import { Slices } from './slices.ts';
 import { Vec, type ScalarOp, type VectorOp } from './space.ts';
-import type { MatrixValue, Series } from './value.ts';
+import { byLabels, type MatrixValue, type Series } from './value.ts';
 
 export interface RangeRunOptions {
   readonly text: string;
@@ -194,10 +194,6 @@ export class RangeRun {
   #result(series: readonly Series[]): MatrixValue {
     return { type: 'matrix', series, ...this.#top.annotations() };
   }
-}
-
-function byLabels(a: Series, b: Series): number {
-  return compareLabels(a.labels, b.labels);
 }
 
 /** A scalar at each step, as the one series without labels. */

@@ -1,4 +1,4 @@
-import type { Labels } from '../core/labels.ts';
+import { compareLabels, type Labels } from '../core/labels.ts';
 
 /** What an evaluation wants to tell beside its result; each text once, with a position in the expression. */
 export interface Annotations {
@@ -41,7 +41,13 @@ export interface Series {
 
 export interface MatrixValue extends Annotations {
   readonly type: 'matrix';
+  /** In the order of their labels. */
   readonly series: readonly Series[];
+}
+
+/** The order of a matrix. */
+export function byLabels(a: Series, b: Series): number {
+  return compareLabels(a.labels, b.labels);
 }
 
 export type Value = ScalarValue | StringValue | VectorValue | MatrixValue;

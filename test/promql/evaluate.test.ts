@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { BelfryError } from '../../src/core/errors.ts';
 import { prepare } from '../../src/promql/prepare.ts';
 import type { EvalOptions } from '../../src/promql/exec.ts';
-import { evalAt } from './evaluating.ts';
+import { evalAt, show } from './evaluating.ts';
 import { load } from './memory-querier.ts';
 
 const data = load(`
@@ -37,6 +37,19 @@ describe('selectors', () => {
     expect(evalAt(data, '1m', 'metric{i="1"}[20s] offset 10s')).toEqual(['metric{i="1"} 4@40 5@50']);
     expect(evalAt(data, '1m', 'metric{i="1"}[20s] @ 30')).toEqual(['metric{i="1"} 2@20 3@30']);
   });
+});
+
+describe('a range vector', () => {
+  const unordered = load('load 1m\n  b{i="2"} 4 4\n  b{i="10"} 3 3\n  a{j="1"} 2 2\n  a{i="x",j="1"} 1 1');
+  const expected = ['a{i="x", j="1"} 1@60', 'a{j="1"} 2@60', 'b{i="10"} 3@60', 'b{i="2"} 4@60'];
+
+  it.each(['{__name__=~"a|b"}[1m]', '({__name__=~"b|a"}[1m])', '{__name__=~".+"}[1m:1m]'])(
+    'has its series by their labels: %s',
+    async (text) => {
+      expect(evalAt(unordered, '1m', text)).toEqual(expected);
+      expect(show(await prepare(text).instantInSlices(unordered, 60_000, {}, async () => undefined))).toEqual(expected);
+    },
+  );
 });
 
 describe('subqueries', () => {
@@ -75,10 +88,7 @@ describe('what an evaluation tells beside its result', () => {
     ['rate(none[1m])', []],
     ['quantile(\n  2, metric)', ['PromQL warning: quantile value should be between 0 and 1, got 2 (2:3)']],
     ['quantile_over_time(-0.5, metric[1m])', ['PromQL warning: quantile value should be between 0 and 1, got -0.5 (1:20)']],
-    [
-      'histogram_quantile(0.5, metric)',
-      ['PromQL warning: bucket label "le" is missing or has a malformed value of "" (1:25)'],
-    ],
+    ['histogram_quantile(0.5, metric)', ['PromQL warning: bucket label "le" is missing or has a malformed value of "" (1:25)']],
   ])('%s', (text, expected) => {
     expect(told(text)).toEqual(expected);
   });
