@@ -83,6 +83,16 @@ export function underReplicated(picture: ClusterPicture): readonly PartitionPict
   return picture.partitions.filter(({ replicas, isr }) => replicas.some((id) => !isr.includes(id)));
 }
 
+/**
+ * A registration outlives its process by the broker's session: 9 s by Kafka's default, hardly ever so long. One that is
+ * there later was made anew: what went down then is back, or about to be, whether Belfry's own ping knows it yet or not.
+ */
+const REGISTRATION_OUTLIVES_MS = 60_000;
+
+export function isRegisteredAnew({ registered, downSince }: BrokerPicture, askedAt: number): boolean {
+  return registered && downSince !== undefined && askedAt - downSince > REGISTRATION_OUTLIVES_MS;
+}
+
 /** `payments-3`: a partition as people write it. */
 export function partitionName({ topic, partition }: Pick<PartitionPicture, 'topic' | 'partition'>): string {
   return `${topic}-${partition}`;

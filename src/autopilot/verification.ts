@@ -1,5 +1,5 @@
 import type { EvidenceSample } from '../core/autopilot.ts';
-import { type BrokerPicture, type ClusterPicture, partitionName, underReplicated } from './picture.ts';
+import { type BrokerPicture, type ClusterPicture, isRegisteredAnew, partitionName, underReplicated } from './picture.ts';
 import type { RepairPolicy } from './policy.ts';
 
 /** What a look found, and the sentence that says so. */
@@ -85,7 +85,8 @@ export function ownEvidence(picture: ClusterPicture, id: number): EvidenceSample
   const at = picture.observedAt;
   const { up, verdict } = broker;
   if (verdict === 'auth' || verdict === 'suspect') return undefined;
-  if (!up && (verdict === 'crashed' || verdict === 'cut_short')) return { what: 'verdict', value: verdict, at };
+  if (!up && (verdict === 'crashed' || verdict === 'cut_short') && !isRegisteredAnew(broker, picture.askedAt))
+    return { what: 'verdict', value: verdict, at };
   if (broker.registered) return undefined;
   if (!hasReplicas(picture, id)) return undefined;
   return { what: 'verdict', value: verdict === undefined ? 'not registered' : `${verdict}, not registered`, at };

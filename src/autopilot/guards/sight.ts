@@ -1,6 +1,6 @@
 import { ACTIONS, type Action } from '../../core/autopilot.ts';
 import { humanDuration } from '../../core/duration.ts';
-import type { BrokerPicture, ClusterPicture } from '../picture.ts';
+import { type BrokerPicture, type ClusterPicture, isRegisteredAnew } from '../picture.ts';
 import { fetchedInOutage } from '../recovery.ts';
 import type { Guard } from './context.ts';
 import { brokerNames, count, holds, judgedPicture, onPicture, onTarget, passes, type Judgement } from './sentence.ts';
@@ -104,7 +104,11 @@ function judgeEvidence(broker: BrokerPicture, seen: ClusterPicture): Judgement {
   if (up === undefined) return holds(`nothing was heard yet of broker ${id}`);
   if (verdict === 'suspect') return holds(`broker ${id} is only suspected`);
   if (up === true && registered) return holds(`broker ${id} answers and is registered`);
-  if (verdict === 'crashed' || verdict === 'cut_short') return passes(`broker ${id} is judged ${verdict}`);
+  if (verdict === 'crashed' || verdict === 'cut_short') {
+    if (!isRegisteredAnew(broker, seen.askedAt)) return passes(`broker ${id} is judged ${verdict}`);
+    const agoMs = seen.askedAt - (broker.downSince ?? seen.askedAt);
+    return holds(`broker ${id} went down ${humanDuration(agoMs)} ago and is registered again: it is back, or about to be`);
+  }
   if (registered) return holds(`broker ${id} is registered, its verdict ${verdict ?? 'none'} proves no outage`);
   const listed = seen.partitions.filter(({ replicas }) => replicas.includes(id)).length;
   if (listed === 0) return holds(`broker ${id} is not registered, and no partition lists it`);

@@ -98,6 +98,12 @@ export const CASES: Readonly<Record<string, Readonly<Record<string, GuardContext
       picture: picture({ brokers: [broker(1), dead(2, { verdict: 'unknown' }), broker(3)], partitions: [] }),
     }),
     crashed: context(),
+    'crashed a moment ago, its registration stands still': context({
+      picture: picture({ brokers: [broker(1), dead(2, { registered: true, downSince: NOW - 8000 }), broker(3)], partitions: [] }),
+    }),
+    'crashed five minutes ago, and registered again': context({
+      picture: picture({ brokers: [broker(1), dead(2, { registered: true }), broker(3)], partitions: [] }),
+    }),
     'a drill': context({ drill: true, picture: fourHealthy({ labels: { drill: 'yes' } }) }),
     'a drill, and the broker has just crashed': context({ drill: true }),
     'a drill, and the broker catches up': context({

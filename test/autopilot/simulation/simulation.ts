@@ -90,7 +90,7 @@ export class Simulation implements Scene {
   constructor(seed: number) {
     this.random = new Random(seed);
     for (const name of ['a', 'b', 'c']) this.clusters.set(name, new SimCluster(name, this.random, this.clock.now()));
-    this.view = new SimView(this.clock, this.clusters);
+    this.view = new SimView(this.clock, this.clusters, new Random(seed + 1));
     this.view.look();
     this.startedAt = this.clock.now();
     this.pilot = this.#startPilot();
@@ -132,6 +132,7 @@ export class Simulation implements Scene {
     this.pilot.stop();
     this.store = this.store.copy();
     this.#alerts.clear();
+    this.view.restarted();
     this.startedAt = this.clock.now();
     this.pilot = this.#startPilot();
   }
