@@ -67,11 +67,15 @@ function webhookOf({ webhook }: OwnerFile, path: ConfigPath, context: ResolveCon
   const { source, report } = context;
   const url = source.secret(webhook, 'url', path, { required: true });
   if (url === undefined) return undefined;
-  if (url.reveal() !== '' && !/^https?:\/\//.test(url.reveal())) report(path, 'expected an http or https address', true);
+  const address = url.reveal();
+  if (address !== '' && !(/^https?:\/\//.test(address) && URL.canParse(address))) report(path, 'expected an http or https address', true);
+  const bearerToken = source.secret(webhook, 'bearer_token', path);
+  if (bearerToken !== undefined && webhook.basic_auth !== undefined)
+    report(path, 'only one of basic_auth and bearer_token may be given', true);
   return {
     url,
     hmacSecret: source.secret(webhook, 'hmac_secret', path),
-    bearerToken: source.secret(webhook, 'bearer_token', path),
+    bearerToken,
     basicAuth: webhookAuth(webhook.basic_auth, [...path, 'basic_auth'], context),
     maxAlerts: webhook.max_alerts,
     timeoutMs: webhook.timeout,

@@ -146,6 +146,16 @@ describe('a configuration file', () => {
       'belfry.yaml:1:1 owners: default_owner is required once there are owners: alerts that nobody owns go there',
     ],
     [
+      'two ways to log in to one webhook',
+      `owners: {orders: {webhook: {url: 'http://a/', bearer_token: t, basic_auth: {username: u, password: p}}}}\ndefault_owner: orders\n`,
+      'owners.orders.webhook: only one of basic_auth and bearer_token may be given',
+    ],
+    [
+      'a webhook that is nowhere',
+      `owners: {orders: {webhook: 'http://'}}\ndefault_owner: orders\n`,
+      'owners.orders.webhook: expected an http or https address',
+    ],
+    [
       'reachable from elsewhere',
       "http: {listen: '0.0.0.0:9559'}\n",
       'belfry.yaml:1:16 http.listen: 0.0.0.0 is reachable from other machines: give http.tls, or set http.insecure: true',
