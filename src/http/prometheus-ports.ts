@@ -16,6 +16,8 @@ export interface SeriesFilter {
 export interface SeriesPort {
   labelNames(filter: SeriesFilter): readonly string[];
   labelValues(name: string, filter: SeriesFilter): readonly string[];
+  /** How many `labelValues` there are; none of them is looked at. */
+  labelValueCount(name: string): number;
   /** Each made when it is asked for, so that others may have their turn between. */
   eachSeries(filter: SeriesFilter): Iterable<Labels>;
   seriesCount(filter: SeriesFilter): number;

@@ -83,6 +83,11 @@ export class InvertedIndex {
     return Array.from(found ?? [], (value) => this.#table.symbols.text(value));
   }
 
+  /** How many values a label has over all series. */
+  valueCount(name: string): number {
+    return this.#byName.get(this.#table.symbols.find(name))?.size ?? 0;
+  }
+
   /** The names of the labels of these series, or of all. */
   names(ids?: Int32Array): readonly string[] {
     return Array.from(ids === undefined ? this.#byName.keys() : this.#table.namesOf(ids), (name) => this.#table.symbols.text(name));

@@ -45,6 +45,11 @@ export class Reader {
     return limited(sortedNames(this.#head.index.values(name, this.#filtered(filter))), filter.limit);
   }
 
+  /** How many values a label has. */
+  labelValueCount(name: string): number {
+    return this.#head.index.valueCount(name);
+  }
+
   /** The label sets of the series, by age. */
   series(filter: SeriesFilter = {}): readonly Labels[] {
     return [...this.eachSeries(filter)];

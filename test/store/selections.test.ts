@@ -106,6 +106,7 @@ describe('series that expire', () => {
         expect(reader.labelValues('instance')).toEqual(
           [...new Set(left.map((labels) => labels.get('instance')))].filter(Boolean).toSorted(),
         );
+        for (const name of ['instance', 'job']) expect(reader.labelValueCount(name)).toBe(reader.labelValues(name).length);
       }),
       { seed: 5 },
     );
@@ -168,6 +169,7 @@ describe('names and values', () => {
     expect(reader.labelValues('job', { matcherSets: [matchers('__name__=down')] })).toEqual(['a']);
     expect(reader.labelValues('job', { limit: 1 })).toEqual(['a']);
     expect(reader.labelValues('nothing')).toEqual([]);
+    expect(['job', 'nothing'].map((name) => reader.labelValueCount(name))).toEqual([2, 0]);
     expect(reader.series({ matcherSets: [matchers('why=x'), matchers('job=b')] })).toHaveLength(2);
     expect(reader.series({ maxTs: T0 - 1 })).toEqual([]);
     expect(reader.seriesCount({ minTs: T0 })).toBe(5);
