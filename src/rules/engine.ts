@@ -226,6 +226,7 @@ export class RuleEngine {
   #restore(): void {
     const { state, logger, clock } = this.#ports;
     const owners = new RowOwners(
+      this.#groups.map(({ definition }) => definition.file),
       this.#groups.flatMap(({ rules }) => rules.flatMap(({ rule }) => (rule instanceof AlertingRule ? [rule] : []))),
     );
     const orphans = new Orphans();

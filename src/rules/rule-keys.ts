@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { AlertStateRow } from '../core/state.ts';
 import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
 
@@ -66,18 +67,31 @@ function assignKeys(
 
 /**
  * Finds the rule that a saved alert belongs to: of those of its name the one whose literal labels it has, most of them; else the
- * one at its place. The file may have changed while nobody looked.
+ * one at its place. The file may have changed while nobody looked, and may be elsewhere: an upgrade brings its own.
  */
 export class RowOwners<T extends { readonly definition: RuleDefinition }> {
+  readonly #files: readonly string[];
   readonly #byKey: ReadonlyMap<string, T>;
   readonly #byName: ReadonlyMap<string, readonly T[]>;
 
-  constructor(rules: readonly T[]) {
+  constructor(files: readonly string[], rules: readonly T[]) {
+    this.#files = [...new Set(files)];
     this.#byKey = new Map(rules.map((rule) => [rule.definition.key, rule]));
     this.#byName = groupBy(rules, ({ definition }) => withoutCount(definition.key));
   }
 
   of(row: Pick<AlertStateRow, 'ruleKey' | 'labels'>): T | undefined {
+    const isLoaded = this.#files.some((file) => row.ruleKey.startsWith(`${file};`));
+    if (isLoaded) return this.#ownerOf(row);
+    const inGroup = row.ruleKey.slice(row.ruleKey.indexOf(';'));
+    for (const file of this.#files.toSorted((a, b) => likeness(b, row.ruleKey) - likeness(a, row.ruleKey))) {
+      const owner = this.#ownerOf({ ...row, ruleKey: file + inGroup });
+      if (owner !== undefined) return owner;
+    }
+    return undefined;
+  }
+
+  #ownerOf(row: Pick<AlertStateRow, 'ruleKey' | 'labels'>): T | undefined {
     const atItsPlace = this.#byKey.get(row.ruleKey);
     let best = atItsPlace;
     let most = atItsPlace === undefined ? -1 : agreement(atItsPlace.definition, row.labels);
@@ -98,6 +112,12 @@ function agreement(rule: RuleDefinition, labels: Readonly<Record<string, string>
     count++;
   }
   return count;
+}
+
+/** Whether a file has the name of the one that the key begins with. */
+function likeness(file: string, ruleKey: string): number {
+  const [was = ''] = ruleKey.split(';');
+  return basename(file) === basename(was) ? 1 : 0;
 }
 
 function labelsOf(rule: RuleDefinition): readonly (readonly [name: string, text: string])[] {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { parseRuleFiles } from '../../src/rules/load.ts';
 import { Bench, ruleSetOf } from './harness.ts';
 
 function file(...rules: readonly string[]): string {
@@ -96,6 +97,25 @@ describe('rules of one name', () => {
     told(bench);
     bench.engine.replace(ruleSetOf(file(lag('critical', 9), CRITICAL)));
     expect(await toldAfter(bench)).toEqual({ now: ['resolved warning'], later: [] });
+  });
+
+  it.each([
+    ['of a file that is elsewhere now', ['/opt/belfry-2/rules.yaml'], []],
+    [
+      'of one that is one of two of its groups now',
+      ['/opt/belfry-2/more.yaml', '/opt/belfry-2/rules.yaml'],
+      ['firing critical', 'firing warning'],
+    ],
+    ['of a file that is there still, but in another', ['rules.yaml', 'other.yaml'], ['firing critical', 'firing warning']],
+  ])('keep their alerts where the rule file %s', async (_, paths, later) => {
+    const bench = await running(file(WARNING, CRITICAL), 5);
+    bench.engine.stop();
+    const again = new Bench('groups: []', OPTIONS, bench);
+    const files = paths.map((path) => ({ path, text: file(WARNING, CRITICAL) }));
+    again.engine.replace(parseRuleFiles(files, { evaluationIntervalMs: 10_000 }));
+    again.engine.start();
+    const handedOn = told(again).toSorted();
+    expect([handedOn, await toldAfter(again)]).toEqual([['firing critical', 'firing warning'], { now: [], later }]);
   });
 
   it('leave no row of the state file behind', async () => {
