@@ -199,7 +199,8 @@ class ColdPage {
   readonly #limits: PageLimits;
   readonly #honorTimestamps: boolean;
   readonly #known: KnownLines | undefined;
-  readonly #decoder = new TextDecoder('utf-8', { fatal: true });
+  /** A byte order mark is a character of the line, which no name begins with. */
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   /** By column; of a page that is read after another one only the new ones. */
   readonly #series = new Map<number, Labels>();
   readonly #values: number[] = [];

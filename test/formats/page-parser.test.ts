@@ -61,6 +61,7 @@ describe('a page in text format', () => {
     ['an HTML page', '<html>\n', 'line 1: expected a metric name'],
     ['a carriage return', 'a 1\r\n', 'line 1: expected a value'],
     ['an exemplar', 'a 1 # {b="c"} 1\n', 'line 1: unexpected'],
+    ['a byte order mark', '\ufeffa 1\n', 'line 1: expected a metric name'],
     ['a timestamp before 1970', 'a 1 -5\n', 'line 1: expected a timestamp, found "-5"'],
     ['a timestamp of more than 64 bits', 'a 1 9223372036854775808\n', 'line 1: expected a timestamp'],
     ['a value in hexadecimal digits', 'a 0x10p2\n', 'line 1: expected a value, found "0x10p2"'],
