@@ -183,7 +183,12 @@ export function seriesOf(querier: MemoryQuerier): SeriesPort {
     eachSeries: found,
     seriesCount: (filter) => found(filter).length,
     labelNames: (filter) => distinct(found(filter).flatMap((labels) => Array.from(labels, ([name]) => name))),
-    labelValueCount: (name) => new Set(found({}).map((labels) => labels.get(name)).filter(Boolean)).size,
+    labelValueCount: (name) =>
+      new Set(
+        found({})
+          .map((labels) => labels.get(name))
+          .filter(Boolean),
+      ).size,
     labelValues: (name, filter) => distinct(found(filter).flatMap((labels) => (labels.has(name) ? [labels.get(name)] : []))),
   };
 }
