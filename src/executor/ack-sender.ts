@@ -6,9 +6,10 @@ import type { BelfryApi, Grant } from './belfry-api.ts';
 import { boundedTail } from './output-tail.ts';
 
 const MIN_BETWEEN_MS = 1000;
-/** The last word is worth some attempts: without it Belfry waits for the lease to run out. */
+/** Of an executor that was told to stop: so many attempts at its last word. */
 const LAST_ATTEMPTS = 5;
 const LAST_RETRY_MS = 500;
+const LAST_RETRY_MAX_MS = 2000;
 
 type AckWords = Pick<Ack, 'text' | 'process' | 'progress'>;
 
@@ -21,17 +22,19 @@ export class AckSender {
   readonly #grant: Grant;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #stop: AbortSignal;
   #waiting: AckWords | undefined;
   #timer: Timer | undefined;
   #sending: Promise<void> = Promise.resolve();
   #sentAt = -Infinity;
   #closed = false;
 
-  constructor(options: { api: BelfryApi; grant: Grant; clock: Clock; log: Logger }) {
+  constructor(options: { api: BelfryApi; grant: Grant; clock: Clock; log: Logger; stop: AbortSignal }) {
     this.#api = options.api;
     this.#grant = options.grant;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#stop = options.stop;
   }
 
   /** Sends `running` with these words, soon. Never rejects: the heartbeat notices when the lease is lost. */
@@ -47,13 +50,20 @@ export class AckSender {
     await this.#attempt(status, words);
   }
 
-  /** Sends the last word after everything else, trying again while Belfry cannot be reached. */
+  /**
+   * Sends the last word after everything else. Without it Belfry waits for the lease to run out: tried again for as long as
+   * that may last while Belfry cannot be reached, as when it starts anew.
+   */
   async last(status: AckStatus, words: AckWords): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
     await this.#sending;
-    for (let attempt = 1; !(await this.#attempt(status, words)) && attempt < LAST_ATTEMPTS; attempt++)
-      await delay(this.#clock, LAST_RETRY_MS * attempt);
+    const since = this.#clock.elapsed();
+    for (let attempt = 1; !(await this.#attempt(status, words)); attempt++) {
+      const isWorthIt = !this.#stop.aborted && this.#clock.elapsed() - since < this.#grant.ttlMs;
+      if (!isWorthIt && attempt >= LAST_ATTEMPTS) return;
+      await delay(this.#clock, Math.min(LAST_RETRY_MAX_MS, LAST_RETRY_MS * attempt));
+    }
   }
 
   #flush(): void {
