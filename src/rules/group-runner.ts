@@ -71,6 +71,7 @@ export class GroupRunner {
   adopt(old: GroupRunner): void {
     this.#lastTs = old.#lastTs;
     this.lastEvaluationTs = old.lastEvaluationTs;
+    this.evaluationTimeMs = old.evaluationTimeMs;
     this.missedIterations = old.missedIterations;
     const byKey = new Map(old.rules.map((rule) => [rule.definition.key, rule]));
     for (const rule of this.rules) {

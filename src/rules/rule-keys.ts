@@ -31,7 +31,11 @@ export function groupKey({ file, name }: Pick<GroupDefinition, 'file' | 'name'>)
 function withKeysOf(was: GroupDefinition, group: GroupDefinition): GroupDefinition {
   const oldRules = byName(was.rules);
   const keys = new Map<RuleDefinition, string>();
-  for (const [name, rules] of byName(group.rules)) assignKeys(`${groupKey(group)};${name}`, rules, oldRules.get(name) ?? [], keys);
+  for (const [name, rules] of byName(group.rules)) {
+    const old = oldRules.get(name) ?? [];
+    const isPlain = old.length === 0 || (old.length === 1 && rules.length === 1 && old[0]?.key === rules[0]?.key);
+    if (!isPlain) assignKeys(`${groupKey(group)};${name}`, rules, old, keys);
+  }
   const kept = (rule: RuleDefinition): RuleDefinition => {
     const key = keys.get(rule) ?? rule.key;
     return key === rule.key ? rule : { ...rule, key };

@@ -193,6 +193,15 @@ describe('a reload', () => {
     }
   });
 
+  it('leaves when a group was evaluated, and how long that took, as it was', async () => {
+    const bench = await started(fileOf(PENDING));
+    await bench.clock.advance(20_000);
+    const told = () => bench.engine.snapshot().map(({ lastEvaluation, evaluationTimeMs }) => [lastEvaluation, evaluationTimeMs]);
+    const before = told();
+    bench.engine.replace(ruleSetOf(fileOf(PENDING, 'limit: 3')));
+    expect(told()).toEqual(before);
+  });
+
   it('takes the n-th of rules that have one name for the n-th', async () => {
     const twice = (first: string, second: string): string =>
       fileOf(`{alert: A, expr: ${first}, for: 30s}\n      - {alert: A, expr: ${second}}`);
