@@ -104,6 +104,11 @@ export class Head implements SampleWriter {
     for (const lane of target.takeLanes()) this.#park(lane);
   }
 
+  /** Parks the targets that have written nothing since then. */
+  parkIdle(since: number): void {
+    for (const target of this.targets.values()) if (target.newestTs < since) this.parkTarget(target);
+  }
+
   /** Forgets series for good. Returns the symbols that nothing uses any more. */
   expire(ids: readonly SeriesId[]): readonly number[] {
     const gone = new Uint8Array(this.series.end);

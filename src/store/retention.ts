@@ -6,8 +6,8 @@ import type { SeriesId } from './series-table.ts';
 /** Work of one step: few enough to stay in the low milliseconds. */
 const BLOCKS_A_STEP = 64;
 const PAGES_A_STEP = 128;
-const SERIES_A_STEP = 1000;
-/** Forgetting one series walks along the lists that it stands in, as forgetting a thousand does: a few are not forgotten at once. */
+const SERIES_A_STEP = 250;
+/** Forgetting one series walks along the lists that it stands in, as forgetting hundreds does: a few are not forgotten at once. */
 const EXPIRY_INTERVAL_MS = 3_600_000;
 
 /** Deletes what is older than the retention, or more than its bytes, the oldest first, in small steps. */
@@ -19,6 +19,8 @@ export class Retention {
   readonly #maxBytes: number;
   blocksDeleted = 0;
   seriesExpired = 0;
+  /** The last step has not come to the end of the series that have expired. */
+  isExpiring = false;
   /** The newest time that deleted blocks reached. */
   #deletedTo = -Infinity;
   #lastExpiry = -Infinity;
@@ -57,8 +59,9 @@ export class Retention {
     return old.length === BLOCKS_A_STEP || this.#file.bytes > this.#maxBytes;
   }
 
-  /** Forgets some series that have no sample left, and lanes that have nothing left. True when there may be more series. */
-  expireSeries(now: number): boolean {
+  /** Forgets some series that have no sample left, and lanes that have nothing left. */
+  expireSeries(now: number): void {
+    this.isExpiring = false;
     const cutoff = this.cutoff(now);
     const expired: SeriesId[] = [];
     for (const [id, lastTs] of this.#head.places.retired) {
@@ -66,7 +69,7 @@ export class Retention {
     }
     const lanes = this.#head.lanes.filter((lane) => lane?.isEmpty === true).map((lane) => lane!.id);
     if (expired.length < SERIES_A_STEP && now - this.#lastExpiry < EXPIRY_INTERVAL_MS) expired.length = 0;
-    if (expired.length === 0 && lanes.length === 0) return false;
+    if (expired.length === 0 && lanes.length === 0) return;
     if (expired.length > 0) this.#lastExpiry = now;
     this.#file.transaction(() => {
       for (const id of expired) {
@@ -77,12 +80,12 @@ export class Retention {
     });
     this.seriesExpired += expired.length;
     for (const lane of lanes) this.#head.dropLane(lane);
-    if (expired.length === 0) return false;
+    if (expired.length === 0) return;
     const unused = this.#head.expire(expired);
     this.#file.transaction(() => {
       for (const symbol of unused) this.#file.run('DELETE FROM symbols WHERE id = ?', symbol);
     });
-    return expired.length === SERIES_A_STEP;
+    this.isExpiring = expired.length === SERIES_A_STEP;
   }
 
   #refreshLane(id: number): void {

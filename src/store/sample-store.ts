@@ -27,6 +27,8 @@ const PIECE_PAUSE_MS = 20;
 const CELLS_A_PIECE = 40_000;
 /** Pieces of deleting that may follow each other before samples are written again; a piece is some 5 ms. */
 const DELETIONS_A_ROUND = 50;
+/** Pieces of series that are forgotten, in a row; a piece is some 10 ms. */
+const EXPIRIES_A_ROUND = 4;
 /** Lanes of so many cells, whose sealing would take more than some five milliseconds, are sealed in pieces before their next row. */
 const WIDE_LANE_CELLS = 60_000;
 /** Cells that one such piece encodes. */
@@ -158,8 +160,8 @@ class OpenStore implements SampleStore {
   #timer: Timer | undefined;
   #sealTimer: Timer | undefined;
   #rounds = 0;
-  /** The last round has not come to the end of the series that have expired. */
-  #expiring = false;
+  /** Pieces of expired series that this round still forgets. */
+  #expiries = 0;
   /** The last round has not come to the end of what is too old, and how many pieces of it are behind. */
   #deleting = false;
   #deletions = 0;
@@ -223,9 +225,7 @@ class OpenStore implements SampleStore {
     const intervalMs = this.#options.flushIntervalMs ?? FLUSH_INTERVAL_MS;
     const arm = (delayMs: number): void => {
       this.#timer = this.#options.clock.timer(delayMs, () => {
-        const more = this.#deleting
-          ? this.#deletePiece()
-          : this.#writePiece((now, maxCells) => this.#flusher.flush(now, maxCells)) === 'some' || this.#finishRound();
+        const more = this.#nextPiece();
         this.#sealAhead();
         if (!this.#closed) arm(more ? PIECE_PAUSE_MS : intervalMs);
       });
@@ -297,6 +297,13 @@ class OpenStore implements SampleStore {
     this.#file.close();
   }
 
+  /** True where the next piece is due soon. */
+  #nextPiece(): boolean {
+    if (this.#deleting) return this.#deletePiece() || this.#expiries > 0;
+    if (this.#expiries > 0) return this.#expirePiece();
+    return this.#writePiece((now, maxCells) => this.#flusher.flush(now, maxCells)) === 'some' || this.#finishRound();
+  }
+
   /** A piece of a round, so that the loop is not held for long: names where many are new, else samples. */
   #writePiece(flush: (now: number, maxCells: number) => boolean): 'all' | 'some' | 'nothing' {
     let ahead = false;
@@ -333,26 +340,24 @@ class OpenStore implements SampleStore {
     return (this.#deleting = more && ++this.#deletions < DELETIONS_A_ROUND);
   }
 
-  /** True when it has not deleted all that is too old. */
+  /** True when it has not deleted all that is too old, or forgotten all that has expired. */
   #finishRound(): boolean {
     this.#trim();
     const now = this.#options.clock.now();
     this.#deletions = 0;
     const more = this.#deletePiece();
     const cleans = ++this.#rounds % ROUNDS_PER_CLEANING === 0;
-    if (cleans) this.#parkIdle(now);
-    if (cleans || this.#expiring) {
-      this.#expiring = false;
-      this.#tried('expiry', () => {
-        this.#expiring = this.#retention.expireSeries(now);
-      });
-    }
+    if (cleans) this.#head.parkIdle(now - IDLE_TARGET_MS);
+    if (cleans || this.#retention.isExpiring) this.#expirePiece(EXPIRIES_A_ROUND);
     this.#metrics.update(this.#head, this.#blocks, this.stats(), this.#degraded);
-    return more;
+    return more || this.#expiries > 0;
   }
 
-  #parkIdle(now: number): void {
-    for (const target of this.#head.targets.values()) if (target.newestTs < now - IDLE_TARGET_MS) this.#head.parkTarget(target);
+  /** Forgets some of the series that have expired. True when the next of them follow soon. */
+  #expirePiece(pieces = this.#expiries): boolean {
+    this.#tried('expiry', () => this.#retention.expireSeries(this.#options.clock.now()));
+    this.#expiries = this.#retention.isExpiring ? pieces - 1 : 0;
+    return this.#expiries > 0;
   }
 
   /** Runs a write to the file; a failure is told when it begins and when it ends, and never reaches a collector. */

@@ -348,6 +348,30 @@ describe('retention', () => {
     expect(everything(reopened())).toEqual(expected(7200, 7210));
   });
 
+  it('forgets series some hundreds at a time, in pieces between which others have their turn', async () => {
+    const store = openStore({ retentionMs: 3_600_000 });
+    const wide = layout(...Array.from({ length: 1100 }, (_, i) => metric('wide', `i=${i}`, 'x=1')));
+    store.start();
+    fill(store, 0, 300);
+    store.writer.target('wide').append(T0, wide, new Float64Array(1100));
+    store.writer.target('wide').markStale(T0 + 1000);
+    await clock.advance(3_590_000);
+    const counts = [store.reader.seriesCount()];
+    while (clock.now() < T0 + 3 * 3_600_000 && counts.length < 5) {
+      // A piece follows another after 20 ms.
+      await clock.advance(counts.length > 1 ? 20 : 1000);
+      const count = store.reader.seriesCount();
+      if (count === counts.at(-1)) continue;
+      counts.push(count);
+      // Whoever ends in the middle finds the rest of them when it begins again.
+      if (count === 602) expect(reopened().reader.seriesCount()).toBe(602);
+    }
+    // A few are not worth a piece of their own: they wait for an hour.
+    expect(counts).toEqual([1102, 852, 602, 352, 102]);
+    await clock.advance(3_700_000);
+    expect(store.reader.seriesCount()).toBe(0);
+  });
+
   it('deletes the oldest blocks when there are too many bytes', async () => {
     const store = openStore({ retentionBytes: 300_000, limits: { sealedBytes: 0 } });
     const wide = layout(...Array.from({ length: 200 }, (_, i) => metric('wide', `i=${i}`, 'x=1')));
