@@ -24,9 +24,9 @@ export class Arrivals<T> {
 
   /**
    * The first item, arrived or still to come, that satisfies `predicate`; items before the mark `since` are passed over.
-   * Throws after `timeoutMs` (default 10 s), saying what did arrive, and when `signal` is aborted.
+   * Throws after `timeoutMs` (default 30 s), saying what did arrive, and when `signal` is aborted.
    */
-  next(predicate: (item: T) => boolean = () => true, { timeoutMs = 10_000, since = 0, signal }: NextOptions = {}): Promise<T> {
+  next(predicate: (item: T) => boolean = () => true, { timeoutMs = 30_000, since = 0, signal }: NextOptions = {}): Promise<T> {
     let seen = since;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {

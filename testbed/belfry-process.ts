@@ -70,7 +70,7 @@ export class BelfryProcess implements AsyncDisposable {
       throw new Error(`belfry ended with ${code ?? signal}: ${said.slice(-20).join('\n')}`);
     });
     const waiting = new AbortController();
-    const listens = out.next(() => true, { timeoutMs: options.startTimeoutMs ?? 30_000, signal: waiting.signal });
+    const listens = out.next(() => true, { timeoutMs: options.startTimeoutMs ?? 60_000, signal: waiting.signal });
     try {
       const line = await Promise.race([listens, ended]);
       ended.catch(() => undefined); // From here on its end is the caller's to look at.
@@ -151,7 +151,7 @@ export class BelfryProcess implements AsyncDisposable {
   async queryUntil(
     expression: string,
     accepts: (samples: readonly QueriedSample[]) => boolean,
-    timeoutMs = 20_000,
+    timeoutMs = 60_000,
   ): Promise<readonly QueriedSample[]> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {

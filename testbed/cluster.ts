@@ -253,7 +253,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Waits until what a live broker says satisfies `predicate`; throws after `timeoutMs` (default 30 s) with the last view. */
-  async waitUntil(predicate: (view: ClusterView) => boolean, { timeoutMs = 30_000, from }: WaitOptions = {}): Promise<ClusterView> {
+  async waitUntil(predicate: (view: ClusterView) => boolean, { timeoutMs = 60_000, from }: WaitOptions = {}): Promise<ClusterView> {
     const deadline = performance.now() + timeoutMs;
     let last: unknown;
     while (performance.now() < deadline) {

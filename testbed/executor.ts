@@ -15,7 +15,7 @@ import { makeTempDir, removeTempDir } from './temp-dir.ts';
 
 const ENTRY = fileURLToPath(new URL('../bin/belfry.mjs', import.meta.url));
 const CTL = fileURLToPath(new URL('ctl.mjs', import.meta.url));
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 
 type Verb = 'restart' | 'add' | 'stop' | 'probe';
 

@@ -100,7 +100,7 @@ export function wantedIn(request: WebhookRequest, wanted: Wanted): ToldAlert | u
 }
 
 /** Waits until webhook, Slack and mail have all told of it: the first of each, of one incident. */
-export async function toldEverywhere(stage: Stage, wanted: Wanted, { timeoutMs = 20_000 }: Pick<Waiting, 'timeoutMs'> = {}): Promise<Told> {
+export async function toldEverywhere(stage: Stage, wanted: Wanted, { timeoutMs = 60_000 }: Pick<Waiting, 'timeoutMs'> = {}): Promise<Told> {
   const webhook = await stage.webhook.next((request) => request.status === 200 && wantedIn(request, wanted) !== undefined, { timeoutMs });
   const body = bodyOf(webhook);
   const incident = body.groupKey.replace(/^incident\//, '');
@@ -122,7 +122,7 @@ export async function toldEverywhere(stage: Stage, wanted: Wanted, { timeoutMs =
 }
 
 /** Waits for a webhook message about it. */
-export async function told(stage: Stage, wanted: Wanted, { timeoutMs = 20_000, since = 0 }: Waiting = {}): Promise<ToldAlert> {
+export async function told(stage: Stage, wanted: Wanted, { timeoutMs = 60_000, since = 0 }: Waiting = {}): Promise<ToldAlert> {
   const about = (request: WebhookRequest): boolean => request.status === 200 && wantedIn(request, wanted) !== undefined;
   const request = await stage.webhook.next(about, { timeoutMs, since }).catch(() => {
     throw new Error(`not told of ${JSON.stringify(wanted)} within ${timeoutMs} ms, but of: ${ledger(stage).join(', ')}`);
@@ -199,7 +199,7 @@ export async function evaluatedOnce(
 }
 
 /** Resolves once the condition holds, asking every 50 ms. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, timeoutMs = 20_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, what: string, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
@@ -228,7 +228,7 @@ export async function belfry(
   args: readonly string[],
   options: { readonly cwd?: string; readonly env?: Record<string, string> } = {},
 ): Promise<CliResult> {
-  const child = spawn(process.execPath, [ENTRY, ...args], { cwd: options.cwd, env: { ...process.env, ...options.env }, timeout: 60_000 });
+  const child = spawn(process.execPath, [ENTRY, ...args], { cwd: options.cwd, env: { ...process.env, ...options.env }, timeout: 120_000 });
   const text = { out: '', err: '' };
   child.stdout.on('data', (chunk: Buffer) => (text.out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (text.err += chunk.toString()));
