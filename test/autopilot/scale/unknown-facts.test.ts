@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { ClusterPicture } from '../../../src/autopilot/picture.ts';
 import { broker, evidence, load, MINUTE, partition, ScaleWorld, spreadOver } from './scale-world.ts';
 
 /** Facts of one picture are of different ages, and some are not known for a moment: after a start, or while a request fails. */
@@ -116,3 +118,60 @@ describe('a drain', () => {
     expect(world.row?.state).toBe('draining');
   });
 });
+
+/** The truth of a removal, one moment after the other: moves begin, go on, end; the broker stops; its session ends. */
+interface Moment {
+  readonly partitions: ClusterPicture['partitions'];
+  readonly moves: NonNullable<ClusterPicture['reassigning']>;
+  readonly up: boolean;
+  readonly registered: boolean;
+}
+
+const before = spreadOver([1, 2, 3, 4, 5]);
+
+/** Moved are those below `index`; the one at it is being moved: Kafka lists what is added among the replicas. */
+function movedTo(index: number): Pick<Moment, 'partitions' | 'moves'> {
+  const partitions = before.map((one, at) => {
+    if (at < index) return without5[at] ?? one;
+    return at > index ? one : { ...one, replicas: [...new Set([...one.replicas, ...(without5[at]?.replicas ?? [])])], isr: one.isr };
+  });
+  return { partitions, moves: index < before.length ? [{ topic: 't', partition: index }] : [] };
+}
+
+const MOMENTS: readonly Moment[] = [
+  ...[0, 7, 8, 20, 29].map((index) => ({ ...movedTo(index), up: true, registered: true })),
+  { ...movedTo(before.length), up: true, registered: true },
+  { ...movedTo(before.length), up: false, registered: true },
+  { ...movedTo(before.length), up: false, registered: false },
+];
+
+describe('a removal that an executor does well', () => {
+  it('comes to its end without a person, however old each fact is', () => {
+    const age = fc.integer({ min: 0, max: 3 });
+    const look = fc.record({ metadata: age, liveness: age, moves: fc.option(age, { nil: undefined }), heard: fc.boolean() });
+    const seed = 20_261_123;
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(MOMENTS.length + 4), look), { minLength: 1, maxLength: 40 }), (looks) => {
+        const world = draining();
+        let saidAt: number | undefined;
+        const ordered = looks.toSorted(([a], [b]) => a - b);
+        const last = { metadata: 0, liveness: 0, moves: 0, heard: true };
+        for (const [at, seen] of [...ordered, [99, last] as const, [99, last] as const]) {
+          const moment = (back: number): Moment => MOMENTS[Math.max(0, Math.min(MOMENTS.length - 1, at - back))] ?? fail();
+          world.partitions = moment(seen.metadata).partitions;
+          world.reassigning = seen.moves === undefined ? undefined : moment(seen.moves).moves;
+          const up = seen.heard ? moment(seen.liveness).up : undefined;
+          world.brokers[4] = broker(5, { up, registered: moment(seen.metadata).registered });
+          if (saidAt === undefined && at >= MOMENTS.length && world.row?.intentId !== '') world.said(`succeeded: at ${(saidAt = at)}`);
+          world.look(2000);
+        }
+        expect([world.path.at(-1), world.notes]).toEqual(['scaling_in → steady', [expect.stringMatching(/^broker 5 is drained and gone/)]]);
+      }),
+      { seed, numRuns: 100 },
+    );
+  });
+});
+
+function fail(): never {
+  throw new Error('no such moment');
+}
