@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process';
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Kafka } from 'kafkajs';
 
@@ -14,12 +15,28 @@ const isSame = (a, b) => a.length === b.length && timingSafeEqual(Buffer.from(a)
 const kafka = new Kafka({ clientId: 'intent-consumer', brokers: KAFKA_BROKERS.split(',') });
 const [consumer, producer] = [kafka.consumer({ groupId: 'intent-consumer' }), kafka.producer()];
 
-async function post(id, verb, body) {
-  const headers = { authorization: `Bearer ${BELFRY_TOKEN}`, 'content-type': 'application/json' };
-  const url = `${BELFRY_URL}/api/belfry/v1/autopilot/intents/${encodeURIComponent(id)}/${verb}`;
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error' });
+async function ask(method, id, verb, body) {
+  const headers = { authorization: `Bearer ${BELFRY_TOKEN}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+  const url = `${BELFRY_URL}/api/belfry/v1/autopilot/intents/${encodeURIComponent(id)}/${verb}`.replace(/\/$/, '');
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body), redirect: 'error' });
   if (!response.ok) throw new Error(`${verb} ${id}: ${response.status} ${await response.text()}`);
   return await response.json();
+}
+const post = (id, verb, body) => ask('POST', id, verb, body);
+
+/** A guard may hold for a moment, as while two brokers do not agree: no further event says that it let go, so ask again. */
+async function leaseOf(id) {
+  // A name of its own for each lease: an event that comes twice must not be acted on twice.
+  const executor = `intent-consumer.${randomUUID()}`;
+  for (;;) {
+    try {
+      return await post(id, 'lease', { executor });
+    } catch (error) {
+      const { state } = await ask('GET', id, '');
+      if (state !== 'open') throw error;
+      await setTimeout(3000);
+    }
+  }
 }
 
 /** The value is a CloudEvent, the intent its data. */
@@ -28,8 +45,7 @@ async function take({ value }) {
   const signed = (until, token) => sign('belfry.intent.v1', id, cluster, target, action, until, token);
   if (state !== 'open') return;
   if (!isSame(signed(expiresAt, 0), String(signature))) throw new Error(`forged: ${id}`);
-  // A name of its own for each lease: an event that comes twice must not be acted on twice.
-  const { intent, lease, signature: granted } = await post(id, 'lease', { executor: `intent-consumer.${randomUUID()}` });
+  const { intent, lease, signature: granted } = await leaseOf(id);
   const { fencingToken, ttlMs } = lease;
   if (!isSame(signed(intent.expiresAt, fencingToken), granted)) throw new Error(`forged lease: ${id}`);
   const ack = async (status, text) => {
