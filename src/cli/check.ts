@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { isMap } from 'yaml';
+import { isMap, isSeq } from 'yaml';
 import type { BelfryConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
@@ -10,7 +10,7 @@ import { BelfryError, errorText } from '../core/errors.ts';
 import { featuresOf } from '../promql/features.ts';
 import type { ParseOptions } from '../promql/parse.ts';
 import { lintRules, LINTS, unknownExemptions, type KnownMetrics, type Lint, type LintFinding, type LintOptions } from '../rules/lint.ts';
-import { checkRuleFiles, readRuleFiles } from '../rules/load.ts';
+import { checkRuleFiles, isKubernetesRules, readRuleFiles } from '../rules/load.ts';
 import { DEFAULT_EVALUATION_INTERVAL_MS } from '../rules/ports.ts';
 import { formatProblem, hint, inOneGo, YamlReader } from '../rules/yaml-reader.ts';
 import { BelfryClient, withClientOptions, type ClientOptions } from './client.ts';
@@ -149,10 +149,10 @@ async function check(file: string, checking: Checking, context: CliContext): Pro
   return isRuleFile(text) ? checkRules([file], checking, context) : checkConfig(file, checking, context);
 }
 
-/** A rule file is known by its one key, so that both kinds can be named in one command. */
+/** A rule file is known by its one key, so that both kinds can be named in one command; what is nearly one is no configuration. */
 function isRuleFile(text: string): boolean {
   const { root } = inOneGo(YamlReader.read('', text));
-  return isMap(root) && root.has('groups');
+  return isSeq(root) || isKubernetesRules(root) || (isMap(root) && root.has('groups'));
 }
 
 /** The configuration's mistakes and those of the rule files it names, as far as it could be read. */

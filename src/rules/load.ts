@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isMap } from 'yaml';
 import { BelfryError, errorText } from '../core/errors.ts';
 import { readRule } from './load-rule.ts';
 import { formatProblem, inOneGo, YamlReader } from './yaml-reader.ts';
@@ -6,7 +7,7 @@ import type { Steps } from './yaml-documents.ts';
 import type { GroupContext } from './load-rule.ts';
 import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
 import type { ParseOptions } from '../promql/parse.ts';
-import type { RuleProblem, YamlFields } from './yaml-reader.ts';
+import type { RuleProblem, YamlFields, YamlNode } from './yaml-reader.ts';
 
 export interface RuleFile {
   /** As errors and the API call it. */
@@ -103,7 +104,16 @@ function* readInSteps(files: readonly RuleFile[], options: LoadOptions): Steps<C
   return { ruleSet: { groups, warnings, ...(options.promql === undefined ? {} : { promql: options.promql }) }, problems };
 }
 
+/** The object in which the Prometheus operator is given rules; its groups stand under `spec`. */
+export function isKubernetesRules(root: YamlNode): boolean {
+  return isMap(root) && root.get('kind') === 'PrometheusRule';
+}
+
 function* readGroups(reader: YamlReader, options: LoadOptions): Steps<readonly GroupDefinition[]> {
+  if (isKubernetesRules(reader.root) && options.ignoreUnknownFields !== true) {
+    reader.problem(reader.root, '', 'a PrometheusRule of Kubernetes: a rule file is what stands in it under "spec", from "groups" on');
+    return [];
+  }
   const top = reader.fields(reader.root, '', ['groups']);
   const groups: GroupDefinition[] = [];
   const names = new Set<string>();

@@ -91,6 +91,21 @@ describe('belfry check', () => {
     expect(exitCode).toBe(1);
   });
 
+  it.each([
+    [
+      'the Kubernetes object around one',
+      'apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nspec: {groups: []}\n',
+      /^r\.yaml:1:1: .*under "spec"/,
+    ],
+    ['a list of groups', '- {name: a, rules: []}\n', /^r\.yaml:1:1: must be a mapping/],
+  ])('takes %s for a rule file, and says in one line what is wrong', async (_, text, expected) => {
+    write('r.yaml', text);
+    const { err, out, exitCode } = await shell.run('check', 'r.yaml');
+    expect(err).toMatch(expected);
+    expect([out, exitCode]).toEqual(['r.yaml: 1 mistake\n', 1]);
+    expect((await shell.run('check', '--ignore-unknown-fields', 'r.yaml')).exitCode).toBe(text.startsWith('-') ? 1 : 0);
+  });
+
   it('needs no secret', async () => {
     write('belfry.yaml', 'rules: [rules.yaml]\nslack: {token_file: /run/secrets/slack}\n');
     write('rules.yaml', RULES);
