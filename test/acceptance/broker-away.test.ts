@@ -5,7 +5,7 @@ import { describeWithKafka } from '../../testbed/skip.ts';
 import { shippedRules } from '../../testbed/shipped-rules.ts';
 import { allUp, evaluatedOnce, everythingElse, ledger, mended, passed, SILENCE, startWatching, told, toldEverywhere } from './harness.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 /** Pings ten times as often as by default, so that a silence of seconds is a long one. */
 const QUICK_LIVENESS = { ping_interval: '200ms', ping_timeout: '200ms', not_answering_after: '1s' };

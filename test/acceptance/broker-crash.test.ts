@@ -5,10 +5,10 @@ import { describeWithKafka } from '../../testbed/skip.ts';
 import { Stage } from '../../testbed/stage.ts';
 import { allUp, everythingElse, ledger, mended, now, report, startWatching, toldEverywhere } from './harness.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 /** Generous: a loaded machine of two cores. What is typical is printed, and measured by the bench. */
-const TOLD_WITHIN_MS = 5000;
+const TOLD_WITHIN_MS = 30_000;
 
 describeWithKafka('a broker that crashes, under the shipped rules', () => {
   let cluster: Cluster;

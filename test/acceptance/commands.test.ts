@@ -12,7 +12,7 @@ import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { allUp, belfry, mended, NO_KAFKA, startWatching } from './harness.ts';
 import type { CliResult } from './harness.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 describeWithKafka('the command line, against the running process', () => {
   let cluster: Cluster;

@@ -6,7 +6,7 @@ import { Stage } from '../../testbed/stage.ts';
 import { shippedRules } from '../../testbed/shipped-rules.ts';
 import { everythingElse, NO_KAFKA, ownMetric, report, SILENCE, told } from './harness.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const GOOD_PAGE = 'fixture_good{of="a"} 1\nfixture_good{of="b"} 2\n';
 /** Belfry may grow by this much over pages that are far too large. */
@@ -145,7 +145,7 @@ async function startBadExporters(): Promise<BadExporters> {
     scraped: async (job, times) => {
       const { scrapes } = get(job);
       // The one after the last counted: that one has then ended.
-      await scrapes.next(() => scrapes.count > times, { timeoutMs: 60_000 });
+      await scrapes.next(() => scrapes.count > times, { timeoutMs: 120_000 });
     },
     [Symbol.asyncDispose]: async () => {
       for (const exporter of all.values()) await exporter[Symbol.asyncDispose]();

@@ -7,7 +7,7 @@ import type { Stage } from '../../testbed/stage.ts';
 import { TcpProxy } from '../../testbed/tcp-proxy.ts';
 import { allUp, evaluatedOnce, ledger, startWatching, told } from './harness.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 /** Everything five to ten times as fast as by default, so that a silence of seconds is a long one. */
 const QUICK = {

@@ -2,7 +2,7 @@ import { expect, it, jest } from '@jest/globals';
 import { report } from './harness.ts';
 import { killNine } from './kill-nine.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 /** `npm run kill-nine -- --kills 1000` is the same for longer. */
 it.each([{ seed: 1 }])(

@@ -198,7 +198,7 @@ class Run implements AsyncDisposable {
   async #waitFor(instant: Instant): Promise<void> {
     const { belfry, slack, mail, webhook } = this.#stage;
     const random = this.#random;
-    const options = { timeoutMs: 5000 };
+    const options = { timeoutMs: TOLD_WITHIN_MS };
     if (instant === 'change') await sleep(random.between(0, 300));
     else if (instant === 'decision') {
       await belfry.log.next(({ event }) => event === 'notification_decided', { ...options, since: belfry.log.count });

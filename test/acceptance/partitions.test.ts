@@ -11,7 +11,7 @@ import { shippedRules } from '../../testbed/shipped-rules.ts';
 import { commitOffset } from './consumer-group.ts';
 import { allUp, evaluatedOnce, everythingElse, ledger, mended, passed, SILENCE, startWatching, told } from './harness.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 const SHORT = { LeaderLoss: '2s', UnderMinIsr: '2s', UnderReplicated: '2s' };
 /** Looks as often as a second permits. */
@@ -112,10 +112,10 @@ describeWithKafka('partitions', () => {
     });
     await using _load = cluster.load({ topic: 'payments', bytesPerSecond: 5000, recordBytes: 100 });
     await stage.belfry.queryUntil('kafka_consumergroup_lag_sum{topic="payments"} > 0', (lags) => lags.length === 2);
-    const stopped = await told(stage, { status: 'firing', alertname: 'ConsumerStopped' }, { timeoutMs: 40_000 });
+    const stopped = await told(stage, { status: 'firing', alertname: 'ConsumerStopped' }, { timeoutMs: 60_000 });
     expect(stopped.labels).toMatchObject({ consumergroup: 'payments-billing', topic: 'payments' });
     await commitOffset(cluster, 'payments-billing', 'payments', 150);
-    await told(stage, { status: 'resolved', alertname: 'ConsumerStopped' }, { timeoutMs: 40_000 });
+    await told(stage, { status: 'resolved', alertname: 'ConsumerStopped' }, { timeoutMs: 60_000 });
     const names = new Set(stage.webhook.requests.all.flatMap(({ body }) => body.match(/"consumergroup":"[^"]*"/g) ?? []));
     expect([...names]).toEqual(['"consumergroup":"payments-billing"']);
   });

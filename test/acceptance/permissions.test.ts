@@ -58,7 +58,7 @@ describeWithKafka('on a cluster with an authorizer', () => {
     for (const user of ['everything', ...GRANT_NAMES])
       for (const name of GRANT_NAMES) if (name !== user) await allow(user, WATCH[name].acl);
     await withMessaging('admin', async (messaging) => hearOne(messaging, 'orders', 'billing'));
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     await cluster[Symbol.asyncDispose]();
@@ -109,7 +109,7 @@ describeWithKafka('on a cluster with an authorizer', () => {
               labels['cluster'] === name &&
               `${labels['operation']} ${labels['resource']}` === missing,
           ),
-        { timeoutMs: 40_000 },
+        { timeoutMs: 60_000 },
       );
     };
     await Promise.all(GRANT_NAMES.map((name) => told('firing', name, WATCH[name].missing)));
@@ -119,8 +119,8 @@ describeWithKafka('on a cluster with an authorizer', () => {
     for (const name of GRANT_NAMES) {
       const missing = await belfry.query(`belfry_permission_missing{cluster="${name}"} == 1`);
       expect(missing.map(({ metric }) => `${metric['operation']} ${metric['resource']}`)).toEqual([WATCH[name].missing]);
-      for (const fact of UNKNOWN_WITHOUT[name])
-        expect([name, fact, await belfry.query(`${fact}{cluster="${name}"}`)]).toEqual([name, fact, []]);
+      // Waited for: a broker that is slow to refuse has no answer, which is a fact (no leader, say) until it has refused.
+      for (const fact of UNKNOWN_WITHOUT[name]) await belfry.queryUntil(`${fact}{cluster="${name}"}`, (samples) => samples.length === 0);
     }
     const held = await belfry.query('belfry_permission_missing{cluster="everything"}');
     expect(Object.fromEntries(held.map(({ metric, value }) => [`${metric['operation']} ${metric['resource']}`, value]))).toEqual(
@@ -135,8 +135,8 @@ describeWithKafka('on a cluster with an authorizer', () => {
     ]);
     for (const name of GRANT_NAMES)
       for (const fact of UNKNOWN_WITHOUT[name]) await belfry.queryUntil(`${fact}{cluster="${name}"}`, (samples) => samples.length > 0);
-    await belfry.queryUntil('kafka_consumergroup_lag_sum{cluster="everything"}', (samples) => samples.length === 0, 20_000);
-  }, 120_000);
+    await belfry.queryUntil('kafka_consumergroup_lag_sum{cluster="everything"}', (samples) => samples.length === 0);
+  }, 240_000);
 
   it('intents and acks need Create and Write, Read on a topic and on the group; the one that is missing is named', async () => {
     const gauge = new Map<string, number>();
@@ -184,7 +184,7 @@ describeWithKafka('on a cluster with an authorizer', () => {
       'Read Topic acks': 0,
       'Read Group belfry-acks': 0,
     });
-  }, 120_000);
+  }, 240_000);
 });
 
 /** Resolves with the first message; what is refused rejects. */
@@ -195,7 +195,7 @@ async function hearOne(messaging: KafkaMessaging, topic: string, groupId: string
     const failure = await Promise.race([heard.promise, ended]);
     if (failure === undefined) return;
     // The coordinator of a group on a broker that has just started may still read its log; whoever consumes begins again.
-    if (failure.code === 'KAFKA_PERMISSION_MISSING' || attempt === 10) throw failure;
+    if (failure.code === 'KAFKA_PERMISSION_MISSING' || attempt === 100) throw failure;
     await delay(clock, 300);
   }
 }

@@ -6,7 +6,7 @@ import { describeWithKafka } from '../../testbed/skip.ts';
 import type { Stage } from '../../testbed/stage.ts';
 import { allUp, bodyOf, evaluatedOnce, everythingElse, ledger, mended, SILENCE, startWatching, told, until } from './harness.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 interface AlertOfApi {
   readonly labels: Readonly<Record<string, string>>;

@@ -9,7 +9,7 @@ import { makeTempDir, removeTempDir } from '../../testbed/temp-dir.ts';
 import { shippedRules } from '../../testbed/shipped-rules.ts';
 import { evaluatedOnce, ledger, NO_KAFKA, ownMetric, told } from './harness.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 /** One that fires from the beginning and must not notice any reload, and the shipped one about reloads. */
 const RULES = JSON.stringify({

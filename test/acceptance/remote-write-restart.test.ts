@@ -4,7 +4,7 @@ import { Stage } from '../../testbed/stage.ts';
 import { Receiver } from '../remotewrite/harness.ts';
 import { NO_KAFKA } from './harness.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000);
 
 /** What was sent that long before a kill -9 may be sent once more, however long it had waited until then. */
 const AGAIN_MS = 5000;

@@ -30,7 +30,7 @@ describe('what Belfry asks of a cluster of 20,000 partitions, and of a small one
     // What is measured is time itself: how often it asks.
     await new Promise((resolve) => setTimeout(resolve, WATCHED_MS));
     counts = await fleet.counts();
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     await stage[Symbol.asyncDispose]();
@@ -67,7 +67,7 @@ describe('what Belfry asks of a cluster of 20,000 partitions, and of a small one
   it('pings each broker once a second, and reads disks and groups once so far', () => {
     const { requests = {}, elapsedMs = 0 } = counts[0] ?? {};
     expect(requests[API_VERSIONS]).toBeLessThanOrEqual(BIG.brokers * (3 + 1.1 * (elapsedMs / 1000)));
-    expect(requests[DESCRIBE_LOG_DIRS]).toBeLessThanOrEqual(BIG.brokers);
-    expect(requests[LIST_GROUPS]).toBeLessThanOrEqual(BIG.brokers * 2);
+    expect(requests[DESCRIBE_LOG_DIRS]).toBeLessThanOrEqual(BIG.brokers * (1 + Math.floor(elapsedMs / 60_000)));
+    expect(requests[LIST_GROUPS]).toBeLessThanOrEqual(BIG.brokers * (2 + Math.floor(elapsedMs / 30_000)));
   });
 });

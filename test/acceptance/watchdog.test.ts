@@ -8,7 +8,7 @@ import { describeWithKafka } from '../../testbed/skip.ts';
 import { Stage } from '../../testbed/stage.ts';
 import { bodyOf, ledger, NO_KAFKA, ownMetric, told, until } from './harness.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 /** Longer than a start takes: what is told while both start would be damped, and over only much later. */
 const PEER_DOWN_FOR = '5s';
@@ -64,21 +64,21 @@ describeWithKafka('the heartbeat', () => {
         heartbeat: { url: sink.url, every: '1s', timeout: '1s', worked_within: '2s', watchdog_receiver: 'team' },
       },
     });
-    await sink.beats.next((path) => path === '/ping/s3cret', { timeoutMs: 30_000 });
+    await sink.beats.next((path) => path === '/ping/s3cret', { timeoutMs: 60_000 });
     // The Watchdog alert goes the same way to the owner's webhook, and to nobody else.
-    const request = await stage.webhook.next((got) => ledgerOf(got).includes('Watchdog'), { timeoutMs: 30_000 });
+    const request = await stage.webhook.next((got) => ledgerOf(got).includes('Watchdog'), { timeoutMs: 60_000 });
     expect(bodyOf(request)).toMatchObject({ status: 'firing', receiver: 'owner/team' });
     await until(async () => (await ready(stage)).startsWith('200'), 'ready');
 
     await cluster.kill(cluster.brokerIds[0] ?? 1);
-    await until(async () => (await count(stage, 'belfry_heartbeat_withheld_total{way="url"}')) >= 2, 'withheld', 30_000);
+    await until(async () => (await count(stage, 'belfry_heartbeat_withheld_total{way="url"}')) >= 2, 'withheld', 60_000);
     const since = sink.beats.count;
     const line = await stage.belfry.logged('heartbeat_withheld', ({ way }) => way === 'url');
     expect(JSON.stringify(line['why'])).toMatch(/no cluster has answered for \d+ s/);
     expect(await ready(stage)).toBe('200 Belfry is ready.\n');
 
     await cluster.start(cluster.brokerIds[0] ?? 1);
-    await sink.beats.next(() => true, { since, timeoutMs: 30_000 });
+    await sink.beats.next(() => true, { since, timeoutMs: 60_000 });
     expect(JSON.stringify(stage.belfry.log.all)).not.toContain('s3cret');
     expect([stage.slack.messages(), stage.mail.mails.all]).toEqual([[], []]);
   });
@@ -98,8 +98,8 @@ const PEER_DOWN = { alertname: 'BelfryPeerDown' };
 
 /** Waits until one finds the other ready, and tells nobody any more that it was down while both were starting. */
 async function sees(stage: Stage, peer: string): Promise<void> {
-  await stage.belfry.queryUntil(`belfry_peer_ready{peer="${peer}"}`, ([sample]) => sample?.value === 1, 30_000);
-  await until(() => isOver(stage), `BelfryPeerDown of ${peer} is over`, 30_000);
+  await stage.belfry.queryUntil(`belfry_peer_ready{peer="${peer}"}`, ([sample]) => sample?.value === 1, 60_000);
+  await until(() => isOver(stage), `BelfryPeerDown of ${peer} is over`, 60_000);
 }
 
 /** Whether the last that was told of a peer is that it is back, or nothing was ever told. */
@@ -129,20 +129,20 @@ describe('two Belfrys that watch each other', () => {
 
       const marks = { killed: a.webhook.requests.count, back: 0, stopped: 0 };
       await b.belfry.kill9();
-      const down = await told(a, { status: 'firing', ...PEER_DOWN, peer: 'south' }, { timeoutMs: 30_000, since: marks.killed });
+      const down = await told(a, { status: 'firing', ...PEER_DOWN, peer: 'south' }, { timeoutMs: 60_000, since: marks.killed });
       expect(down.labels).toMatchObject({ severity: 'critical', audience: 'platform' });
       // The first question may have been on its way to the one that was killed.
       expect(down.annotations['belfry_cause']).toMatch(/^the Belfry south does not answer \((refused|connection)\)$/);
 
       marks.back = a.webhook.requests.count;
       await b.startAgain();
-      await told(a, { status: 'resolved', ...PEER_DOWN, peer: 'south' }, { timeoutMs: 30_000, since: marks.back });
+      await told(a, { status: 'resolved', ...PEER_DOWN, peer: 'south' }, { timeoutMs: 60_000, since: marks.back });
       await Promise.all([sees(a, 'south'), sees(b, 'north')]);
 
       // One that hangs is as good as dead.
       marks.stopped = b.webhook.requests.count;
       a.belfry.signal('SIGSTOP');
-      await told(b, { status: 'firing', ...PEER_DOWN, peer: 'north' }, { timeoutMs: 30_000, since: marks.stopped });
+      await told(b, { status: 'firing', ...PEER_DOWN, peer: 'north' }, { timeoutMs: 60_000, since: marks.stopped });
       a.belfry.signal('SIGCONT');
       expect(ledger(a).filter((line) => line.includes('Watchdog'))).toEqual([]);
     } finally {

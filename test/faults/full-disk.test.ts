@@ -22,7 +22,7 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
   beforeAll(async () => {
     stage = await Stage.start({ clusters: [NO_KAFKA], rules: rulesFiring('Before'), diskBytes: 6_000_000 });
     await told(stage, { alertname: 'Before', status: 'firing' });
-  }, 60_000);
+  }, 180_000);
   afterAll(() => stage[Symbol.asyncDispose]());
 
   const fill = (): void => {
@@ -58,7 +58,7 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     const backup = inside(stage, [process.execPath, resolve('bin/belfry.mjs'), 'backup', '--data', data, '--to', join(data, 'copy')]);
     expect([backup.status, backup.stderr]).toEqual([1, expect.stringMatching(/^belfry: .*state\.db could not be copied to .*\bfull/)]);
     expect(readdirSync(stage.dataPath).filter((name) => name.startsWith('copy'))).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('starts again all the same, after a kill -9 and after an orderly stop, and tells at least once', async () => {
     await stage.belfry.kill9();
@@ -71,7 +71,7 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     fill();
     await startAgain();
     await stage.belfry.logged('started');
-  }, 60_000);
+  }, 180_000);
 
   it('is durable again by itself once there is room, and forgets nothing from then on', async () => {
     makeRoom();
@@ -86,7 +86,7 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
     stage.configure({ clusters: [NO_KAFKA], rules: rulesFiring('During', 'After') });
     await told(stage, { alertname: 'After', status: 'firing' });
     expect(ledger(stage).slice(before)).toEqual(['firing After /']);
-  }, 60_000);
+  }, 180_000);
 
   it('does the same where every write fails for another reason than room, as on a file system that turned read-only', async () => {
     expect(limitFiles(stage.belfry.pid, '0:')).toBe('');
@@ -104,14 +104,14 @@ describeWhere(missingSmallDisk(), "the disk of Belfry's data folder is full", ()
         .slice(before)
         .filter((line) => !line.includes('NotDurable')),
     ).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('does not start where the disk is read-only, and says so in one line', async () => {
     await stage.belfry.stop();
     const { stderr } = inside(stage, ['mount', '-o', 'remount,ro', join(stage.dir, 'data')]);
     expect(stderr).toBe('');
     await expect(stage.startAgain()).rejects.toThrow(/ended with 1: .*state\.db cannot be opened for writing/s);
-  }, 60_000);
+  }, 180_000);
 });
 
 /** As a readiness probe asks. */

@@ -32,7 +32,7 @@ const configure = (...alerts: readonly string[]): void => {
 beforeAll(async () => {
   stage = await Stage.start({ clusters: [NO_KAFKA], rules: rulesFiring() });
   for (const url of [stage.slack.apiUrl, stage.mail.smtpUrl, stage.webhook.url]) proxies.push(await TcpProxy.start(new URL(url).host));
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await stage?.[Symbol.asyncDispose]();
   for (const proxy of proxies) await proxy[Symbol.asyncDispose]();
@@ -53,4 +53,4 @@ it('the way to all receivers swallows everything, on connections that stand too:
   for (const proxy of proxies) proxy.restore();
   await toldEverywhere(stage, { alertname: 'During', status: 'firing' });
   await until(async () => (await ownMetric(stage, 'belfry_outbox_messages')).every((line) => line.endsWith(' 0')), 'nothing waits');
-}, 60_000);
+}, 180_000);

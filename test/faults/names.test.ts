@@ -57,7 +57,7 @@ describeWhere(missingSmallDisk(), 'names that are not found', () => {
       expect(stage.disk?.run(['mount', '--bind', join(stage.dir, name), join('/etc', name)]).stderr).toBe('');
     configure();
     await stage.belfry.queryUntil('sum(up{job="kafka"})', ([sum]) => sum?.value === 3);
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await stage?.[Symbol.asyncDispose]();
     await fleet?.[Symbol.asyncDispose]();

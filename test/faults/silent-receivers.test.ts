@@ -130,7 +130,8 @@ describe.each([
       for (let i = 0; i < 4; i++) {
         const { kind, tookMs } = await send(notifier, TIMEOUT_MS);
         expect(kind).toBe('retry');
-        expect(tookMs).toBeLessThan(TIMEOUT_MS + 2000);
+        // Before the time-outs of their own, which are 10 s and more.
+        expect(tookMs).toBeLessThan(9000);
       }
       fault.mode = 'open';
       const before = arrived();

@@ -8,7 +8,7 @@ import { describeWhere, describeWithKafka } from '../../testbed/skip.ts';
 import { missingSmallDisk } from '../../testbed/small-disk.ts';
 import { isAlive } from '../../testbed/temp-dir.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 describeWithKafka('a cluster of three brokers', () => {
   let cluster: Cluster;

@@ -129,7 +129,7 @@ describeWithKafka('a simulated cluster beside a real one of the same shape', () 
     const [member, ...others] = await Promise.all(GROUPS.map((group) => joinAndCommit(kafka, group)));
     if (member !== undefined) consumer = member;
     await Promise.all(others.map((other) => other.disconnect()));
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     for (const connection of connections.values()) connection.close();
@@ -264,7 +264,7 @@ describeWithKafka('a simulated cluster beside a real one of the same shape', () 
     const [ofReal, ofSimulated] = await Promise.all([seriesOf('real', allRead), seriesOf('simulated', allRead)]);
     expect(ofSimulated).toEqual(ofReal);
     expect(ofReal?.length).toBeGreaterThan(100);
-  }, 40_000);
+  }, 180_000);
 
   it('loses a broker in the same way: leaders, ISRs, offline replicas, and what keeps one copy only', async () => {
     await consumer.disconnect();
@@ -277,7 +277,7 @@ describeWithKafka('a simulated cluster beside a real one of the same shape', () 
     );
     expect(viewOf(ofSimulated!)).toEqual(viewOf(ofReal!));
     expect([...ofReal!.partitionError]).toContain(5);
-  }, 40_000);
+  }, 180_000);
 });
 
 describe('a simulated cluster', () => {
