@@ -64,7 +64,7 @@ export class Delivery {
         this.#meters.sent.add(batch.count, { remote: this.#options.name });
         return undefined;
       }
-      if (outcome.kind === 'refused') return await this.#refused(batch, outcome.text);
+      if (outcome.kind === 'refused') return await this.#refused(batch, outcome);
       if (this.#signal.aborted) return undefined;
       this.#meters.failed.add(1, { remote: this.#options.name });
       await this.#wait(Math.max(backoffMs, outcome.retryAfterMs ?? 0));
@@ -108,8 +108,8 @@ export class Delivery {
    * sample that the destination may have had before, nor where the configuration wants the one that is refused found: each half
    * by itself, as long as that is not too much.
    */
-  async #refused(batch: Batch, text: string): Promise<void> {
-    const isDivided = this.#options.queue.retriesOn4xx || batch.oldestTs <= this.#resumedAt;
+  async #refused(batch: Batch, { text, isOfSamples }: Outcome & { readonly kind: 'refused' }): Promise<void> {
+    const isDivided = isOfSamples && (this.#options.queue.retriesOn4xx || batch.oldestTs <= this.#resumedAt);
     if (batch.count > 1 && isDivided && this.#maySplit()) {
       for (const half of batch.split()) await this.deliver(half);
       return;

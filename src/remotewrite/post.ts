@@ -15,8 +15,8 @@ export type Outcome =
   | { readonly kind: 'sent' }
   /** Not now: the destination is away, busy, or not as it should be. Milliseconds where it said when. */
   | { readonly kind: 'later'; readonly text: string; readonly retryAfterMs: number | undefined }
-  /** It will never take these samples. */
-  | { readonly kind: 'refused'; readonly text: string };
+  /** It will never take this request. `isOfSamples`: for what is in it, so that it may take a part. */
+  | { readonly kind: 'refused'; readonly text: string; readonly isOfSamples: boolean };
 
 const TOO_MANY_REQUESTS = 429;
 /**
@@ -101,7 +101,8 @@ export class RequestPoster {
       if (status >= 200 && status < 300) return resolve({ kind: 'sent' });
       const said = this.#shown(Buffer.concat(chunks).toString('utf8'));
       const text = `answered ${status}${said === '' ? '' : `: ${said}`}`;
-      if (status >= 400 && status < 500 && !this.#isWaitedFor(status)) return resolve({ kind: 'refused', text });
+      if (status >= 400 && status < 500 && !this.#isWaitedFor(status))
+        return resolve({ kind: 'refused', text, isOfSamples: !OF_DESTINATION.includes(status) });
       const retryAfterMs = parseRetryAfter(response.headers['retry-after'], this.#clock.wall());
       return resolve({ kind: 'later', text: status < 400 ? `${text} (redirects are not followed)` : text, retryAfterMs });
     };

@@ -212,6 +212,23 @@ describe('over a restart', () => {
     expect(keptOf(UP).slice(5)).toEqual(added);
   });
 
+  it.each([401, 403, 404, 408])('does not cut a request that is answered %i, as no part of it would be taken either', async (status) => {
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    await sender.remoteWrite.stop();
+    rows(4);
+    await sender.restart();
+    const answered: number[] = [];
+    receiver.answer = ({ samples }) => {
+      answered.push(samples.length);
+      return answered.length === 1 ? { status } : undefined;
+    };
+    await sender.remoteWrite.replace([destinationAt(receiver.url)]);
+    await receiver.until(() => answered.length > 0);
+    const ts = append([UP], 9);
+    await hasArrived(UP, 1);
+    expect([answered[0], keptOf(UP)]).toEqual([4, [`9@${ts}`]]);
+  });
+
   it('sends only what is new to a destination of another name, and forgets one that is not there any more', async () => {
     await sender.remoteWrite.replace([destinationAt(receiver.url, { name: 'old' })]);
     append([UP], 1);
