@@ -143,6 +143,14 @@ export function ledger(stage: Stage): string[] {
     );
 }
 
+/**
+ * A ledger without updates: what grows while it fires, or whose effect on clients is known better after a second look, is
+ * told again, and how often depends on how busy the machine is.
+ */
+export function withoutUpdates(lines: readonly string[]): string[] {
+  return lines.filter((line, i) => line !== lines[i - 1]);
+}
+
 /** Messages that stand in the channel by themselves, their text as of now. */
 export function slackRoots(stage: Stage): string[] {
   return stage.slack
