@@ -21,10 +21,6 @@ const TEXT_TYPES = new Set(['counter', 'gauge', 'histogram', 'summary', 'untyped
 const OPENMETRICS_TYPES = new Set(['counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset', 'unknown']);
 const BOUND_LABELS: Readonly<Record<string, BoundLabel>> = { histogram: 'le', summary: 'quantile' };
 
-const HASH = 35;
-const SPACE = 32;
-const UPPER_T = 84;
-
 /**
  * What a comment or a blank line says; undefined where it says nothing, a string where it is not allowed: what Prometheus
  * refuses. OpenMetrics has no other comments than these, and no blank lines.
@@ -47,16 +43,15 @@ export function boundLabelAfter(comment: FamilyComment): BoundLabel | undefined 
   return comment.keyword === 'TYPE' ? (BOUND_LABELS[comment.text] ?? '') : undefined;
 }
 
-/** As `boundLabelAfter`, of the bytes of a line that was read before. */
-export function boundLabelAfterLine(
-  line: Uint8Array,
-  format: ExpositionFormat,
-  decoder: InstanceType<typeof TextDecoder>,
-): BoundLabel | undefined {
-  // Most lines need not be decoded to be seen to be no such comment.
-  if (line.length < 3 || (line[0] === HASH && line[1] === SPACE && line[2] !== UPPER_T && line[2] !== SPACE)) return undefined;
-  const comment = readComment(decoder.decode(line), format);
-  return typeof comment === 'object' ? boundLabelAfter(comment) : undefined;
+const BOUND_CODES: readonly (BoundLabel | undefined)[] = [undefined, '', 'le', 'quantile'];
+
+/** A number for it that fits a byte. */
+export function boundCode(label: BoundLabel | undefined): number {
+  return BOUND_CODES.indexOf(label);
+}
+
+export function boundOfCode(code: number): BoundLabel | undefined {
+  return BOUND_CODES[code];
 }
 
 /**

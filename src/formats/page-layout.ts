@@ -1,7 +1,7 @@
 import { hashBytes, hashText } from '../core/fnv.ts';
 import type { Labels } from '../core/labels.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
-import { type BoundLabel, boundLabelAfterLine, withWrittenBound } from './page-comments.ts';
+import { boundOfCode, withWrittenBound } from './page-comments.ts';
 
 /**
  * All bytes of a page but its values, for pages in which every value ends its line. Columns are numbered in the order of
@@ -16,15 +16,18 @@ export class PageTemplate {
   readonly starts: Int32Array;
   /** 1 where the line ends with a value. */
   readonly valued: Uint8Array;
+  /** Per line with a value the `boundCode` of its family, per `# TYPE` that of the lines after it; that of undefined for others. */
+  readonly bounds: Uint8Array;
   /** Per column a hash of its labels' key: labels that are equal have the same. */
   readonly labelHashes: Int32Array;
 
-  constructor(parts: Pick<PageTemplate, 'format' | 'bytes' | 'starts' | 'valued' | 'labelHashes'>) {
+  constructor(parts: Pick<PageTemplate, 'format' | 'bytes' | 'starts' | 'valued' | 'bounds' | 'labelHashes'>) {
     this.format = parts.format;
     this.bytes = parts.bytes;
     this.view = new DataView(parts.bytes.buffer, parts.bytes.byteOffset, parts.bytes.byteLength);
     this.starts = parts.starts;
     this.valued = parts.valued;
+    this.bounds = parts.bounds;
     this.labelHashes = parts.labelHashes;
   }
 
@@ -56,19 +59,6 @@ export class PageTemplate {
     );
   }
 
-  /** Per line with a value the label of its family's bounds, as in `withWrittenBound`; per other line that of a `# TYPE`, if it is one. */
-  boundLabels(): readonly (BoundLabel | undefined)[] {
-    const { bytes, starts } = this;
-    const decoder = new TextDecoder();
-    let bound: BoundLabel = '';
-    return Array.from({ length: this.lines }, (_, line) => {
-      if (this.valued[line] === 1) return bound;
-      const named = boundLabelAfterLine(bytes.subarray(starts[line], starts[line + 1]), this.format, decoder);
-      bound = named ?? bound;
-      return named;
-    });
-  }
-
   hash(): number {
     return hashBytes(this.bytes, 0, this.bytes.length);
   }
@@ -78,15 +68,11 @@ export class PageTemplate {
     const { bytes, starts } = this;
     const decoder = new TextDecoder();
     const series: Labels[] = [];
-    let bound: BoundLabel = '';
     for (let line = 0; line < this.lines; line++) {
-      const fixed = bytes.subarray(starts[line], starts[line + 1]);
-      if (this.valued[line] === 0) {
-        bound = boundLabelAfterLine(fixed, this.format, decoder) ?? bound;
-        continue;
-      }
-      const { labels } = parseSampleLine(`${decoder.decode(fixed)}0`, line + 1, this.format, limits);
-      series.push(withWrittenBound(labels, bound));
+      if (this.valued[line] === 0) continue;
+      const text = decoder.decode(bytes.subarray(starts[line], starts[line + 1]));
+      const { labels } = parseSampleLine(`${text}0`, line + 1, this.format, limits);
+      series.push(withWrittenBound(labels, boundOfCode(this.bounds[line]!) ?? ''));
     }
     return series;
   }

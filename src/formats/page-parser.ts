@@ -4,7 +4,15 @@ import type { Labels } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
 import { PageLayout, PageLayouts, PageTemplate } from './page-layout.ts';
-import { type BoundLabel, boundLabelAfter, openMetricsLineFault, readComment, withWrittenBound } from './page-comments.ts';
+import {
+  boundCode,
+  type BoundLabel,
+  boundLabelAfter,
+  boundOfCode,
+  openMetricsLineFault,
+  readComment,
+  withWrittenBound,
+} from './page-comments.ts';
 import { fillValues, readValue, valueEnd } from './page-values.ts';
 
 export interface ParsedPage {
@@ -132,8 +140,6 @@ class KnownLines {
   next = 0;
   /** Per line its column, and whether it has been found already. */
   readonly columns: Int32Array;
-  /** As `PageTemplate.boundLabels`: with these the labels were read. */
-  readonly bounds: readonly (BoundLabel | undefined)[];
   readonly #found: Uint8Array;
   #byHash: Map<number, number> | undefined;
   #labelHashes: Set<number> | undefined;
@@ -142,7 +148,6 @@ class KnownLines {
     this.layout = layout;
     this.template = template;
     this.columns = new Int32Array(template.lines);
-    this.bounds = template.boundLabels();
     this.#found = new Uint8Array(template.lines);
     let column = 0;
     for (let line = 0; line < template.lines; line++) this.columns[line] = template.valued[line] === 1 ? column++ : NO_COLUMN;
@@ -213,6 +218,7 @@ class ColdPage {
   readonly #fixedFrom: number[] = [];
   readonly #fixedTo: number[] = [];
   readonly #valued: number[] = [];
+  readonly #bounds: number[] = [];
   #templated = true;
   #duplicates = 0;
   #ended = false;
@@ -275,16 +281,17 @@ class ColdPage {
     if (line < 0) return false;
     const end = from + known.template.lengthOf(line);
     const column = known.columns[line]!;
+    const bound = boundOfCode(known.template.bounds[line]!);
     if (column === NO_COLUMN) {
-      this.#bound = known.bounds[line] ?? this.#bound;
-      this.#fix(from, to, 0);
+      this.#bound = bound ?? this.#bound;
+      this.#fix(from, to, 0, bound);
       return true;
     }
-    if (this.#bound !== known.bounds[line]) return false;
+    if (this.#bound !== bound) return false;
     const value = readValue(this.#body, end);
     if (valueEnd() !== to) return false;
     this.#add(column, value, known.template.labelHashes[column]!);
-    this.#fix(from, end, 1);
+    this.#fix(from, end, 1, bound);
     return true;
   }
 
@@ -293,10 +300,11 @@ class ColdPage {
     if (this.#ended) throw new BelfryError('EXPOSITION_MALFORMED', `line ${lineNumber}: something after # EOF`);
     const text = this.#decode(bytes, lineNumber);
     if (/^[ \t]*(#|$)/.test(text)) {
-      this.#comment(text, lineNumber);
+      const bound = this.#comment(text, lineNumber);
       const linesMax = LINES_A_SAMPLE * (this.#limits.seriesMax + 1000);
       if (lineNumber > linesMax) throw new BelfryError('SCRAPE_BODY_TOO_LARGE', `more than ${linesMax} lines`);
-      this.#fix(from, to, 0);
+      this.#bound = bound ?? this.#bound;
+      this.#fix(from, to, 0, bound);
       return;
     }
     const sample = parseSampleLine(text, lineNumber, this.#format, this.#limits);
@@ -329,17 +337,18 @@ class ColdPage {
     this.#add(NO_COLUMN, value, hash);
     // Only a value that ends the line can be read again without looking at the rest, and one that cannot be part of a name.
     if (end !== text.length || NAME_END.test(text.slice(valueStart - 1, valueStart))) this.#templated = false;
-    this.#fix(from, to - (text.length - valueStart), 1);
+    this.#fix(from, to - (text.length - valueStart), 1, this.#bound);
   }
 
-  #comment(text: string, lineNumber: number): void {
+  /** Which label of the samples after it holds bounds, where it says so. */
+  #comment(text: string, lineNumber: number): BoundLabel | undefined {
     if (this.#format === 'openmetrics' && text === '# EOF') {
       this.#ended = true;
-      return;
+      return undefined;
     }
     const comment = readComment(text, this.#format);
     if (typeof comment === 'string') throw new BelfryError('EXPOSITION_MALFORMED', `line ${lineNumber}: ${comment}`);
-    if (comment !== undefined) this.#bound = boundLabelAfter(comment) ?? this.#bound;
+    return comment === undefined ? undefined : boundLabelAfter(comment);
   }
 
   #add(before: number, value: number, labelHash: number): void {
@@ -349,10 +358,11 @@ class ColdPage {
     this.#count();
   }
 
-  #fix(from: number, to: number, valued: number): void {
+  #fix(from: number, to: number, valued: number, bound: BoundLabel | undefined): void {
     this.#fixedFrom.push(from);
     this.#fixedTo.push(to);
     this.#valued.push(valued);
+    this.#bounds.push(boundCode(bound));
   }
 
   #count(): void {
@@ -376,7 +386,7 @@ class ColdPage {
     for (let line = 0; line < lines; line++) starts[line + 1] = (starts[line] ?? 0) + lengthOf(line);
     const bytes = new Uint8Array(starts[lines] ?? 0);
     for (let line = 0; line < lines; line++) bytes.set(this.#body.subarray(this.#fixedFrom[line], this.#fixedTo[line]), starts[line]);
-    const { valued, labelHashes } = { valued: Uint8Array.from(this.#valued), labelHashes: Int32Array.from(this.#labelHashes) };
-    return new PageTemplate({ format: this.#format, bytes, starts, valued, labelHashes });
+    const [valued, bounds] = [Uint8Array.from(this.#valued), Uint8Array.from(this.#bounds)];
+    return new PageTemplate({ format: this.#format, bytes, starts, valued, bounds, labelHashes: Int32Array.from(this.#labelHashes) });
   }
 }
