@@ -15,7 +15,7 @@ const missing =
     ? undefined
     : 'prometheus-alertmanager (Debian package of that name) is not installed';
 /** Another process offers no event to wait for. */
-const [ATTEMPTS, PAUSE_MS] = [500, 30];
+const [ATTEMPTS, PAUSE_MS] = [2000, 30];
 
 const SETS: readonly Readonly<Record<string, string>>[] = [
   { alertname: 'A' },

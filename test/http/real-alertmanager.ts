@@ -13,7 +13,7 @@ export const missingAlertmanager = ['prometheus-alertmanager', 'amtool'].every((
   : 'prometheus-alertmanager and amtool (Debian package prometheus-alertmanager) are not installed';
 
 /** Another process offers no event to wait for. */
-const [ATTEMPTS, PAUSE_MS] = [500, 30];
+const [ATTEMPTS, PAUSE_MS] = [2000, 30];
 
 /** A real Alertmanager with this configuration, which it reads again from `configFile` when it is told to. */
 export async function startAlertmanager(

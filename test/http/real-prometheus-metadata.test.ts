@@ -125,7 +125,7 @@ describeWhere(missing, 'metadata of scraped pages beside a real Prometheus', () 
       ],
       { stdio: 'ignore' },
     );
-    await Promise.all(exporters.map(({ scrapes }) => scrapes.next(undefined, { timeoutMs: 30_000 })));
+    await Promise.all(exporters.map(({ scrapes }) => scrapes.next(undefined, { timeoutMs: 60_000 })));
     const { serverOptions } = serverWith();
     const { catalog } = serverOptions.ports;
     const scraped = () => scrapedMetadata(pages);

@@ -16,7 +16,7 @@ import { serverWith } from './harness.ts';
 
 const run = promisify(execFile);
 /** Another process offers no event to wait for: it is asked again and again, until it has evaluated its rules. */
-const [ATTEMPTS, PAUSE_MS] = [1000, 30];
+const [ATTEMPTS, PAUSE_MS] = [2000, 30];
 const missing = ['prometheus', 'promtool'].every((name) => spawnSync(name, ['--version']).status === 0)
   ? undefined
   : 'prometheus and promtool (Debian package prometheus) are not installed';

@@ -1,12 +1,13 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Labels, METRIC_NAME } from '../../src/core/labels.ts';
 import { SnappyCompressor } from '../../src/formats/snappy-compress.ts';
 import { encodeLabels, WriteRequestEncoder, type SampleColumns } from '../../src/formats/write-request.ts';
+import { reservePort, type ReservedPort } from '../../testbed/free-port.ts';
+import { until } from '../acceptance/harness.ts';
 import type { GeneratedSeries } from './expression-generator.ts';
 
 /** What a query answers: the value's type and series by their labels, or a refusal. */
@@ -23,28 +24,30 @@ export function hasPrometheus(): boolean {
 export class RealPrometheus {
   readonly #folder: string;
   readonly #process: ChildProcess;
+  readonly #port: ReservedPort;
   readonly #url: string;
 
-  private constructor(folder: string, process: ChildProcess, url: string) {
+  private constructor(folder: string, process: ChildProcess, port: ReservedPort) {
     this.#folder = folder;
     this.#process = process;
-    this.#url = url;
+    this.#port = port;
+    this.#url = `http://127.0.0.1:${port.port}`;
   }
 
   static async start(series: readonly GeneratedSeries[]): Promise<RealPrometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'belfry-prometheus-'));
     writeFileSync(join(folder, 'prometheus.yml'), 'global: {evaluation_interval: 1m}\n');
-    const port = await freePort();
+    const port = await reservePort();
     const args = [
       `--config.file=${join(folder, 'prometheus.yml')}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
       '--web.enable-remote-write-receiver',
       '--storage.tsdb.retention.time=100y',
-      `--web.listen-address=127.0.0.1:${port}`,
+      `--web.listen-address=127.0.0.1:${port.port}`,
       '--log.level=error',
     ];
     const server = spawn('prometheus', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    const prometheus = new RealPrometheus(folder, server, `http://127.0.0.1:${port}`);
+    const prometheus = new RealPrometheus(folder, server, port);
     await prometheus.#ready();
     await prometheus.#write(series);
     return prometheus;
@@ -73,6 +76,7 @@ export class RealPrometheus {
       this.#process.kill('SIGKILL');
       await ended;
     }
+    await this.#port.release();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -95,29 +99,19 @@ export class RealPrometheus {
     if (!response.ok) throw new Error(`prometheus takes no samples: ${await response.text()}`);
   }
 
-  /** Asks until it answers; the operating system refuses at once while nothing listens. */
+  /** Asks until it answers. */
   async #ready(): Promise<void> {
     let errors = '';
     this.#process.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-    for (let attempt = 0; this.#process.exitCode === null; attempt++) {
-      try {
-        const response = await fetch(`${this.#url}/-/ready`);
-        if (response.ok) return;
-      } catch (error) {
-        if (attempt > 5000) throw new Error('prometheus does not become ready', { cause: error });
-      }
-    }
-    throw new Error(`prometheus ended: ${errors}`);
+    const isReady = async (): Promise<boolean> => {
+      if (this.#process.exitCode !== null) throw new Error(`prometheus ended: ${errors}`);
+      return await fetch(`${this.#url}/-/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    };
+    await until(isReady, 'prometheus is ready');
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 interface Sample {

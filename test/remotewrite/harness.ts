@@ -164,7 +164,7 @@ export function destinationAt(
   return {
     name: 'there',
     url: new Secret(url),
-    timeoutMs: 2000,
+    timeoutMs: 60_000,
     headers: {},
     externalLabels: {},
     relabel: [],

@@ -11,7 +11,7 @@ import { arbitraryRules, fleet, SEED } from './inhibition-cases.ts';
 
 const RUNS = 25;
 /** Another process offers no event to wait for. */
-const [ATTEMPTS, PAUSE_MS] = [100, 30];
+const [ATTEMPTS, PAUSE_MS] = [2000, 30];
 const HOUR_MS = 3_600_000;
 
 let peer: Awaited<ReturnType<typeof startAlertmanager>> | undefined;

@@ -22,7 +22,7 @@ async function listen<T extends Server | TcpServer>(server: T): Promise<string> 
 const silence = (socket: Socket): void => void socket.on('error', () => socket.destroy()).resume();
 const serve = (listener: RequestListener): Promise<string> => listen(createServer(listener));
 const get = (url: string, more: { timeoutMs?: number; ca?: string; signal?: AbortSignal } = {}) =>
-  getOnce({ url, timeoutMs: 5000, signal: new AbortController().signal, clock: new SystemClock(), ...more });
+  getOnce({ url, timeoutMs: 60_000, signal: new AbortController().signal, clock: new SystemClock(), ...more });
 
 describe('one GET', () => {
   it.each([200, 204, 404, 503])('takes HTTP status %d for an answer', async (status) => {
