@@ -207,7 +207,13 @@ describe('giving the event loop a turn', () => {
   }
 
   it('resumes those with short slices in the same turn, in the order in which they gave way, and none twice', async () => {
-    expect(await turnsOf(0)).toEqual(['a in turn 0', 'b in turn 0', 'c in turn 0', 'a in turn 1', 'b in turn 1', 'c in turn 1']);
+    // A collection of garbage that falls into a slice would make a long one of it.
+    const measure = jest.spyOn(process, 'threadCpuUsage').mockReturnValue({ user: 0, system: 0 });
+    try {
+      expect(await turnsOf(0)).toEqual(['a in turn 0', 'b in turn 0', 'c in turn 0', 'a in turn 1', 'b in turn 1', 'c in turn 1']);
+    } finally {
+      measure.mockRestore();
+    }
   });
 
   it('resumes one a turn where slices are long', async () => {

@@ -138,7 +138,7 @@ describe('a scrape', () => {
     });
     const { writer, own, run } = target(port);
     await run(1000);
-    await run(2000, AbortSignal.timeout(2000));
+    await run(2000, AbortSignal.timeout(60_000));
     expect(writer.last?.samples.get(own('a'))).toBe(1);
   });
 
