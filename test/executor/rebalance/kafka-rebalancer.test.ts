@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { SystemClock } from '../../../src/core/clock.ts';
 import { silentLogger } from '../../../src/core/log.ts';
+import { KafkaClusterActs } from '../../../src/executor/kafka-acts.ts';
 import type { RebalanceProgress, RebalanceRequest } from '../../../src/executor/ports.ts';
 import { KafkaRebalancer, type KafkaRebalancerOptions } from '../../../src/executor/rebalance/kafka-rebalancer.ts';
 import { isOurRate } from '../../../src/executor/rebalance/throttle.ts';
@@ -170,6 +171,19 @@ for (const version of [OLDEST_KAFKA, NEWEST_KAFKA]) {
         expect(await connection.unregister(2, TIMEOUT_MS)).toBe(false);
         connection.close();
       });
+
+      it('unregisters what holds nothing once it is gone: waited for when it was only just stopped, refused when it stays', async () => {
+        await cluster.start(2);
+        const brokers = [1, 3].map((id) => ({ host: '127.0.0.1', port: cluster.port(id) }));
+        const acts = (goneWithinMs: number): KafkaClusterActs =>
+          new KafkaClusterActs({ name: 'c', brokers, security: {}, throttleBytes: undefined }, { clock, log: silentLogger, goneWithinMs });
+        const { signal } = new AbortController();
+        const confirm = (): Promise<void> => Promise.resolve();
+        await expect(acts(0).unregister(2, signal, confirm)).rejects.toThrow(/broker 2 is alive/);
+        const done = acts(30_000).unregister(2, signal, confirm);
+        await cluster.stop(2);
+        await done;
+      }, 120_000);
     },
     version,
   );
