@@ -1,6 +1,6 @@
 import { Labels } from '../core/labels.ts';
 import { queryEscape } from '../templates/builtins.ts';
-import { AlertEntry } from './alert-entry.ts';
+import { AlertEntry, type AlertState } from './alert-entry.ts';
 import { CandidateMaker } from './candidates.ts';
 import { checkLimit, evaluateExpression, LayoutKeeper } from './evaluation.ts';
 import { Inputs } from './inputs.ts';
@@ -11,6 +11,9 @@ import type { AlertStateRow } from '../core/state.ts';
 import type { SelectorInfo } from '../promql/prepare.ts';
 import type { Evaluation, Outcome, RuleOutput } from './evaluation.ts';
 import type { AlertingRuleDefinition, GroupDefinition } from './model.ts';
+
+/** As Prometheus orders them: a rule's state is the highest of its alerts'. */
+const STATES: readonly AlertState[] = ['inactive', 'pending', 'firing'];
 
 /**
  * One alerting rule and its alerts: Prometheus's state machine (rules/alerting.go), and what Belfry adds to it: alerts
@@ -58,10 +61,15 @@ export class AlertingRule {
     for (const entry of this.#entries.values()) if (entry.state !== 'inactive') this.#inherited.set(entry.sampleLabels.key, entry);
   }
 
-  /** Takes an alert from before the restart. */
+  /** Takes an alert from before the restart; of one that two rules had which are one now, what had come further. */
   restore(row: AlertStateRow): void {
+    const known = this.#entries.get(row.alertKey);
+    if (known !== undefined && STATES.indexOf(row.state) <= STATES.indexOf(known.state)) return;
     const names = this.definition.labels.map(({ name }) => name);
-    this.#entries.set(row.alertKey, AlertEntry.fromRow(row, names));
+    const entry = AlertEntry.fromRow(row, names);
+    this.#entries.set(row.alertKey, entry);
+    // It is saved under the key of this rule.
+    if (known !== undefined || row.ruleKey !== this.definition.key) this.#changed.add(entry);
   }
 
   /**

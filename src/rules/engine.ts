@@ -1,6 +1,5 @@
 import { AlertWriter } from './alert-writer.ts';
 import { AlertingRule } from './alerting-rule.ts';
-import { Outcome } from './evaluation.ts';
 import { prepareExpression } from './expression.ts';
 import { GroupRunner } from './group-runner.ts';
 import { InputSelectors } from './input-selectors.ts';
@@ -14,6 +13,7 @@ import { EVERY_NAME, LONG_REST, SHORT_REST, WakeLine, type Rest, type WakeSlices
 import type { Timer } from '../core/clock.ts';
 import type { Labels } from '../core/labels.ts';
 import type { Wake } from '../core/sample.ts';
+import type { AlertStateRow } from '../core/state.ts';
 import type { Expression } from './expression.ts';
 import type { GroupContext } from './group-runner.ts';
 import type { RuleSet } from './model.ts';
@@ -225,30 +225,26 @@ export class RuleEngine {
 
   #restore(): void {
     const { state, logger, clock } = this.#ports;
+    const orphans = new Orphans();
+    const rows = state.loadAlerts();
     const owners = new RowOwners(
       this.#groups.map(({ definition }) => definition.file),
       this.#groups.flatMap(({ rules }) => rules.flatMap(({ rule }) => (rule instanceof AlertingRule ? [rule] : []))),
+      rows,
     );
-    const orphans = new Orphans();
-    const rows = state.loadAlerts();
-    const moved = new Outcome();
+    const moved: AlertStateRow[] = [];
     for (const row of rows) {
       const rule = owners.of(row);
-      if (rule === undefined) {
-        orphans.add(row);
-        continue;
-      }
-      rule.restore(row);
-      const ruleKey = rule.definition.key;
-      if (ruleKey === row.ruleKey) continue;
-      moved.saves.push({ ...row, ruleKey });
-      moved.deletes.push(row);
+      rule?.restore(row);
+      if (rule === undefined) orphans.add(row);
+      else if (rule.definition.key !== row.ruleKey) moved.push(row);
     }
-    // What cannot be written now goes with the next transaction that works.
-    this.#context.state.write(moved);
     logger.info('alerts_restored', { alerts: rows.length - orphans.size, of_removed_rules: orphans.size });
     const ts = clock.now();
     for (const group of this.#groups) group.restored(ts);
+    // Only now that they stand where they belong: a process that is killed in between finds them twice, and not never.
+    if (moved.length > 0 && !this.#context.state.write({ saves: [], deletes: moved }))
+      logger.error('alert_state_not_durable', { alerts: this.#context.state.unsaved });
     orphans.end(this.#ports, this.#context.state, ts);
   }
 }

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import type { AlertStateRow } from '../core/state.ts';
 import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
 
@@ -6,7 +5,7 @@ import type { GroupDefinition, RuleDefinition, RuleSet } from './model.ts';
 const LIKENESSES: readonly ((rule: RuleDefinition) => string)[] = [
   (rule) => JSON.stringify([rule.kind, labelsOf(rule), rule.expression.text]),
   (rule) => JSON.stringify([rule.kind, labelsOf(rule)]),
-  () => '',
+  ({ kind }) => kind,
 ];
 
 /**
@@ -33,7 +32,7 @@ function withKeysOf(was: GroupDefinition, group: GroupDefinition): GroupDefiniti
   const keys = new Map<RuleDefinition, string>();
   for (const [name, rules] of byName(group.rules)) {
     const old = oldRules.get(name) ?? [];
-    const isPlain = old.length === 0 || (old.length === 1 && rules.length === 1 && old[0]?.key === rules[0]?.key);
+    const isPlain = old.length === 0 || (old.length === 1 && rules.length === 1 && isInPlaceOf(old[0], rules[0]));
     if (!isPlain) assignKeys(`${groupKey(group)};${name}`, rules, old, keys);
   }
   const kept = (rule: RuleDefinition): RuleDefinition => {
@@ -41,6 +40,10 @@ function withKeysOf(was: GroupDefinition, group: GroupDefinition): GroupDefiniti
     return key === rule.key ? rule : { ...rule, key };
   };
   return { ...group, rules: group.rules.map(kept) };
+}
+
+function isInPlaceOf(old: RuleDefinition | undefined, rule: RuleDefinition | undefined): boolean {
+  return old?.key === rule?.key && old?.kind === rule?.kind;
 }
 
 function assignKeys(
@@ -60,31 +63,36 @@ function assignKeys(
     }
   }
   const taken = new Set([...oldRules.map(({ key }) => key), ...keys.values()]);
+  let count = 0;
   for (const rule of rules) {
     if (keys.has(rule)) continue;
-    let count = 0;
     while (taken.has(`${prefix};${count}`)) count++;
-    taken.add(`${prefix};${count}`);
-    keys.set(rule, `${prefix};${count}`);
+    keys.set(rule, `${prefix};${count++}`);
   }
 }
 
+type OwnedRow = Pick<AlertStateRow, 'ruleKey' | 'labels'>;
+
 /**
- * Finds the rule that a saved alert belongs to: of those of its name the one whose literal labels it has, most of them; else the
- * one at its place. The file may have changed while nobody looked, and may be elsewhere: an upgrade brings its own.
+ * Finds the rule that a saved alert belongs to. The file may have changed while nobody looked, and may be elsewhere: an upgrade
+ * brings its own. Where all alerts of a name have the literal labels of the rules at their places it is those; else, of the rules
+ * of that name, the one of which an alert has most.
  */
 export class RowOwners<T extends { readonly definition: RuleDefinition }> {
   readonly #files: readonly string[];
   readonly #byKey: ReadonlyMap<string, T>;
   readonly #byName: ReadonlyMap<string, readonly T[]>;
+  /** Names whose places mean other rules now: an alert has all literal labels of the rule that it is of. */
+  readonly #shifted: ReadonlySet<string>;
 
-  constructor(files: readonly string[], rules: readonly T[]) {
+  constructor(files: readonly string[], rules: readonly T[], rows: readonly OwnedRow[]) {
     this.#files = [...new Set(files)];
     this.#byKey = new Map(rules.map((rule) => [rule.definition.key, rule]));
     this.#byName = groupBy(rules, ({ definition }) => withoutCount(definition.key));
+    this.#shifted = new Set(rows.filter((row) => this.#agreementInPlace(row) < 0).map(({ ruleKey }) => withoutCount(ruleKey)));
   }
 
-  of(row: Pick<AlertStateRow, 'ruleKey' | 'labels'>): T | undefined {
+  of(row: OwnedRow): T | undefined {
     const isLoaded = this.#files.some((file) => row.ruleKey.startsWith(`${file};`));
     if (isLoaded) return this.#ownerOf(row);
     const inGroup = row.ruleKey.slice(row.ruleKey.indexOf(';'));
@@ -95,11 +103,17 @@ export class RowOwners<T extends { readonly definition: RuleDefinition }> {
     return undefined;
   }
 
-  #ownerOf(row: Pick<AlertStateRow, 'ruleKey' | 'labels'>): T | undefined {
-    const atItsPlace = this.#byKey.get(row.ruleKey);
-    let best = atItsPlace;
-    let most = atItsPlace === undefined ? -1 : agreement(atItsPlace.definition, row.labels);
-    for (const rule of this.#byName.get(withoutCount(row.ruleKey)) ?? []) {
+  #agreementInPlace({ ruleKey, labels }: OwnedRow): number {
+    const rule = this.#byKey.get(ruleKey);
+    return rule === undefined ? -1 : agreement(rule.definition, labels);
+  }
+
+  #ownerOf(row: OwnedRow): T | undefined {
+    const name = withoutCount(row.ruleKey);
+    let best = this.#byKey.get(row.ruleKey);
+    let most = this.#agreementInPlace(row);
+    if (most >= 0 && !this.#shifted.has(name)) return best;
+    for (const rule of this.#byName.get(name) ?? []) {
       const agreeing = agreement(rule.definition, row.labels);
       if (agreeing > most) [best, most] = [rule, agreeing];
     }
@@ -118,10 +132,13 @@ function agreement(rule: RuleDefinition, labels: Readonly<Record<string, string>
   return count;
 }
 
-/** Whether a file has the name of the one that the key begins with. */
+/** How many parts of its path, from the end, a file has in common with the one that the key begins with. */
 function likeness(file: string, ruleKey: string): number {
   const [was = ''] = ruleKey.split(';');
-  return basename(file) === basename(was) ? 1 : 0;
+  const parts = file.split('/').toReversed();
+  const wasParts = was.split('/').toReversed();
+  const differing = parts.findIndex((part, i) => part !== wasParts[i]);
+  return differing < 0 ? parts.length : differing;
 }
 
 function labelsOf(rule: RuleDefinition): readonly (readonly [name: string, text: string])[] {

@@ -118,6 +118,61 @@ describe('rules of one name', () => {
     expect([handedOn, await toldAfter(again)]).toEqual([['firing critical', 'firing warning'], { now: [], later }]);
   });
 
+  it('keep their alerts over a restart where an alert has the label of another rule, too', async () => {
+    const rules = file('{alert: Lag, expr: lag > 0, for: 30s}', '{alert: Lag, expr: sum(lag) > 9, labels: {topic: t}}');
+    const bench = await running(rules, 5);
+    bench.engine.stop();
+    const again = new Bench(rules, OPTIONS, bench);
+    again.engine.start();
+    expect([told(again), await toldAfter(again)]).toEqual([['firing '], { now: [], later: [] }]);
+  });
+
+  it('and of equal labels that are one after a restart: what had come further goes on', async () => {
+    const over = '{alert: Lag, expr: lag > 0 and on() vector(time()) < 1700000020}';
+    const steady = '{alert: Lag, expr: lag > 0}';
+    for (const before of [
+      [over, steady],
+      [steady, over],
+    ]) {
+      const bench = await running(file(...before), 5);
+      expect([...bench.state.rows.values()].map(({ state }) => state).toSorted()).toEqual(['firing', 'inactive']);
+      bench.engine.stop();
+      const again = new Bench(file(steady), OPTIONS, bench);
+      again.engine.start();
+      expect([told(again), await toldAfter(again)]).toEqual([['firing '], { now: [], later: [] }]);
+      expect([...bench.state.rows.values()].map(({ ruleKey, state }) => `${ruleKey} ${state}`)).toEqual(['rules.yaml;g;Lag;0 firing']);
+    }
+  });
+
+  it('end their alerts where one that records takes the place of one that alerts', async () => {
+    const bench = await running(file('{alert: Lag, expr: lag > 0, labels: {severity: warning}}'), 5);
+    told(bench);
+    bench.engine.replace(ruleSetOf(file('{record: Lag, expr: lag > 0}')));
+    expect(await toldAfter(bench)).toEqual({ now: ['resolved warning'], later: [] });
+    expect(bench.state.rows.size).toBe(0);
+  });
+
+  it('of two files of one name that have moved go on with those of their folders', async () => {
+    const paths = (root: string): readonly string[] => ['orders', 'payments'].map((team) => `${root}/${team}/rules.yaml`);
+    const filesAt = (root: string, [first, second]: readonly string[]) => {
+      const files = [
+        { path: paths(root)[0] ?? '', text: file(first ?? '') },
+        { path: paths(root)[1] ?? '', text: file(second ?? '') },
+      ];
+      return parseRuleFiles(files, { evaluationIntervalMs: 10_000 });
+    };
+    const rules = [WARNING, CRITICAL];
+    const bench = new Bench('groups: []', OPTIONS);
+    bench.engine.replace(filesAt('/opt/a', rules));
+    bench.engine.start();
+    await slots(bench, 5);
+    bench.engine.stop();
+    const again = new Bench('groups: []', OPTIONS, bench);
+    again.engine.replace(filesAt('/opt/b', rules));
+    again.engine.start();
+    expect([told(again).toSorted(), await toldAfter(again)]).toEqual([['firing critical', 'firing warning'], { now: [], later: [] }]);
+  });
+
   it('leave no row of the state file behind', async () => {
     const bench = await running(file(WARNING, CRITICAL), 5);
     bench.engine.replace(ruleSetOf(file(INFO, CRITICAL, WARNING)));
