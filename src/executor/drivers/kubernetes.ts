@@ -129,7 +129,7 @@ export class StrimziStep implements Step {
     if (desiredBrokers === undefined) throw new BelfryError('EXECUTOR_FAILED', 'the intent names no number of brokers');
     const { items } = readBody(await this.#get(this.#path('kafkanodepools', ''), run.signal), poolsSchema, API);
     const begun = items.find(({ metadata }) => metadata.name === this.#options.nodePool)?.metadata.annotations;
-    if (begun?.[INTENT] === intentId && begun[NEXT_IDS] !== undefined) return idsOf(begun[NEXT_IDS], NEXT_IDS);
+    if (begun?.[INTENT] === intentId && begun[NEXT_IDS] !== undefined) return idsOf(begun[NEXT_IDS]);
     const there = items.filter(({ spec }) => spec.roles.includes('broker')).reduce((sum, pool) => sum + sizeOf(pool), 0);
     const more = desiredBrokers - there;
     if (more < 1) throw new BelfryError('CONFLICT', `${desiredBrokers} brokers are wanted, and there are ${there} already`);
@@ -155,7 +155,7 @@ export class StrimziStep implements Step {
         throw new BelfryError('CONFLICT', `broker ${broker} is none of node pool ${pool.metadata.name}`);
       if (isLeaving(pool, broker)) return undefined;
       return {
-        metadata: { annotations: { [REMOVE_IDS]: JSON.stringify([broker]), ...marks(run.task) } },
+        metadata: { annotations: { [REMOVE_IDS]: onlyId(broker), ...marks(run.task) } },
         spec: { replicas: pool.spec.replicas - 1 },
       };
     });
@@ -252,10 +252,10 @@ function sizeOf({ spec, status }: Pool): number {
 }
 
 /** The ids that an annotation of ours names. */
-function idsOf(annotation: string, name: string): readonly number[] {
+function idsOf(annotation: string): readonly number[] {
   const read = z.array(z.number().int().nonnegative()).min(1).safeParse(JSON.parse(annotation));
   if (read.success) return read.data;
-  throw new BelfryError('EXECUTOR_FAILED', `the annotation ${name} names no ids`);
+  throw new BelfryError('EXECUTOR_FAILED', `the annotation ${NEXT_IDS} names no ids`);
 }
 
 function known({ broker }: Task): number {
@@ -275,14 +275,18 @@ function isReady({ status }: Resource): boolean {
   return status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
 }
 
+/** What names this node and no other: people write lists too, and ranges, of which the operator takes the first that is there. */
+function onlyId(broker: number): string {
+  return JSON.stringify([broker]);
+}
+
 /**
  * Whether the pool is to lose this very node already: an act before was lost after its write, and the same write again
  * would take away one more. Throws `CONFLICT` where it is to lose another.
  */
 function isLeaving({ metadata, spec, status }: Pool, broker: number): boolean {
   if (spec.replicas >= status.nodeIds.length) return false;
-  const leaving = metadata.annotations?.[REMOVE_IDS];
-  if (leaving !== undefined && idsOf(leaving, REMOVE_IDS).includes(broker)) return true;
+  if (metadata.annotations?.[REMOVE_IDS] === onlyId(broker)) return true;
   const sizes = `has ${status.nodeIds.length} nodes and is to have ${spec.replicas}`;
   throw new BelfryError('CONFLICT', `${metadata.name} ${sizes}: someone else changes its size too`);
 }
