@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import { problemText } from '../../src/config/problems.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'belfry-garbage-'));

@@ -4,6 +4,9 @@ import { PageLayouts } from '../../src/formats/page-layout.ts';
 import { PAGE_LIMITS, PageParser, parsePage } from '../../src/formats/page-parser.ts';
 import type { ExpositionFormat } from '../../src/formats/exposition.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 function read(text: string, format: ExpositionFormat = 'text') {
   const page = parsePage(Buffer.from(text), format);
   return {

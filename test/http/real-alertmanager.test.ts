@@ -14,6 +14,9 @@ import { TOKEN, WITH_TOKEN } from './harness.ts';
 import { alertNamed, listeningServer, statusOf } from './quiet-rooms.ts';
 import { missingAlertmanager, startAlertmanager } from './real-alertmanager.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 const run = promisify(execFile);
 
 const CONFIGURATION = `

@@ -6,6 +6,9 @@ import { parse, type ParseOptions } from '../../src/promql/parse.ts';
 import { prepare } from '../../src/promql/prepare.ts';
 import { print } from '../../src/promql/printer.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 /** The text with every operation in parentheses, to show what binds to what. */
 function grouped(text: string): string {
   const show = (expr: ReturnType<typeof parse>): string => {

@@ -6,6 +6,9 @@ import { RANGE_KERNELS } from '../../src/promql/range-kernels.ts';
 import type { Head } from '../../src/store/head.ts';
 import { layout, memoryHead, metric, T0 } from '../store/fixture.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 const STEP_MS = 5000;
 const ROWS = 40;
 const NAMES = ['a_total', 'b'];

@@ -4,6 +4,9 @@ import { Labels } from '../../src/core/labels.ts';
 import { MemorySeries } from '../../src/rules/memory-series.ts';
 import { Bench, ruleSetOf } from './harness.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 const UP = { __name__: 'up', broker: '1', cluster: 'c' };
 
 function file(...rules: readonly string[]): string {

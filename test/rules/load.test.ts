@@ -9,6 +9,9 @@ import { hasPromtool, promtool } from './promtool.ts';
 import type { GroupDefinition } from '../../src/rules/model.ts';
 import { describeWhere } from '../../testbed/skip.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 const FOLDER = join(import.meta.dirname, 'testdata');
 const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.rules'));
 const OPTIONS = { evaluationIntervalMs: 5000 };

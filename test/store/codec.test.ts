@@ -6,6 +6,9 @@ import { DecodedBlock } from '../../src/store/block-codec.ts';
 import { ColumnCodec } from '../../src/store/column-codec.ts';
 import { ABSENT_HIGH, NAN_HIGH, STALE_HIGH } from '../../src/store/sample-codes.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 const codec = new ColumnCodec();
 
 function wordsOf(values: readonly (number | 'absent' | 'stale')[]): Uint32Array {

@@ -5,6 +5,9 @@ import { matchesAll } from '../../src/core/matcher.ts';
 import { intersect, union } from '../../src/store/postings.ts';
 import { instantOf, layout, matchers, memoryHead, metric, T0 } from './fixture.ts';
 
+// The same values in every run.
+fc.configureGlobal({ seed: 20_261_123 });
+
 const FLEET = [
   metric('up', 'job=a', 'instance=1'),
   metric('up', 'job=a', 'instance=2'),
