@@ -1,5 +1,6 @@
 import { Labels, METRIC_NAME } from '../../core/labels.ts';
 import type { Layout, SampleWriter, TargetWriter } from '../../core/sample.ts';
+import { withWrittenBound } from '../../formats/page-comments.ts';
 import type { ScheduledJob } from '../scheduler.ts';
 
 /** One present value of Belfry's own metrics. */
@@ -52,13 +53,15 @@ export class OwnCollector implements ScheduledJob {
     const keys = samples.map(({ name, labels }) => JSON.stringify([name, labels]));
     const before = this.#layout.series;
     if (before.length === keys.length + 1 && keys.every((key, i) => this.#known.get(key) === before[i])) return this.#layout;
-    const series = samples.map(
-      ({ name, labels }, i) =>
-        this.#known.get(keys[i] ?? '') ?? this.#labels.merge(Labels.of({ ...exported(labels), [METRIC_NAME]: name })),
-    );
+    const series = samples.map(({ name, labels }, i) => this.#known.get(keys[i] ?? '') ?? this.#seriesOf(name, labels));
     this.#known = new Map(series.map((one, i) => [keys[i] ?? '', one]));
     this.#layout = { series: [...series, this.#labels.with(METRIC_NAME, 'up')] };
     return this.#layout;
+  }
+
+  /** As of a scraped page, bounds of histograms included. */
+  #seriesOf(name: string, labels: OwnSample['labels']): Labels {
+    return withWrittenBound(this.#labels.merge(Labels.of({ ...exported(labels), [METRIC_NAME]: name })), 'le');
   }
 }
 

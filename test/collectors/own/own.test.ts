@@ -15,7 +15,7 @@ it("Belfry's own metrics are stored with job belfry, in rows of one layout", asy
   expect(writer.rows[1]?.layout).toBe(writer.rows[0]?.layout);
   expect(Object.fromEntries(writer.last?.samples ?? [])).toEqual({
     'belfry_a_total{instance="here", job="belfry", x="y"}': 2,
-    'belfry_h_seconds_bucket{instance="here", job="belfry", le="1"}': 1,
+    'belfry_h_seconds_bucket{instance="here", job="belfry", le="1.0"}': 1,
     'belfry_h_seconds_bucket{instance="here", job="belfry", le="+Inf"}': 1,
     'belfry_h_seconds_sum{instance="here", job="belfry"}': 0.5,
     'belfry_h_seconds_count{instance="here", job="belfry"}': 1,
