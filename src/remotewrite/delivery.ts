@@ -10,6 +10,8 @@ import type { RemoteWriteOptions } from './schema.ts';
 
 /** Requests in a minute that may be made of refused ones, to find the samples that are refused. */
 const SPLITS_A_MINUTE = 100;
+/** The same by time, of what may have been sent before: where it ends is soon found, and nothing that is new may go with it. */
+const SPLITS_OF_REPEATED_A_MINUTE = 10_000;
 const REFUSALS_LOGGED_EVERY_MS = 60_000;
 
 /** Why samples are given up, as it is counted. */
@@ -109,8 +111,10 @@ export class Delivery {
    * by itself, as long as that is not too much.
    */
   async #refused(batch: Batch, { text, isOfSamples }: Outcome & { readonly kind: 'refused' }): Promise<void> {
-    const isDivided = isOfSamples && (this.#options.queue.retriesOn4xx || batch.oldestTs <= this.#resumedAt);
-    if (batch.count > 1 && isDivided && this.#maySplit()) {
+    const mayBeRepeated = batch.oldestTs <= this.#resumedAt;
+    const isDivided = batch.count > 1 && isOfSamples && (mayBeRepeated || this.#options.queue.retriesOn4xx);
+    const limit = mayBeRepeated && batch.oldestTs < batch.newestTs ? SPLITS_OF_REPEATED_A_MINUTE : SPLITS_A_MINUTE;
+    if (isDivided && this.#maySplit(limit)) {
       for (const half of batch.split()) await this.deliver(half);
       return;
     }
@@ -122,10 +126,10 @@ export class Delivery {
     this.#drop(batch, 'refused');
   }
 
-  #maySplit(): boolean {
+  #maySplit(limit: number): boolean {
     const now = this.#clock.elapsed();
     if (now - this.#splits.since >= 60_000) this.#splits = { since: now, count: 0 };
-    return this.#splits.count++ < SPLITS_A_MINUTE;
+    return this.#splits.count++ < limit;
   }
 
   #drop(batch: Batch, reason: (typeof DROP_REASONS)[number]): void {

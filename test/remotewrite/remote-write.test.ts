@@ -30,6 +30,7 @@ function append(series: readonly Labels[], ...values: readonly number[]): number
 }
 
 const keptOf = (name: Labels): readonly string[] => receiver.kept.get(name.toString()) ?? [];
+const timeOf = (sample: string): number => Number(sample.split('@')[1] ?? -Infinity);
 const hasArrived = (name: Labels, count: number): Promise<void> => receiver.until(() => keptOf(name).length >= count);
 
 describe('samples that the store takes', () => {
@@ -210,6 +211,31 @@ describe('over a restart', () => {
     await sender.remoteWrite.replace([destinationAt(receiver.url)]);
     await hasArrived(UP, 5 + added.length);
     expect(keptOf(UP).slice(5)).toEqual(added);
+  });
+
+  it('loses nothing that is new, however much the destination had before a kill and refuses', async () => {
+    const series = Array.from({ length: 240 }, (_, i) => metric(`s${i}`));
+    const row = (): number => append(series, ...series.map((_, i) => i));
+    const isEverywhere = (ts: number): Promise<void> =>
+      receiver.until(() => series.every((one) => timeOf(keptOf(one).at(-1) ?? '') === ts));
+    receiver.answer = ({ samples }) => {
+      // As Prometheus without a window for what is out of order.
+      const isOld = samples.some((sample) => {
+        const [name = '', what = ''] = sample.split(' ');
+        const newest = receiver.kept.get(name)?.at(-1) ?? '';
+        return timeOf(what) < timeOf(newest);
+      });
+      return isOld ? { status: 400, text: 'out of order sample' } : undefined;
+    };
+    const destination = destinationAt(receiver.url, { queue: { samplesPerSend: 600 } });
+    await sender.remoteWrite.replace([destination]);
+    for (let i = 0; i < 3; i++) await isEverywhere(row());
+    sender.store.flush();
+    await sender.restart({ killed: true });
+    const added = [row(), row()];
+    await sender.remoteWrite.replace([destination]);
+    await isEverywhere(added[1]!);
+    for (const one of series) expect(keptOf(one).slice(-2).map(timeOf)).toEqual(added);
   });
 
   it.each([401, 403, 404, 408])('does not cut a request that is answered %i, as no part of it would be taken either', async (status) => {
