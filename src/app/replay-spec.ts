@@ -115,7 +115,7 @@ function plain({ name, op, value }: Matcher): PlainMatcher {
 }
 
 function routingFrom({ inhibitRules, ...rest }: PlainRouting): ReplayRouting {
-  const made = ({ name, op, value }: PlainMatcher): Matcher => new Matcher(name, op, value);
+  const made = ({ name, op, value }: PlainMatcher): Matcher => new Matcher(name, op, value, 'alertmanager');
   return {
     ...rest,
     inhibitRules: inhibitRules.map(({ sourceMatchers, targetMatchers, equal }) => ({

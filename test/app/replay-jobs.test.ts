@@ -8,6 +8,7 @@ import { loadConfigOrThrow } from '../../src/config/load.ts';
 import type { BelfryConfig } from '../../src/config/config.ts';
 import { SystemClock } from '../../src/core/clock.ts';
 import { BelfryError, errorText } from '../../src/core/errors.ts';
+import { parseMatcher } from '../../src/core/parse-matcher.ts';
 import { startHttpServer, type HttpServer } from '../../src/http/server.ts';
 import { Shell } from '../cli/harness.ts';
 import { RecordingLog } from './recording-log.ts';
@@ -86,6 +87,28 @@ describe('replays of a running Belfry', () => {
     try {
       const answer = await post(body);
       expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('"type":"result"')]);
+    } finally {
+      config = before;
+    }
+  });
+
+  it('inhibit as the running one does: in its expressions a dot is no line break', async () => {
+    const rule = (name: string, note: string): string => `{alert: ${name}, expr: "up == 0", labels: {note: "${note}"}}`;
+    const rules = [rule('Cause', 'two\\nlines'), rule('Told', ''), rule('Untold', '')];
+    const inhibitRule = (source: string, target: string) => ({
+      sourceMatchers: [parseMatcher(source)],
+      targetMatchers: [parseMatcher(target)],
+      equal: [],
+    });
+    const before = config;
+    config = {
+      ...before,
+      inhibitRules: [inhibitRule('note=~two.lines', 'alertname=Told'), inhibitRule('note=~(?s)two.lines', 'alertname=Untold')],
+    };
+    try {
+      const lines = (await (await post({ rules: `groups: [{name: g, rules: [${rules.join()}]}]` })).text()).trimEnd().split('\n');
+      const { answer } = JSON.parse(lines.at(-1) ?? '') as { answer: ReplayAnswer };
+      expect(answer.result.rules.map(({ told }) => told)).toEqual([['owner/everyone'], ['owner/everyone'], []]);
     } finally {
       config = before;
     }
