@@ -63,7 +63,7 @@ export class ClusterAdmin implements AsyncDisposable {
   }
 
   /** Connects to the first of `ports` (127.0.0.1) that answers. */
-  static async connect(ports: readonly number[], security: ConnectionSecurity, connectTimeoutMs = 2000): Promise<ClusterAdmin> {
+  static async connect(ports: readonly number[], security: ConnectionSecurity, connectTimeoutMs = 15_000): Promise<ClusterAdmin> {
     const errors: unknown[] = [];
     for (const port of ports) {
       try {

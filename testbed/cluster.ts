@@ -252,7 +252,7 @@ export class Cluster implements AsyncDisposable {
     return await this.withAdmin((admin) => admin.view(topics), from);
   }
 
-  /** Waits until what a live broker says satisfies `predicate`; throws after `timeoutMs` (default 30 s) with the last view. */
+  /** Waits until what a live broker says satisfies `predicate`; throws after `timeoutMs` (default 60 s) with the last view. */
   async waitUntil(predicate: (view: ClusterView) => boolean, { timeoutMs = 60_000, from }: WaitOptions = {}): Promise<ClusterView> {
     const deadline = performance.now() + timeoutMs;
     let last: unknown;

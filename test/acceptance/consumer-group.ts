@@ -21,7 +21,7 @@ export async function commitOffset(cluster: Cluster, groupId: string, topic: str
       }
     },
     `a commit of ${groupId}`,
-    30_000,
+    60_000,
   ).catch((error: unknown) => {
     throw new Error(`${String(error)}: ${String(failure)}`);
   });

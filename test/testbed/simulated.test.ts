@@ -104,7 +104,7 @@ describeWithKafka('a simulated cluster beside a real one of the same shape', () 
   beforeAll(async () => {
     const brokerProps = { 'broker.heartbeat.interval.ms': 250, 'offsets.topic.num.partitions': OFFSETS_PARTITIONS };
     [real, fleet] = await Promise.all([
-      startCluster({ brokers: 3, controllers: 'separate', sessionTimeoutMs: 1500, brokerProps }),
+      startCluster({ brokers: 3, controllers: 'separate', sessionTimeoutMs: 5000, brokerProps }),
       SimulatedFleet.start([SHAPE]),
     ]);
     const partitions = new SimulatedPartitions(SHAPE, TOPICS);
