@@ -74,7 +74,8 @@ export function failReplace(step: BrokerStep, why: string): void {
 export function findSuccessor(step: BrokerStep): void {
   const { intent, picture } = step.facts;
   if (step.row.replacedBy >= 0 || picture === undefined || intent === undefined || intent.id !== step.row.intentId) return;
-  const sample = intent.evidence.find(({ what }) => what === 'known_brokers');
+  // Intents of before an upgrade, which may have waited for days, name those that were registered.
+  const sample = intent.evidence.find(({ what }) => what === 'known_brokers' || what === 'registered_brokers');
   if (sample === undefined) return;
   const before = new Set(String(sample.value).split(','));
   const fresh = [...picture.brokers.values()].find((one) => one.registered && one.id !== step.row.brokerId && !before.has(String(one.id)));

@@ -117,6 +117,14 @@ describe('the successor of a replaced broker', () => {
     replacing.cluster.set(5, {});
     expect(replacing.look({}, 0, { action: 'replace', state: 'running', evidence }).row.replacedBy).toBe(5);
   });
+
+  it('is found also where the replacement was asked for before an upgrade, with the brokers that were registered then', () => {
+    const scene = late({ verifying: '', state: 'replacing' });
+    scene.cluster.kill(2);
+    scene.cluster.set(5, {});
+    const evidence = [{ what: 'registered_brokers', value: '1,3', at: scene.now }];
+    expect(scene.look({}, 0, { action: 'replace', state: 'running', evidence }).row.replacedBy).toBe(5);
+  });
 });
 
 describe('a recovery', () => {
