@@ -148,7 +148,7 @@ describe('a replay over what a live run has stored', () => {
       { seed: SEED, numRuns: RUNS, endOnFailure: true },
     );
     expect(firings).toBeGreaterThan(5 * RUNS);
-  }, 120_000);
+  }, 180_000);
 });
 
 async function bothOf(one: Scenario, folder: string): Promise<{ live: readonly Interval[]; again: readonly Interval[] }> {

@@ -260,7 +260,7 @@ describeWhere(missing, 'promtool', () => {
     } finally {
       await prometheus.stop();
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 const QUERIES = [

@@ -55,7 +55,7 @@ describeWithKafka('belfry rebalance on a real Kafka', () => {
     await cluster.createTopic('orders', { partitions: 12, replicas: 2 });
     await cluster.produce('orders', 12_000, 1000);
     at = ['--brokers', cluster.bootstrap.join(',')];
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     await cluster[Symbol.asyncDispose]();
@@ -72,7 +72,7 @@ describeWithKafka('belfry rebalance on a real Kafka', () => {
     expect(out).toContain('8 partitions to move');
     expect(out).toContain('Nothing was changed');
     expect(await copiesOn(3)).toBe(8);
-  }, 60_000);
+  }, 180_000);
 
   it('says what runs on when it is stopped', async () => {
     const words = [...at, '--drain', '3', '--throttle', '20kB', '--apply'];
@@ -81,7 +81,7 @@ describeWithKafka('belfry rebalance on a real Kafka', () => {
     expect(err).toMatch(
       /stopped: \d+ of \d+ moves are done; \d+ running moves go on by themselves, their throttle stays on until the next run/,
     );
-  }, 60_000);
+  }, 180_000);
 
   it('goes on after it was killed, and leaves no throttle behind', async () => {
     const killed = await belfry([...at, '--drain', '2', '--throttle', '30kB', '--apply'], { signal: 'SIGKILL', at: /[1-9]\d* running/ });
@@ -90,7 +90,7 @@ describeWithKafka('belfry rebalance on a real Kafka', () => {
     expect({ code, last: out.trim().split('\n').at(-1) }).toEqual({ code: 0, last: expect.stringMatching(/^done: /) as unknown });
     expect(await copiesOn(2)).toBe(0);
     expect(JSON.parse((await belfry([...at, '--clear-throttle', '--json'])).out)).toEqual({ removed: false });
-  }, 60_000);
+  }, 180_000);
 
   it('prints the plan as JSON', async () => {
     const { out } = await belfry([...at, '--json']);
@@ -102,5 +102,5 @@ describeWithKafka('belfry rebalance on a real Kafka', () => {
     expect(request).toEqual({ kind: 'spread' });
     expect(moves.some(({ adding }) => adding.includes(2))).toBe(true);
     for (const { copies } of brokers.after) expect(Math.abs(copies - 8)).toBeLessThanOrEqual(1);
-  }, 60_000);
+  }, 180_000);
 });

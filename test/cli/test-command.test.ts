@@ -178,7 +178,7 @@ describe('belfry test', () => {
       text.replace(/(reason="crashed"}', values: ')0x5 1x93 0x20/, (_, head: string) => `${head}0x118`),
     );
     expect(() => belfry('rules.test.yaml', '--run', `^${first}$`)).toThrow(expect.objectContaining({ status: 1 }));
-  }, 120_000);
+  }, 180_000);
 });
 
 const missing = spawnSync('promtool', ['--version']).status === 0 ? undefined : 'promtool (Debian package prometheus) is not installed';

@@ -140,7 +140,7 @@ describeWhere(missingAlertmanager, 'beside a real Alertmanager', () => {
     expect(posted.status).toBe(200);
     // Alertmanager decides on inhibition when it groups, a moment later.
     for (let groups: unknown = []; !(Array.isArray(groups) && groups.length === 2);) groups = (await ask(peer.url, '/alerts/groups')).body;
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await Promise.all([ours.close(), peer.close()]);
@@ -349,7 +349,7 @@ describeWhere(missingAlertmanager, 'amtool', () => {
       await server.close();
       rmSync(home, { recursive: true, force: true });
     }
-  }, 60_000);
+  }, 180_000);
 
   it('is refused without a token', async () => {
     const { server } = await listeningServer(() => []);

@@ -119,7 +119,7 @@ describeWhere(missing, 'data and ranges beside a real Prometheus', () => {
   beforeAll(async () => {
     prometheus = await RealPrometheus.start(SERIES);
     await startOurs();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await ours?.close();

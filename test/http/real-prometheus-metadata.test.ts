@@ -139,7 +139,7 @@ describeWhere(missing, 'metadata of scraped pages beside a real Prometheus', () 
       if (Array.isArray(body.data) && body.data.length >= 6 * 3 + 4) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     if (prometheus !== undefined && prometheus.exitCode === null) {

@@ -180,7 +180,7 @@ describeWhere(missing, 'beside a real Prometheus', () => {
   beforeAll(async () => {
     await startPrometheus();
     ours = await startOurs();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await ours?.close();

@@ -78,7 +78,7 @@ describeWhere(missing, 'remote write from a real Prometheus', () => {
       '--log.level=error',
     ];
     prometheus = spawn('prometheus', args, { stdio: 'ignore' });
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     if (prometheus !== undefined && prometheus.exitCode === null) {
@@ -108,5 +108,5 @@ describeWhere(missing, 'remote write from a real Prometheus', () => {
       .toSorted();
     expect(series).toEqual(['blinking', 'steady{action="repair", cluster="ünï"}']);
     expect(received.find((one) => nameOf(one) === 'steady')?.samples[0]?.value).toBe(1 / 3);
-  }, 60_000);
+  }, 180_000);
 });

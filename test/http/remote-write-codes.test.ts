@@ -131,7 +131,7 @@ describeWhere(missingPrometheus, 'beside a real Prometheus', () => {
   beforeAll(async () => {
     await prometheus.start();
     expect(await send(prometheus.url, { body: packed(one('seed', [-1000, 1])) })).toEqual({ status: 204, text: '' });
-  }, 60_000);
+  }, 180_000);
 
   afterAll(() => prometheus.stop());
 

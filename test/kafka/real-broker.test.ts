@@ -9,7 +9,7 @@ import { NEWEST_KAFKA, OLDEST_KAFKA } from '../../testbed/kafka-dist.ts';
 import { describeWithKafka } from '../../testbed/skip.ts';
 
 const clock = new SystemClock();
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 60_000;
 
 describeWithKafka('a real broker behind TLS and SASL', () => {
   let cluster: Cluster;
@@ -20,7 +20,7 @@ describeWithKafka('a real broker behind TLS and SASL', () => {
     const brokerProps = { 'connections.max.reauth.ms': 2000 };
     cluster = await startCluster({ brokers: 1, controllers: 'combined', security: 'sasl_ssl', brokerProps });
     ca = readFileSync(cluster.tls?.caPath ?? '', 'utf8');
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     await cluster[Symbol.asyncDispose]();
@@ -77,7 +77,7 @@ describeWithKafka('a real broker behind TLS and SASL', () => {
     for (const { traffic } of [asking, pinging]) expect(traffic.requests).toBeGreaterThan(15 + 3);
     asking.close();
     pinging.close();
-  }, 30_000);
+  }, 180_000);
 });
 
 for (const version of [OLDEST_KAFKA, NEWEST_KAFKA]) {
@@ -92,7 +92,7 @@ for (const version of [OLDEST_KAFKA, NEWEST_KAFKA]) {
         await cluster.createTopic('orders', { partitions: 2, replicas: 1, config: { 'min.insync.replicas': 1 } });
         await cluster.produce('orders', 10);
         connection = await new KafkaConnector({ clock }).connect({ host: '127.0.0.1', port: cluster.port(1) }, TIMEOUT_MS);
-      }, 120_000);
+      }, 180_000);
 
       afterAll(async () => {
         connection.close();

@@ -40,7 +40,7 @@ beforeAll(async () => {
   otherCa = readFileSync(theirs?.caPath ?? '', 'utf8');
   own = await makeCert(folder, { name: 'mail', commonName: 'mail' });
   named = await makeCert(folder, { name: 'named', commonName: 'named', altNames: 'DNS:mail.example.com' });
-}, 30_000);
+}, 180_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(async () => {
   await way?.close();

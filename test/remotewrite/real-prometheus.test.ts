@@ -53,7 +53,7 @@ describeWhere(missingPrometheus, 'remote write to a real Prometheus', () => {
   beforeAll(async () => {
     await prometheus.start();
     sender = new Sender();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await sender.close();
@@ -99,7 +99,7 @@ describeWhere(missingPrometheus, 'remote write to a real Prometheus', () => {
       Object.fromEntries(Object.entries(all).map(([name, samples]) => [name, samples.map((sample) => sample.split('@').map(Number))]));
     expect(asNumbers(kept)).toEqual(asNumbers(expected));
     expect(await sender.metric('belfry_remote_write_dropped_samples_total', { reason: 'refused' })).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   it('ends series there where they end here', async () => {
     const [goes, stays] = [metric('goes'), metric('stays')];
@@ -116,7 +116,7 @@ describeWhere(missingPrometheus, 'remote write to a real Prometheus', () => {
     expect(
       ((await response.json()) as { data: { result: { metric: unknown }[] } }).data.result.map(({ metric: labels }) => labels),
     ).toEqual([{ __name__: 'stays' }]);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('remote write from one Belfry to another', () => {

@@ -194,7 +194,7 @@ describe('the feed of new samples', () => {
       }),
       { seed: 20_261_123, numRuns: 60 },
     );
-  }, 60_000);
+  }, 180_000);
 
   it.each([
     ['nothing', undefined, false],

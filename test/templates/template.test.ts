@@ -153,7 +153,7 @@ describe('templates that would take too long', () => {
     expect(failure(() => render(template)).code).toBe('LIMIT_EXCEEDED');
     const { user, system } = process.cpuUsage(before);
     // Milliseconds each; the margin is for a machine that does other things and has compiled nothing yet.
-    expect((user + system) / 1000).toBeLessThan(1000);
+    expect((user + system) / 1000).toBeLessThan(5000);
   });
 
   it('has a limit on nesting', () => {

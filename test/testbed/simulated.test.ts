@@ -15,7 +15,7 @@ import { groupsOf, SMALL_SHAPE, topicsOf } from '../../testbed/simulated/shape.t
 import { describeWithKafka } from '../../testbed/skip.ts';
 import { RecordingWriter } from '../collectors/kafka/recording-writer.ts';
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 60_000;
 const OFFSETS_PARTITIONS = 3;
 const SHAPE = {
   ...SMALL_SHAPE,

@@ -174,5 +174,5 @@ describeWhere(missing, 'the real systemd-notify', () => {
       );
       await removeTempDir(dir);
     }
-  }, 60_000);
+  }, 180_000);
 });

@@ -46,7 +46,7 @@ describeWithKafka('the collector on a real cluster', () => {
       },
     });
     collector.start();
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     await collector.stop();
@@ -59,7 +59,7 @@ describeWithKafka('the collector on a real cluster', () => {
     await until(() => writer.of('belfry_kafka_min_isr_unknown_topics')[''] === 0);
     expect(writer.of('belfry_kafka_leaderless_partitions')).toEqual({ '{copies="one"}': 0, '{copies="many"}': 0 });
     expect(writer.of('kafka_topic_partition_in_sync_replica')).toMatchObject({ '{partition="0", topic="orders"}': 3 });
-  }, 30_000);
+  }, 180_000);
 
   it('reports the one partition of a killed broker that has no other copy, and all the rest as it is', async () => {
     await cluster.kill(1);
@@ -76,5 +76,5 @@ describeWithKafka('the collector on a real cluster', () => {
     collector.lookNow();
     await until(() => writer.of('belfry_kafka_leaderless_partitions')['{copies="one"}'] === 0);
     expect(writer.of('kafka_brokers')).toEqual({ '': 3 });
-  }, 60_000);
+  }, 180_000);
 });

@@ -311,7 +311,7 @@ describe('a cluster of 30 brokers and 40,000 partitions', () => {
       const tookMs = performance.now() - startedAt;
       expect(moves.length).toBeGreaterThan(1000);
       // A guard against an algorithm that does not scale; the machine may be busy.
-      expect(tookMs).toBeLessThan(10_000);
+      expect(tookMs).toBeLessThan(30_000);
       if (process.env['BELFRY_TIMES'] === '1') process.stderr.write(`${request.kind}: ${moves.length} moves in ${Math.round(tookMs)} ms\n`);
     },
   );
