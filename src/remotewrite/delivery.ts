@@ -10,8 +10,11 @@ import type { RemoteWriteOptions } from './schema.ts';
 
 /** Requests in a minute that may be made of refused ones, to find the samples that are refused. */
 const SPLITS_A_MINUTE = 100;
-/** The same by time, of what may have been sent before: where it ends is soon found, and nothing that is new may go with it. */
-const SPLITS_OF_REPEATED_A_MINUTE = 10_000;
+/**
+ * Beside these, once after a start, by time, of what may have been sent before: what is new must not go with that, and where the
+ * one ends and the other begins is soon found, unless nearly each sample has a time of its own.
+ */
+const SPLITS_OF_REPEATED = 2000;
 const REFUSALS_LOGGED_EVERY_MS = 60_000;
 
 /** Why samples are given up, as it is counted. */
@@ -30,6 +33,7 @@ export class Delivery {
   readonly #compressor = new SnappyCompressor();
   readonly #resumedAt: number;
   #splits = { since: -Infinity, count: 0 };
+  #splitsOfRepeated = 0;
   #refusalLoggedAt = -Infinity;
   /** Requests are not taken at the moment. */
   isFailing = false;
@@ -113,8 +117,7 @@ export class Delivery {
   async #refused(batch: Batch, { text, isOfSamples }: Outcome & { readonly kind: 'refused' }): Promise<void> {
     const mayBeRepeated = batch.oldestTs <= this.#resumedAt;
     const isDivided = batch.count > 1 && isOfSamples && (mayBeRepeated || this.#options.queue.retriesOn4xx);
-    const limit = mayBeRepeated && batch.oldestTs < batch.newestTs ? SPLITS_OF_REPEATED_A_MINUTE : SPLITS_A_MINUTE;
-    if (isDivided && this.#maySplit(limit)) {
+    if (isDivided && this.#maySplit(mayBeRepeated && batch.oldestTs < batch.newestTs)) {
       for (const half of batch.split()) await this.deliver(half);
       return;
     }
@@ -126,10 +129,11 @@ export class Delivery {
     this.#drop(batch, 'refused');
   }
 
-  #maySplit(limit: number): boolean {
+  #maySplit(isOfRepeated: boolean): boolean {
+    if (isOfRepeated && this.#splitsOfRepeated++ < SPLITS_OF_REPEATED) return true;
     const now = this.#clock.elapsed();
     if (now - this.#splits.since >= 60_000) this.#splits = { since: now, count: 0 };
-    return this.#splits.count++ < limit;
+    return this.#splits.count++ < SPLITS_A_MINUTE;
   }
 
   #drop(batch: Batch, reason: (typeof DROP_REASONS)[number]): void {
