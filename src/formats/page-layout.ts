@@ -1,4 +1,4 @@
-import { hashBytes, hashText } from '../core/fnv.ts';
+import { hashBytes } from '../core/fnv.ts';
 import type { Labels } from '../core/labels.ts';
 import { type ExpositionFormat, type LineLimits, parseSampleLine } from './exposition.ts';
 import { boundOfCode, withWrittenBound } from './page-comments.ts';
@@ -80,28 +80,28 @@ export class PageTemplate {
 
 /** The series of a page: immutable, shared by all pages that have them in the same lines. */
 export class PageLayout {
-  readonly size: number;
+  /** Per series a hash of its labels' key. */
+  readonly labelHashes: Int32Array;
   /** Undefined where pages of this layout must be parsed whole each time. */
   readonly template: PageTemplate | undefined;
   readonly #limits: LineLimits;
   #series: readonly Labels[] | undefined;
 
   /** Keeps `series`, where there are any, until they are forgotten. */
-  constructor(size: number, template: PageTemplate | undefined, series: readonly Labels[] | undefined, limits: LineLimits) {
-    this.size = size;
+  constructor(labelHashes: Int32Array, template: PageTemplate | undefined, series: readonly Labels[] | undefined, limits: LineLimits) {
+    this.labelHashes = labelHashes;
     this.template = template;
     this.#series = series;
     this.#limits = limits;
   }
 
+  get size(): number {
+    return this.labelHashes.length;
+  }
+
   /** One for each sample without a timestamp of its own, in the order of the page, each once; made anew once forgotten. */
   get series(): readonly Labels[] {
     return this.#series ?? this.template?.series(this.#limits) ?? [];
-  }
-
-  /** Per series a hash of its labels' key, without the labels being made anew. */
-  labelHashes(): Int32Array {
-    return this.template?.labelHashes ?? Int32Array.from(this.series, ({ key }) => hashText(key));
   }
 
   /** To be called when who reads the page has them: of all targets' pages they would be most of the memory. */

@@ -259,8 +259,9 @@ class ColdPage {
       throw new BelfryError('EXPOSITION_MALFORMED', 'the page does not end with # EOF: it was cut off');
     const isChange = this.#known !== undefined && this.#templated;
     const series = isChange ? undefined : this.#allSeries();
+    const labelHashes = Int32Array.from(this.#labelHashes);
     return {
-      layout: new PageLayout(this.#values.length, this.#templated ? this.#template() : undefined, series, this.#limits),
+      layout: new PageLayout(labelHashes, this.#templated ? this.#template(labelHashes) : undefined, series, this.#limits),
       values: Float64Array.from(this.#values),
       timestamped: this.#timestamped,
       duplicates: this.#duplicates,
@@ -379,7 +380,7 @@ class ColdPage {
     }
   }
 
-  #template(): PageTemplate {
+  #template(labelHashes: Int32Array): PageTemplate {
     const lines = this.#valued.length;
     const starts = new Int32Array(lines + 1);
     const lengthOf = (line: number): number => (this.#fixedTo[line] ?? 0) - (this.#fixedFrom[line] ?? 0);
@@ -387,6 +388,6 @@ class ColdPage {
     const bytes = new Uint8Array(starts[lines] ?? 0);
     for (let line = 0; line < lines; line++) bytes.set(this.#body.subarray(this.#fixedFrom[line], this.#fixedTo[line]), starts[line]);
     const [valued, bounds] = [Uint8Array.from(this.#valued), Uint8Array.from(this.#bounds)];
-    return new PageTemplate({ format: this.#format, bytes, starts, valued, bounds, labelHashes: Int32Array.from(this.#labelHashes) });
+    return new PageTemplate({ format: this.#format, bytes, starts, valued, bounds, labelHashes });
   }
 }

@@ -195,7 +195,7 @@ export class ScrapeTarget implements ScheduledJob {
     const before = this.#lastGood;
     if (before === layout) return 0;
     if (change !== undefined && change.before === before) return change.born.size;
-    return bornSince(before?.labelHashes() ?? new Int32Array(0), layout.labelHashes());
+    return bornSince(before?.labelHashes ?? NO_SERIES.labelHashes, layout.labelHashes);
   }
 
   #writeTimestamped(now: number, samples: ParsedPage['timestamped']): void {
@@ -260,4 +260,4 @@ function bornSince(before: Int32Array, hashes: Int32Array): number {
   return hashes.subarray(same).reduce((born, hash) => (known.has(hash) ? born : born + 1), 0);
 }
 
-const NO_SERIES = new PageLayout(0, undefined, [], LIMITS);
+const NO_SERIES = new PageLayout(new Int32Array(0), undefined, [], LIMITS);
