@@ -41,7 +41,9 @@ export interface GroupProgress {
 export class RuleEngine {
   readonly #ports: RuleEnginePorts;
   readonly #context: GroupContext;
-  readonly #retiring = new Map<string, Timer>();
+  /** Rules that are gone and whose series have not ended yet, by their target. */
+  readonly #retiring = new Map<string, RuleRunner>();
+  readonly #retireTimers = new Set<Timer>();
   readonly #templateQueries = new Map<string, Expression>();
   #ruleSet: RuleSet = emptyRuleSet;
   #inputs = new InputSelectors(emptyRuleSet);
@@ -120,7 +122,8 @@ export class RuleEngine {
   stop(): void {
     this.#running = false;
     for (const group of this.#groups) group.stop();
-    for (const timer of this.#retiring.values()) timer.cancel();
+    for (const timer of this.#retireTimers) timer.cancel();
+    this.#retireTimers.clear();
     this.#retiring.clear();
     this.#line.clear();
     this.#urgent.clear();
@@ -207,20 +210,29 @@ export class RuleEngine {
     const gone = group.rules.filter(({ definition }) => !keys.has(definition.key));
     if (gone.length === 0) return;
     group.remove(clock.now(), gone);
-    for (const rule of gone) {
-      this.#retiring.get(rule.targetId)?.cancel();
-      const timer = clock.timer(2 * group.definition.intervalMs, () => this.#retireSeries(rule), { unref: true });
-      this.#retiring.set(rule.targetId, timer);
-    }
+    for (const rule of gone) this.#retiring.set(rule.targetId, rule);
+    const retire = (): void => {
+      this.#retireTimers.delete(timer);
+      this.#retireSeries(gone.filter((rule) => this.#retiring.get(rule.targetId) === rule));
+    };
+    const timer = clock.timer(2 * group.definition.intervalMs, retire, { unref: true });
+    this.#retireTimers.add(timer);
   }
 
-  #retireSeries(rule: RuleRunner): void {
-    this.#retiring.delete(rule.targetId);
+  /** A group's at once: to look through all other rules for each of thousands would hold the loop for seconds. */
+  #retireSeries(gone: readonly RuleRunner[]): void {
     const { writer, clock } = this.#ports;
-    const heirs = this.#groups.flatMap(({ rules }) => rules.filter(({ definition }) => definition.name === rule.definition.name));
-    const successor = heirs.find(({ targetId }) => targetId === rule.targetId);
-    if (successor === undefined) rule.retire(writer, clock.now(), heirs);
-    else successor.clear(writer, rule);
+    // Of another name none has the same series.
+    const names = new Set(gone.map(({ definition }) => definition.name));
+    const heirs = this.#groups.flatMap(({ rules }) => rules.filter(({ definition }) => names.has(definition.name)));
+    const successors = new Map(heirs.map((rule) => [rule.targetId, rule]));
+    const taken = new Set(heirs.flatMap(({ written }) => written.map(({ key }) => key)));
+    for (const rule of gone) {
+      this.#retiring.delete(rule.targetId);
+      const successor = successors.get(rule.targetId);
+      if (successor === undefined) rule.retire(writer, clock.now(), taken);
+      else successor.clear(writer, rule);
+    }
   }
 
   #restore(): void {

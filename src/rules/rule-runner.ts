@@ -128,11 +128,10 @@ export class RuleRunner {
   }
 
   /**
-   * Ends its series in the store, but those that another rule writes by now, for whom its marker would be one. The store ends all
-   * or none: where it is some, as of their last sample, which those that go on have long left behind.
+   * Ends its series in the store, but those that another rule writes by now (`taken`, their keys), for whom its marker would be one.
+   * The store ends all or none: where it is some, as of their last sample, which those that go on have long left behind.
    */
-  retire(writer: SampleWriter, ts: number, heirs: readonly RuleRunner[]): void {
-    const taken = new Set(heirs.flatMap(({ written }) => written.map(({ key }) => key)));
+  retire(writer: SampleWriter, ts: number, taken: ReadonlySet<string>): void {
     const ended = this.#written.filter(({ key }) => !taken.has(key)).length;
     if (ended > 0) writer.target(this.targetId).markStale(ended === this.#written.length ? ts : this.#writtenTs + 1);
     writer.removeTarget(this.targetId);
