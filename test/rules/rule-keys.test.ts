@@ -173,6 +173,25 @@ describe('rules of one name', () => {
     expect([told(again).toSorted(), await toldAfter(again)]).toEqual([['firing critical', 'firing warning'], { now: [], later: [] }]);
   });
 
+  it('keep their alerts where Belfry is killed at its start, before it has forgotten where they stood', async () => {
+    const bench = await running(file(WARNING, CRITICAL), 5);
+    bench.engine.stop();
+    const { rows } = bench.state;
+    const killed = new Bench(file(CRITICAL, WARNING), OPTIONS, bench);
+    const before = new Map(rows);
+    killed.engine.start();
+    killed.engine.stop();
+    for (const [key, row] of before) if (!rows.has(key)) rows.set(key, row);
+    expect(rows.size).toBe(4);
+    const again = new Bench(file(CRITICAL, WARNING), OPTIONS, bench);
+    again.engine.start();
+    expect([told(again).toSorted(), await toldAfter(again)]).toEqual([['firing critical', 'firing warning'], { now: [], later: [] }]);
+    expect([...rows.values()].map(({ ruleKey, labels }) => `${ruleKey.slice(-1)} ${labels['severity']}`).toSorted()).toEqual([
+      '0 critical',
+      '1 warning',
+    ]);
+  });
+
   it('leave no row of the state file behind', async () => {
     const bench = await running(file(WARNING, CRITICAL), 5);
     bench.engine.replace(ruleSetOf(file(INFO, CRITICAL, WARNING)));
