@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import type { BelfryConfig } from '../config/config.ts';
+import { BelfryError } from '../core/errors.ts';
 import { Matcher, type MatchOp } from '../core/matcher.ts';
+import { nearestName } from '../core/nearest.ts';
 import type { ParseOptions } from '../promql/parse.ts';
 import { parseRuleFiles, type RuleFile } from '../rules/load.ts';
 import type { RuleSet } from '../rules/model.ts';
@@ -77,12 +79,13 @@ export function routingOf(config: BelfryConfig): PlainRouting {
   };
 }
 
-/** Parses and runs. Throws `RULES_INVALID`, and as `replay`. */
+/** Parses and runs. Throws `RULES_INVALID`, `BAD_REQUEST` where no rule makes the alert that is asked for, and as `replay`. */
 export async function runSpec(spec: ReplaySpec, control: ReplayControl): Promise<ReplayAnswer> {
   const { files, oldFiles, evaluationIntervalMs, promql = {}, routing, shownAs, ...rest } = spec;
   const beside = oldFiles === undefined ? [] : aligned(files, oldFiles);
   const next = parseRuleFiles(oldFiles === undefined ? files : beside.map(({ file }) => file), { evaluationIntervalMs, promql });
   const old = oldFiles === undefined ? undefined : parseRuleFiles(oldFiles, { evaluationIntervalMs, promql });
+  if (rest.alert !== undefined) refuseUnknown(rest.alert, old === undefined ? [next] : [next, old]);
   control.begun?.();
   const input = (ruleSet: RuleSet): ReplayInput => ({ ...rest, ruleSet, routing: routingFrom(routing) });
   const shown = (result: ReplayResult, names: ReplaySpec['shownAs']): ReplayResult => ({
@@ -96,6 +99,16 @@ export async function runSpec(spec: ReplaySpec, control: ReplayControl): Promise
   const range = { startTs: Date.parse(result.start), endTs: Date.parse(result.end) };
   const before = shown(await replay({ ...input(old), ...range }, control), shownAs);
   return { result, compared: { old: before, comparison: compareReplays(before, result) } };
+}
+
+/** A name with a slip in it would be told of as an alert that never fires. */
+function refuseUnknown(alert: string, ruleSets: readonly RuleSet[]): void {
+  const rules = ruleSets.flatMap(({ groups }) => groups).flatMap((group) => group.rules);
+  const names = rules.filter(({ kind }) => kind === 'alerting').map(({ name }) => name);
+  if (names.includes(alert)) return;
+  const near = nearestName(alert, names);
+  const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
+  throw new BelfryError('BAD_REQUEST', `no rule makes an alert called ${JSON.stringify(alert)}${hint}`);
 }
 
 /**

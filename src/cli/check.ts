@@ -49,8 +49,8 @@ interface Checked {
 }
 
 const HELP = `
-It connects to nothing and reads no secret, so that it can run in CI; only with --url it asks a running Belfry
-which metrics it has seen. A configuration is checked with the rule files it names.
+It connects to nothing and reads no secret, so that it can run in CI; only with --url, not for BELFRY_URL alone, it
+asks a running Belfry which metrics it has seen. A configuration is checked with the rule files it names.
 
 Rule files are read as strictly as promtool check rules reads them: every mistake at once, as file:line:column.
 

@@ -1,7 +1,9 @@
+import { FEATURE_NAMES } from '../promql/features.ts';
+
 /** The option of commands that read rules without a configuration, named as Prometheus and promtool name it. */
 export const ENABLE_FEATURE = [
   '--enable-feature <name>',
-  'promql-experimental-functions or promql-duration-expr, with a comma or given again for both',
+  `what of experimental PromQL to let in, one or several with commas, or given again: ${FEATURE_NAMES.join(', ')}`,
   collect,
 ] as const;
 

@@ -8,10 +8,10 @@ import { printable, table } from './table.ts';
 const MAX_ALERTS = 50;
 const MAX_NAMES = 12;
 
-/** What a replay found, for people. */
-export function answerText({ result, compared }: ReplayAnswer): string {
+/** What a replay found, for people; `alert`: the only one that was asked for. */
+export function answerText({ result, compared }: ReplayAnswer, alert?: string): string {
   const head = `${result.partial ? 'PARTIAL: it was stopped. ' : ''}${span(result)}\n`;
-  const parts = [head, rulesText(result), quietText(result), alertsText(result), ownersText(result), errorsText(result)];
+  const parts = [head, rulesText(result), quietText(result, alert), alertsText(result), ownersText(result), errorsText(result)];
   if (compared !== undefined) parts.push(comparisonText(compared.comparison));
   parts.push(...result.notes.map((note) => `note: ${printable(note)}\n`));
   if (result.holes > 0) parts.push(`note: ${result.holes} parts of the history could not be read\n`);
@@ -38,9 +38,10 @@ function rulesText({ rules }: ReplayResult): string {
   return table([['RULE', 'FIRED', 'ALERTS', 'FIRING', 'LONGEST', 'ONLY PENDING', 'WOULD HAVE TOLD'], ...rows]);
 }
 
-function quietText({ rules }: ReplayResult): string {
+function quietText({ rules }: ReplayResult, alert: string | undefined): string {
   const quiet = rules.filter(
-    (rule) => rule.type === 'alerting' && rule.errors === null && rule.firings + rule.firing_at_start + rule.pending_only === 0,
+    ({ rule, type, errors, firings, firing_at_start: atStart, pending_only: pendingOnly }) =>
+      type === 'alerting' && (alert === undefined || rule === alert) && errors === null && firings + atStart + pendingOnly === 0,
   );
   if (quiet.length === 0) return '';
   const names = quiet.slice(0, MAX_NAMES).map(({ rule }) => printable(rule));

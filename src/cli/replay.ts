@@ -87,7 +87,7 @@ async function run(files: readonly string[], options: ReplayOptions, context: Cl
   } finally {
     progress.end();
   }
-  context.out.write(options.json === true ? `${JSON.stringify(jsonOf(answer), null, 2)}\n` : answerText(answer));
+  context.out.write(options.json === true ? `${JSON.stringify(jsonOf(answer), null, 2)}\n` : answerText(answer, options.alert));
   if (answer.result.partial) context.setExitCode(EXIT_INTERRUPTED);
 }
 
@@ -156,7 +156,10 @@ function oldPaths(compare: string, { ruleFiles }: BelfryConfig, { workingFolder 
 
 async function filesOf(paths: readonly string[]): Promise<readonly RuleFile[]> {
   if (paths.length === 0) throw new BelfryError('BAD_REQUEST', 'there are no rule files: name one');
-  return readRuleFiles(paths);
+  const files = await readRuleFiles(paths);
+  const empty = files.find(({ text }) => text === '');
+  if (empty !== undefined) throw new BelfryError('RULES_INVALID', `${empty.path} is empty: write "groups: []" for no rules`);
+  return files;
 }
 
 function shown(path: string, { workingFolder }: CliContext): string {

@@ -9,6 +9,8 @@ const FEATURES = {
   'promql-binop-fill-modifiers': { binopFillModifiers: true },
 } as const;
 
+export const FEATURE_NAMES: readonly string[] = Object.keys(FEATURES);
+
 /** How a refused expression can be let in, as the refusal says it. */
 export const SWITCHES: Readonly<Record<keyof ParseOptions, string>> = {
   experimentalFunctions: switchText('experimental_functions', 'promql-experimental-functions'),
@@ -28,7 +30,7 @@ export function featuresOf(names: readonly string[]): ParseOptions {
     .map((part) => {
       const name = part.trim();
       if (Object.hasOwn(FEATURES, name)) return FEATURES[name as keyof typeof FEATURES];
-      throw new BelfryError('BAD_REQUEST', `no feature is called ${JSON.stringify(name)}: there are ${Object.keys(FEATURES).join(', ')}`);
+      throw new BelfryError('BAD_REQUEST', `no feature is called ${JSON.stringify(name)}: there are ${FEATURE_NAMES.join(', ')}`);
     });
   return Object.assign({}, ...enabled) as ParseOptions;
 }

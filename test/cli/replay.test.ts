@@ -141,6 +141,22 @@ describe('belfry replay', () => {
     expect(rounded(out)).toBe(rounded(example));
   });
 
+  it('tells of the alert that is asked for only, and refuses a name that no rule makes', async () => {
+    const [one, none] = [await replay('rules.yaml', '--alert', 'DiskLow'), await replay('rules.yaml', '--alert', 'DiskLaw')];
+    expect(one.out).toMatch(/^DiskLow +3 /m);
+    expect(one.out).not.toMatch(/^Never: /m);
+    expect(none).toMatchObject({ out: '', failure: expect.stringContaining('no rule makes an alert called "DiskLaw"') });
+    const old = RULES.replace('DiskLow', 'DiskLaw');
+    writeFileSync(join(shell.folder, 'renamed.yaml'), old);
+    expect((await replay('rules.yaml', '--compare', 'renamed.yaml', '--alert', 'DiskLaw')).failure).toBe('');
+  });
+
+  it('takes a file of rules with nothing in it for one that was cut off', async () => {
+    writeFileSync(join(shell.folder, 'nothing.yaml'), '');
+    for (const args of [['nothing.yaml'], ['rules.yaml', '--compare', 'nothing.yaml']])
+      expect((await replay(...args)).failure).toContain('nothing.yaml is empty: write "groups: []" for no rules');
+  });
+
   it('says where there is no history', async () => {
     const { failure } = await shell.run('replay', 'rules.yaml', '--data', 'nowhere');
     expect(failure).toMatch(/samples\.db cannot be read/);
