@@ -156,7 +156,8 @@ export class KafkaCollector {
       soon(() => this.#collectReassignments()),
       soon(() => this.#quorum.collect()),
     ]);
-    for (const one of [moves, quorum]) if (one.status === 'rejected') log.warn('fresh_look_failed', { error: errorText(one.reason) });
+    for (const [what, told] of [['reassignments', moves] as const, ['quorum', quorum] as const])
+      if (told.status === 'rejected') log.warn('fresh_look_failed', { what, error: errorText(told.reason) });
     return {
       answers: answers.status === 'fulfilled' ? answers.value : [],
       facts: {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { BelfryError } from '../../../src/core/errors.ts';
-import { silentLogger } from '../../../src/core/log.ts';
+import { type LogFields, silentLogger } from '../../../src/core/log.ts';
 import { silentMeter } from '../../../src/core/meter.ts';
 import { KafkaCollector } from '../../../src/collectors/kafka/collector.ts';
 import { FakeCluster } from './fake-cluster.ts';
@@ -12,12 +12,13 @@ async function collected() {
   const clock = new ManualClock(1_700_000_000_000);
   const cluster = new FakeCluster(clock, [1, 2, 3]);
   cluster.topics = [{ name: 'orders', partitions: [{ id: 0, leader: 1, replicas: [1, 2, 3] }] }];
+  const warned: (LogFields | undefined)[] = [];
   const collector = new KafkaCollector({
     cluster: 'test',
     connector: cluster,
     bootstrap: cluster.bootstrap,
     clock,
-    log: silentLogger,
+    log: { ...silentLogger, warn: (event, fields) => void (event === 'fresh_look_failed' && warned.push(fields)) },
     meter: silentMeter,
     writer: new RecordingWriter(),
     wake: () => undefined,
@@ -26,7 +27,7 @@ async function collected() {
   collector.start();
   await clock.advance(0);
   await clock.advance(5000);
-  return { clock, cluster, collector, [Symbol.asyncDispose]: () => collector.stop() };
+  return { clock, cluster, collector, warned, [Symbol.asyncDispose]: () => collector.stop() };
 }
 
 describe('what an act rests on', () => {
@@ -45,12 +46,13 @@ describe('what an act rests on', () => {
 
   it('is not known where it is not told now, whatever was told before', async () => {
     await using setup = await collected();
-    const { clock, cluster, collector } = setup;
+    const { clock, cluster, collector, warned } = setup;
     for (const api of ['ListPartitionReassignments', 'DescribeQuorum'])
       cluster.failing.set(api, new BelfryError('KAFKA_REFUSED', 'the controller is gone'));
     const asking = collector.askAnew();
     await clock.advance(100);
     const { answers, facts } = await asking;
     expect([answers.length, facts]).toEqual([2, { reassignments: undefined, quorum: undefined }]);
+    expect(warned).toEqual([{ what: 'reassignments', error: 'the controller is gone' }]);
   });
 });
