@@ -81,7 +81,8 @@ describeWithKafka('a broker that is away', () => {
   it('with all others is one message about the cluster, not one a broker', async () => {
     // Shorter than shipped, and still longer than three brokers take to come back one after the other.
     const rules = shippedRules({ for: { BrokerDown: '10s', CollectorStale: '10s' } });
-    await using stage = await startWatching('orders-dal', cluster.bootstrap, { rules });
+    // Where brokers come back far apart, the auto-pilot says of the first that others are in trouble: that is another test's matter.
+    await using stage = await startWatching('orders-dal', cluster.bootstrap, { rules, config: { autopilot: { mode: 'off' } } });
     // At one instant: on a busy machine the last would otherwise live long enough to tell of the first that it crashed.
     for (const id of cluster.brokerIds) cluster.pause(id);
     await Promise.all(cluster.brokerIds.map((id) => cluster.kill(id)));
