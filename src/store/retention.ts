@@ -7,6 +7,8 @@ import type { SeriesId } from './series-table.ts';
 const BLOCKS_A_STEP = 64;
 const PAGES_A_STEP = 128;
 const SERIES_A_STEP = 250;
+/** Of the file's pages; with more of them free it is made smaller. */
+const MAX_FREE_SHARE = 0.25;
 /** Forgetting one series walks along the lists that it stands in, as forgetting hundreds does: a few are not forgotten at once. */
 const EXPIRY_INTERVAL_MS = 3_600_000;
 
@@ -38,7 +40,7 @@ export class Retention {
     return Math.max(now - this.#retentionMs, this.#deletedTo);
   }
 
-  /** Deletes some blocks. True when there are more to delete. */
+  /** Deletes some blocks, or gives room back. True when there is more to do. */
   step(now: number): boolean {
     const tooMuch = this.#file.bytes > this.#maxBytes;
     const cutoff = tooMuch ? Infinity : now - this.#retentionMs;
@@ -47,7 +49,8 @@ export class Retention {
       cutoff,
       BLOCKS_A_STEP,
     );
-    if (old.length === 0) return false;
+    // A shorter retention is how room is made on a full disk. Some free pages stay: new blocks fill them.
+    if (old.length === 0) return this.#file.freeShare > MAX_FREE_SHARE && this.#file.shrink(PAGES_A_STEP);
     this.#file.transaction(() => {
       for (const { id } of old) this.#file.run('DELETE FROM blocks WHERE id = ?', id);
     });

@@ -152,18 +152,28 @@ export class SampleFile {
 
   /** Bytes in use, freed pages not counted; 0 where the file cannot be asked, which the next write tells. */
   get bytes(): number {
-    const pragma = (name: string): number => Number(this.#db.pragma(name, { simple: true }));
     try {
-      return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
+      return (this.#number('page_count') - this.#number('freelist_count')) * this.#number('page_size');
     } catch (error) {
       if (this.#db.open && sqliteCode(error) === '') throw error;
       return 0;
     }
   }
 
-  /** Gives up to that many free pages back to the file system. */
-  shrink(pages: number): void {
+  /** How many of its pages are free, 0 to 1. */
+  get freeShare(): number {
+    return this.#number('freelist_count') / Math.max(1, this.#number('page_count'));
+  }
+
+  /** Gives up to that many free pages back to the file system. True where it gave some. */
+  shrink(pages: number): boolean {
+    const before = this.#number('page_count');
     this.#db.pragma(`incremental_vacuum(${pages})`);
+    return this.#number('page_count') < before;
+  }
+
+  #number(pragma: string): number {
+    return Number(this.#db.pragma(pragma, { simple: true }));
   }
 
   close(): void {

@@ -372,6 +372,29 @@ describe('retention', () => {
     expect(store.reader.seriesCount()).toBe(0);
   });
 
+  it('gives the room of what it has deleted back to the file system', async () => {
+    const free = (): number => {
+      const database = new Database(path, { readonly: true });
+      const count = Number(database.pragma('freelist_count', { simple: true }));
+      database.close();
+      return count;
+    };
+    const store = openStore({ limits: { sealedBytes: 0 } });
+    const wide = layout(...Array.from({ length: 200 }, (_, i) => metric('wide', `i=${i}`, 'x=1')));
+    let seed = 1;
+    for (let i = 0; i < 2000; i++) {
+      const values = Float64Array.from({ length: 200 }, () => (seed = (seed * 16_807) % 2_147_483_647));
+      store.writer.target('t').append(T0 + i * 1000, wide, values);
+    }
+    store.close();
+    await clock.advance(3_600_000);
+    const shorter = openStore({ retentionMs: 600_000 });
+    shorter.start();
+    await clock.advance(120_000);
+    expect(shorter.stats().fileBytes).toBeLessThan(200_000);
+    expect(free()).toBeLessThan(20);
+  });
+
   it('deletes the oldest blocks when there are too many bytes', async () => {
     const store = openStore({ retentionBytes: 300_000, limits: { sealedBytes: 0 } });
     const wide = layout(...Array.from({ length: 200 }, (_, i) => metric('wide', `i=${i}`, 'x=1')));
