@@ -42,13 +42,16 @@ export class Retention {
 
   /** Deletes some blocks, or gives room back. True when there is more to do. */
   step(now: number): boolean {
-    const tooMuch = this.#file.bytes > this.#maxBytes;
-    const cutoff = tooMuch ? Infinity : now - this.#retentionMs;
-    const old = this.#file.rows<{ id: number; lane: number; max_ts: number }>(
-      'SELECT id, lane, max_ts FROM blocks WHERE max_ts < ? ORDER BY max_ts LIMIT ?',
+    let excess = this.#file.bytes - this.#maxBytes;
+    const isTooMuch = excess > 0;
+    const cutoff = isTooMuch ? Infinity : now - this.#retentionMs;
+    const found = this.#file.rows<{ id: number; lane: number; max_ts: number; size: number }>(
+      'SELECT id, lane, max_ts, length(bytes) AS size FROM blocks WHERE max_ts < ? ORDER BY max_ts LIMIT ?',
       cutoff,
       BLOCKS_A_STEP,
     );
+    // Of what is not too old no more goes than has to.
+    const old = isTooMuch ? found.filter(({ size }) => (excess -= size) + size > 0) : found;
     // A shorter retention is how room is made on a full disk. Some free pages stay: new blocks fill them.
     if (old.length === 0) return this.#file.freeShare > MAX_FREE_SHARE && this.#file.shrink(PAGES_A_STEP);
     this.#file.transaction(() => {

@@ -408,6 +408,7 @@ describe('retention', () => {
     await clock.advance(60_000);
     const { fileBytes, minTs } = store.stats();
     expect(fileBytes).toBeLessThan(700_000);
+    expect(fileBytes).toBeGreaterThan(200_000);
     expect(minTs).toBeGreaterThan(T0);
     const points = Object.values(everything(store));
     expect(points).toHaveLength(200);
