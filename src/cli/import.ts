@@ -53,7 +53,11 @@ export function importCommand(program: Command, context: CliContext): void {
     .action(async (files: readonly string[], options: ImportOptions) => {
       const run = async (bring: Bring): Promise<Counts> => {
         const sum: Counts = { stored: 0, known: 0, conflicting: 0, tooOld: 0, tooNew: 0, overLimit: 0 };
-        for (const file of files) await importFile(file, bring, sum, context);
+        try {
+          for (const file of files) await importFile(file, bring, sum, context);
+        } finally {
+          if (context.signal.aborted) context.err.write(`stopped: ${sentenceOf(sum)}`);
+        }
         return sum;
       };
       const { 'storage.path': storagePath, retention } = options;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createBackfillPort } from '../../src/app/backfill-port.ts';
 import { createQueryPort } from '../../src/app/query-port.ts';
+import { runProgram } from '../../src/cli/program.ts';
 import { ManualClock } from '../../src/core/clock.ts';
 import { Labels } from '../../src/core/labels.ts';
 import { silentLogger } from '../../src/core/log.ts';
@@ -83,6 +84,14 @@ describe('belfry import and export', () => {
     await shell.run('import', file('tasks.om', `tasks_total 1 ${at(-1)}\n# EOF\n`));
     const { out } = await shell.run('export', '--match', 'tasks_total');
     expect(out).toBe(`# TYPE tasks counter\n# HELP tasks As OpenMetrics pages name it.\ntasks_total 1 ${at(-1)}\n# EOF\n`);
+  });
+
+  it('say what was brought in before they were stopped', async () => {
+    let err = '';
+    const said = { isTerminal: false, write: (text: string) => void (err += text) };
+    const context = shell.context({ signal: AbortSignal.abort(), err: said });
+    await expect(runProgram(context, ['import', file('old.om', TEXT)])).rejects.toThrow();
+    expect(err).toBe('stopped: 0 samples were brought in\n');
   });
 
   it('take the same file again without a word, packed or not', async () => {
