@@ -126,7 +126,7 @@ async function* chunksOf(file: string, context: CliContext): AsyncGenerator<Buff
 }
 
 function sentenceOf({ stored, known, conflicting, tooOld, tooNew, overLimit }: Counts): string {
-  const parts = [`${stored} samples were brought in`];
+  const parts = [stored === 1 ? '1 sample was brought in' : `${stored} samples were brought in`];
   if (known > 0) parts.push(`${known} were there already`);
   if (conflicting > 0) parts.push(`${conflicting} have another value there, which stays`);
   if (tooOld > 0) parts.push(`${tooOld} are older than the retention`);

@@ -1,5 +1,5 @@
 import { join, relative, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ReplayProgress } from '../app/replay-run.ts';
 import { routingOf, type ReplayAnswer, type ReplaySpec } from '../app/replay-spec.ts';
 import { replayInThread } from '../app/replay-thread.ts';
@@ -7,7 +7,7 @@ import type { BelfryConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problems.ts';
 import { parseDuration } from '../core/duration.ts';
-import { BelfryError } from '../core/errors.ts';
+import { BelfryError, errorText } from '../core/errors.ts';
 import { parseFloatText } from '../core/number-format.ts';
 import { parseRfc3339 } from '../core/rfc3339.ts';
 import { readRuleFiles, type RuleFile } from '../rules/load.ts';
@@ -18,11 +18,16 @@ import { remoteReplay } from './replay-remote.ts';
 import { answerText } from './replay-text.ts';
 
 export interface ReplayOptions extends ConfigOptions {
-  readonly since?: string;
-  readonly start?: string;
-  readonly end?: string;
-  readonly step?: string;
-  readonly warmup?: string;
+  /** Milliseconds. */
+  readonly since?: number;
+  /** Unix milliseconds. */
+  readonly start?: number;
+  /** Unix milliseconds. */
+  readonly end?: number;
+  /** Milliseconds. */
+  readonly step?: number;
+  /** Milliseconds. */
+  readonly warmup?: number;
   readonly compare?: string;
   readonly alert?: string;
   readonly cluster?: string;
@@ -31,6 +36,7 @@ export interface ReplayOptions extends ConfigOptions {
   readonly url?: string;
 }
 
+const WEEK_MS = 7 * 24 * 3_600_000;
 /** What a shell reports of a command that was interrupted. */
 const EXIT_INTERRUPTED = 130;
 /** The word for the rules that the configuration names, or that the running Belfry has loaded. */
@@ -58,11 +64,15 @@ export function replayCommand(program: Command, context: CliContext): void {
   withConfigOptions(program.command('replay'))
     .description('how often would these rules have fired? Run them over the stored history')
     .argument('[files...]', 'rule files; where none is named those of the configuration')
-    .option('--since <duration>', 'so far back from the end, such as 7d', '7d')
-    .option('--start <time>', 'from this time: Unix seconds, or RFC 3339')
-    .option('--end <time>', 'up to this time; the newest sample where it is left out')
-    .option('--step <duration>', 'evaluate every group that often instead of at its own interval')
-    .option('--warmup <duration>', 'evaluated before the start and not counted; what for and recorded series need where it is left out')
+    .addOption(new Option('--since <duration>', 'so far back from the end').argParser(durationOf(1)).default(WEEK_MS, '7d'))
+    .option('--start <time>', 'from this time: Unix seconds, or RFC 3339', timeOf)
+    .option('--end <time>', 'up to this time; the newest sample where it is left out', timeOf)
+    .option('--step <duration>', 'evaluate every group that often instead of at its own interval', durationOf(1000))
+    .option(
+      '--warmup <duration>',
+      'evaluated before the start and not counted; what for and recorded series need where it is left out',
+      durationOf(0),
+    )
     .option('--compare <file>', "compare with the rules of that file, or with 'current'")
     .option('--alert <name>', 'only this alert')
     .option('--cluster <name>', 'only alerts of this cluster')
@@ -170,11 +180,7 @@ function shown(path: string, { workingFolder }: CliContext): string {
 type Range = Pick<ReplaySpec, 'startTs' | 'endTs' | 'sinceMs' | 'stepMs' | 'warmupMs'>;
 
 function rangeOf(options: ReplayOptions): Range {
-  const startTs = timeOf('--start', options.start);
-  const endTs = timeOf('--end', options.end);
-  const sinceMs = durationOf('--since', options.since, 1);
-  const stepMs = durationOf('--step', options.step, 1000);
-  const warmupMs = durationOf('--warmup', options.warmup, 0);
+  const { start: startTs, end: endTs, since: sinceMs, step: stepMs, warmup: warmupMs } = options;
   return {
     ...(startTs === undefined ? {} : { startTs }),
     ...(endTs === undefined ? {} : { endTs }),
@@ -184,18 +190,23 @@ function rangeOf(options: ReplayOptions): Range {
   };
 }
 
-function timeOf(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
+function timeOf(text: string): number {
   const seconds = parseFloatText(text);
   const ts = seconds === undefined ? parseRfc3339(text) : Math.round(seconds * 1000);
   if (ts === undefined || !Number.isFinite(ts))
-    throw new BelfryError('BAD_REQUEST', `${option}: ${JSON.stringify(text)} is no time (Unix seconds, or such as 2026-11-22T06:00:00Z)`);
+    throw new InvalidArgumentError('expected Unix seconds, or a time such as 2026-11-22T06:00:00Z.');
   return ts;
 }
 
-function durationOf(option: string, text: string | undefined, leastMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  const durationMs = parseDuration(text);
-  if (durationMs < leastMs) throw new BelfryError('BAD_REQUEST', `${option}: ${text} is too short`);
-  return durationMs;
+function durationOf(leastMs: number): (text: string) => number {
+  return (text) => {
+    let durationMs: number;
+    try {
+      durationMs = parseDuration(text);
+    } catch (error) {
+      throw new InvalidArgumentError(`${errorText(error)}.`);
+    }
+    if (durationMs < leastMs) throw new InvalidArgumentError(`${text} is too short.`);
+    return durationMs;
+  };
 }

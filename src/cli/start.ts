@@ -114,7 +114,9 @@ function serviceManagerFor(app: App, { environment, clock }: CliContext, log: Lo
 function banner(url: string, config: BelfryConfig): string {
   const clusters = config.clusters.map(({ name, brokers }) => `${name} (${brokers.map(({ host, port }) => `${host}:${port}`).join(', ')})`);
   const watching = clusters.length === 0 ? 'no cluster' : clusters.join(', ');
-  const told = config.owners.length === 0 ? 'nobody is told: see belfry alerts --watch' : `${config.owners.length} owners are told`;
+  const owners = config.owners.length;
+  const told =
+    owners === 0 ? 'nobody is told: see belfry alerts --watch' : owners === 1 ? 'one owner is told' : `${owners} owners are told`;
   return `Belfry watches ${watching}; ${told}. API: ${url}\n`;
 }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CommanderError } from 'commander';
 import { runSpec } from '../../src/app/replay-spec.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 import { runProgram } from '../../src/cli/program.ts';
@@ -44,7 +45,7 @@ export class Shell {
       await runProgram(context, args);
       return { ...written, exitCode, failure: '' };
     } catch (error) {
-      const code = error instanceof Error && 'exitCode' in error ? Number(error.exitCode) : 1;
+      const code = !(error instanceof CommanderError) ? 1 : error.exitCode === 0 ? 0 : 2;
       return { ...written, exitCode: code, failure: errorText(error) };
     }
   }

@@ -79,7 +79,7 @@ describe('docs/backfill.md', () => {
     expect(await bringIn()).toEqual([
       '2 samples were brought in\n',
       '0 samples were brought in, 1 were there already\n',
-      '1 samples were brought in\n',
+      '1 sample was brought in\n',
     ]);
   });
 

@@ -23,7 +23,7 @@ describe('the command line', () => {
 
   it('says what is near a name that is none', async () => {
     expect(await shell.run('alrets')).toMatchObject({
-      exitCode: 1,
+      exitCode: 2,
       err: expect.stringMatching(/unknown command 'alrets'.*Did you mean alerts/s),
     });
   });

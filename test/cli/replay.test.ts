@@ -120,9 +120,9 @@ describe('belfry replay', () => {
     [['wrong.yaml'], 1, 'wrong.yaml:1:'],
     [['missing.yaml'], 1, 'missing.yaml'],
     [['rules.yaml', '--start', '2020-01-01T00:00:00Z', '--end', '2020-01-02T00:00:00Z'], 1, 'the history is from 2023-11-14'],
-    [['rules.yaml', '--since', 'yesterday'], 1, 'not a valid duration'],
-    [['rules.yaml', '--start', 'noon'], 1, '--start'],
-    [['rules.yaml', '--step', '1ms'], 1, 'too short'],
+    [['rules.yaml', '--since', 'yesterday'], 2, 'not a valid duration'],
+    [['rules.yaml', '--start', 'noon'], 2, '--start'],
+    [['rules.yaml', '--step', '1ms'], 2, 'too short'],
   ])('refuses %j with %d: %s', async (args, exitCode, text) => {
     const result = await replay(...args);
     expect(result.exitCode).toBe(exitCode);
