@@ -60,7 +60,7 @@ const KNOWN_DIFFERENCES: readonly { readonly why: string; readonly applies: RegE
   },
   {
     why: 'the same, where it is compared',
-    applies: /\b(minute|hour|day_of|days_in|month|year).*[<>=!] bool /,
+    applies: /\b(changes|resets)\(.*\b(minute|hour|day_of|days_in|month|year)|\b(minute|hour|day_of|days_in|month|year).*[<>=!] bool /,
     only: / is \d+ at \d+, theirs \d+ at /,
   },
   { why: 'under timestamp(), Prometheus of any version forgets the offset of a selector pinned by @', applies: /timestamp\(.*offset.*@/ },
